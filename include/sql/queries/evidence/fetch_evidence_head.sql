@@ -1,0 +1,6 @@
+SELECT
+    seq,
+    hash
+FROM evidence
+ORDER BY seq DESC
+LIMIT 1

@@ -1,0 +1,15 @@
+"""Evidence: an append-only, hash-chained record of every decision and action, with its head anchored outside the table."""
+
+from suture.evidence.anchor import AnchoredHead, EvidenceKeyError, anchor_head, read_anchors
+from suture.evidence.chain import Fault, FaultKind, record, verify_rows
+
+__all__ = [
+    "AnchoredHead",
+    "EvidenceKeyError",
+    "Fault",
+    "FaultKind",
+    "anchor_head",
+    "read_anchors",
+    "record",
+    "verify_rows",
+]

@@ -1,0 +1,164 @@
+"""Loading a policy.
+
+The rules:
+
+1. A policy file is YAML; its schema is include/schemas/policy/<name>.schema.json (JSON Schema 2020-12).
+2. Unknown keys are refused: every object schema says `additionalProperties: false`, and a test checks that it does.
+3. A key that stands twice in one mapping is refused (YAML parsers keep the last one, silently).
+4. Every mistake is reported at once, each with file, line, the path to it, and what was expected.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from suture.errors import BadInputError
+from suture.settings import PROJECT_ROOT
+
+SCHEMAS = PROJECT_ROOT / "include" / "schemas" / "policy"
+MAX_POLICY_BYTES = 4 * 1024 * 1024
+
+
+class PolicyError(BadInputError):
+    """A policy that cannot be used. `mistakes`: one sentence each, with file and line."""
+
+    def __init__(self, path: str, mistakes: Sequence[str]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__(
+            f"The policy {path} cannot be used:\n  " + "\n  ".join(mistakes),
+            remedy="\nNothing was changed; mend the file and try again.",
+        )
+
+
+@dataclass(frozen=True)
+class _Document:
+    value: Any
+    root: yaml.Node | None
+
+
+def load(path: Path, schema_name: str) -> dict[str, Any]:
+    """The policy at `path`, checked against the schema of that name. Raises PolicyError with every mistake."""
+    try:
+        size = path.stat().st_size
+        text = path.read_text("utf-8") if size <= MAX_POLICY_BYTES else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(str(path), [f"{path.name}: cannot be read: {error}"]) from error
+    if text is None:
+        raise PolicyError(str(path), [f"{path.name}: {size} bytes; a policy has at most {MAX_POLICY_BYTES}."])
+    return load_text(text, schema_name, name=path.name)
+
+
+def load_text(text: str, schema_name: str, *, name: str = "<text>") -> dict[str, Any]:
+    """As load(), from text."""
+    document = _parse(text, name)
+    validator = _validator(schema_name)
+    errors = sorted(validator.iter_errors(document.value), key=lambda error: list(map(str, error.absolute_path)))
+    if errors:
+        raise PolicyError(name, [_sentence(name, document, error) for error in errors])
+    found: dict[str, Any] = document.value
+    return found
+
+
+@cache
+def _validator(schema_name: str) -> Draft202012Validator:
+    schema = json.loads((SCHEMAS / f"{schema_name}.schema.json").read_text("utf-8"))
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """SafeLoader without its habit of turning dates into objects: a policy's values are JSON values."""
+
+
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _parse(text: str, name: str) -> _Document:
+    loader = _StrictLoader(text)
+    try:
+        root = loader.get_single_node()
+        if root is not None:
+            _refuse_twins(root, name)
+        value = None if root is None else loader.construct_document(root)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise PolicyError(name, [f"{name}:{line}: not YAML: {error.problem}."]) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise PolicyError(name, [f"{name}: not YAML: {error}."]) from error
+    finally:
+        loader.dispose()
+    return _Document(value, root)
+
+
+def _refuse_twins(node: yaml.Node, name: str) -> None:
+    mistakes = [
+        f"{name}:{key.start_mark.line + 1}: the key {key.value!r} stands here for the second time."
+        for mapping in _mappings(node)
+        for key in _twins(mapping)
+    ]
+    if mistakes:
+        raise PolicyError(name, mistakes)
+
+
+def _mappings(node: yaml.Node) -> Iterator[yaml.MappingNode]:
+    if isinstance(node, yaml.MappingNode):
+        yield node
+        for _key, value in node.value:
+            yield from _mappings(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _mappings(item)
+
+
+def _twins(mapping: yaml.MappingNode) -> Iterator[yaml.ScalarNode]:
+    seen: set[str] = set()
+    for key, _value in mapping.value:
+        if isinstance(key, yaml.ScalarNode):
+            if key.value in seen:
+                yield key
+            seen.add(key.value)
+
+
+def _sentence(name: str, document: _Document, error: ValidationError) -> str:
+    path = list(error.absolute_path)
+    where = ".".join(str(part) for part in path) or "the document"
+    line = _line_of(document.root, path)
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = sorted(error.schema.get("properties", {}))
+        unknown = [key for key in error.instance if key not in known]
+        line = _line_of(document.root, [*path, unknown[0]], key=True) if unknown else line
+        return (
+            f"{name}:{line}: {where} has no key {', '.join(map(repr, unknown))}; it knows {', '.join(known)}."
+        )
+    return f"{name}:{line}: {where}: {error.message}."
+
+
+def _line_of(node: yaml.Node | None, path: Sequence[str | int], *, key: bool = False) -> int:
+    """The line (from 1) of the node at `path`, or of the last one on the way that exists."""
+    line = 1 if node is None else node.start_mark.line + 1
+    for depth, part in enumerate(path):
+        last = depth == len(path) - 1
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if pair is None:
+                return line
+            line = (pair[0] if last and key else pair[1]).start_mark.line + 1
+            node = pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line
