@@ -1,0 +1,74 @@
+"""What every test may stand on: a real warehouse, and the rule that a missing need fails where it was promised."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from suture.command.postgres import EmbeddedPostgres
+from suture.settings import Settings
+from suture.store import Store, migrate
+
+TEMPLATE = "suture_template"
+
+
+def required(need: str) -> bool:
+    """True when SUTURE_REQUIRE (as `./suture test` sets it) promises this need: then its lack is a failure, not a skip."""
+    return need in os.environ.get("SUTURE_REQUIRE", "").split(",")
+
+
+def miss(need: str, why: str) -> None:
+    """Skip loudly, or fail where the need was promised."""
+    if required(need):
+        pytest.fail(f"{need} was required but is missing: {why}")
+    pytest.skip(f"needs {need}: {why}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL of this test worker's own, with a migrated template database."""
+    server = EmbeddedPostgres(
+        tmp_path_factory.mktemp("warehouse"),
+        free_port(),
+        server_settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
+    )
+    server.start()
+    try:
+        server.create_database(TEMPLATE)
+        migrate(server.dsn(TEMPLATE))
+        yield server
+    finally:
+        server.stop(immediate=True)
+        server.destroy()
+
+
+@pytest.fixture
+def warehouse_url(postgres: EmbeddedPostgres, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty, migrated database that only this test knows."""
+    name = f"test_{abs(hash(request.node.nodeid)) % 10**12}"
+    postgres.create_database(name, template=TEMPLATE)
+    try:
+        yield postgres.dsn(name)
+    finally:
+        postgres.drop_database(name)
+
+
+@pytest.fixture
+def store(warehouse_url: str) -> Iterator[Store]:
+    with Store.connect(warehouse_url, application_name="suture-test") as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(tmp_path: Path, warehouse_url: str) -> Settings:
+    """An installation of its own: state in the test's folder, the project's default policies."""
+    return Settings.load({"SUTURE_HOME": str(tmp_path / "state"), "SUTURE_WAREHOUSE_URL": warehouse_url})
