@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from suture.command.postgres import EmbeddedPostgres
 from suture.settings import Settings
 from suture.store import Store, migrate

@@ -136,7 +136,8 @@ def _sentence(name: str, document: _Document, error: ValidationError) -> str:
     where = ".".join(str(part) for part in path) or "the document"
     line = _line_of(document.root, path)
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = sorted(error.schema.get("properties", {}))
+        schema = error.schema if isinstance(error.schema, dict) else {}
+        known = sorted(schema.get("properties", {}))
         unknown = [key for key in error.instance if key not in known]
         line = _line_of(document.root, [*path, unknown[0]], key=True) if unknown else line
         return (

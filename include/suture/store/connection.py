@@ -95,22 +95,22 @@ class Store:
 
     def fetch_all(self, query: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         with _translated(query):
-            return self._connection.execute(query_text(query), _bound(params)).fetchall()  # type: ignore[arg-type]
+            return self._connection.execute(query_text(query), _bound(params)).fetchall()
 
     def fetch_one(self, query: str, params: Mapping[str, Any] | None = None) -> Row | None:
         """The first row, or None when there is none."""
         with _translated(query):
-            return self._connection.execute(query_text(query), _bound(params)).fetchone()  # type: ignore[arg-type]
+            return self._connection.execute(query_text(query), _bound(params)).fetchone()
 
     def execute(self, query: str, params: Mapping[str, Any] | None = None) -> int:
         """Run a statement; the number of rows it touched."""
         with _translated(query):
-            return self._connection.execute(query_text(query), _bound(params)).rowcount  # type: ignore[arg-type]
+            return self._connection.execute(query_text(query), _bound(params)).rowcount
 
     def execute_many(self, query: str, rows: Iterable[Mapping[str, Any]]) -> int:
         """Run a statement once a row (pipelined, one transaction); rows touched in all."""
         with _translated(query), self._connection.transaction(), self._connection.cursor() as cursor:
-            cursor.executemany(query_text(query), [_bound(row) for row in rows])  # type: ignore[arg-type]
+            cursor.executemany(query_text(query), [_bound(row) for row in rows])
             return max(cursor.rowcount, 0)
 
     def copy_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:

@@ -59,12 +59,12 @@ def migrate(dsn: str, *, schema: str = SCHEMA, folder: Path = MIGRATIONS) -> lis
             "CREATE TABLE IF NOT EXISTS schema_migration (version integer PRIMARY KEY, name text NOT NULL,"
             " sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
         )
-        applied = dict(connection.execute("SELECT version, sha256 FROM schema_migration").fetchall())
+        applied: dict[int, str] = dict(connection.execute("SELECT version, sha256 FROM schema_migration").fetchall())
         _refuse_edited(migrations, applied)
         fresh = [migration for migration in migrations if migration.version not in applied]
         for migration in fresh:
             with connection.transaction():
-                connection.execute(migration.text)  # type: ignore[call-overload]
+                connection.execute(migration.text)
                 connection.execute(
                     "INSERT INTO schema_migration (version, name, sha256) VALUES (%s, %s, %s)",
                     (migration.version, migration.name, migration.sha256),
