@@ -131,3 +131,19 @@ def _why_stale(store: Store, campaign_id: str, expected: CampaignState, to: Camp
     if row is None:
         return f"There is no campaign {campaign_id}."
     return f"{campaign_id} is {row['state']}, not {expected}: it was not moved to {to}. ({row['state_reason']})"
+
+
+def note(store: Store, campaign_id: str, *, actor: str, action: str, reason: str) -> int:
+    """Say on the campaign why it waits, without moving it (a shut gate); the evidence record's number."""
+    with store.transaction():
+        store.execute(
+            "campaign/note_campaign", {"campaign_id": campaign_id, "reason": reason, "at": datetime.now(UTC)}
+        )
+        return evidence.record(
+            store,
+            actor=actor,
+            action=action,
+            subject=f"campaign:{campaign_id}",
+            campaign_id=campaign_id,
+            grounds={"reason": reason},
+        )

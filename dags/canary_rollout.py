@@ -1,0 +1,88 @@
+"""
+### Canary rollout: one host, a judge, then ring by ring
+
+**What** Patches an approved campaign's production hosts: first the canary, then the rings, each host drained at the load balancer
+before it is touched. After each ring a judge compares its hosts with those not yet patched and says pass, fail or inconclusive.
+
+**When** When a campaign is approved: the run waits for its maintenance window; one run per campaign.
+
+**Steps** `await_window` ▸ `require_backup` (a fresh, verified backup of every host) ▸ `start_rollout` ▸ for the canary and each
+ring: `patch_…` ▸ `verify_…` ▸ `judge_…` ▸ `conclude`. Waiting tasks hold no worker slot.
+
+**When it is red** Find the first red task; its last line says what happened, to which host, and what to do next. If hosts were
+already being changed the campaign is *halted* (`halt`): nothing more is touched. A judge's *fail*, or a failed verification, starts
+the `rollback` DAG by itself; *inconclusive* and everything else waits for a person: either mend and clear the red task, or
+trigger `rollback`.
+
+**Owner** operations; at night the engineer on call
+"""
+
+from __future__ import annotations
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import PartitionedAssetTimetable, chain, dag, task
+from suture_airflow.assets import CAMPAIGN_APPROVED, CAMPAIGN_VERIFIED
+from suture_airflow.operators.ansible import AnsiblePhaseOperator
+from suture_airflow.sensors.backup import BackupProofSensor
+from suture_airflow.sensors.judge import JudgeSensor
+from suture_airflow.sensors.window import MaintenanceWindowSensor
+from suture_airflow.stages import rollout
+
+RINGS = ("canary", "ring_1", "ring_2", "ring_3")
+
+
+@dag(
+    schedule=PartitionedAssetTimetable(assets=CAMPAIGN_APPROVED),
+    catchup=False,
+    max_active_runs=4,
+    tags=["suture", "rollout"],
+    doc_md=__doc__,
+)
+def canary_rollout():
+    await_window = MaintenanceWindowSensor(task_id="await_window")
+    require_backup = BackupProofSensor(task_id="require_backup")
+
+    @task(retries=2)
+    def start_rollout(**context):
+        return rollout.start(context)
+
+    @task(outlets=[CAMPAIGN_VERIFIED], retries=2)
+    def conclude(**context):
+        return rollout.conclude(context)
+
+    @task(trigger_rule="one_failed", retries=2)
+    def halt(**context):
+        return rollout.halt(context)
+
+    start_rollback = TriggerDagRunOperator(
+        task_id="start_rollback",
+        trigger_dag_id="rollback",
+        trigger_run_id="rollback__{{ dag_run.partition_key }}__{{ ts_nodash | default(run_id, true) }}",
+        conf={
+            "campaign": "{{ dag_run.partition_key }}",
+            "confirm": "{{ dag_run.partition_key }}",
+            "reason": "{{ ti.xcom_pull(task_ids='halt') }}",
+        },
+        fail_when_dag_is_paused=True,
+    )
+
+    def ring_steps(ring: str):
+        return [
+            AnsiblePhaseOperator(
+                task_id=f"patch_{ring}", phase="patch", ring=ring, pool="suture_ansible", retries=1
+            ),
+            AnsiblePhaseOperator(
+                task_id=f"verify_{ring}", phase="verify", ring=ring, pool="suture_ansible", retries=1
+            ),
+            JudgeSensor(task_id=f"judge_{ring}", ring=ring),
+        ]
+
+    started = start_rollout()
+    steps = [step for ring in RINGS for step in ring_steps(ring)]
+    # One chain: no ring is reached around the window, the backup's proof, or the judge of the ring before it.
+    chain(await_window, require_backup, started, *steps, conclude())
+    # Whatever fails once hosts are being changed, halts; only a fail of judge or verification rolls back by itself.
+    [started, *steps] >> halt() >> start_rollback
+
+
+canary_rollout()

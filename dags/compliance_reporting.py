@@ -1,0 +1,43 @@
+"""
+### Compliance reporting: the auditor's proof
+
+**What** Writes a campaign's report (HTML, CSV, JSON) from evidence: coverage with its denominators, versions before and after,
+verification, approvals, verdicts, exceptions, incident. Anchors the evidence chain's head, and closes a verified campaign.
+
+**When** When a campaign was verified or rolled back; one run per campaign.
+
+**Steps** `write_report` ▸ `close_campaign`.
+
+**When it is red** The evidence does not support the report, or the evidence chain is damaged: the last line says which record. Run
+`./suture evidence verify`. Nothing is closed on a damaged chain.
+
+**Owner** compliance
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import PartitionedAssetTimetable, dag, task
+from suture_airflow.assets import CAMPAIGN_REPORTED, CAMPAIGN_ROLLED_BACK, CAMPAIGN_VERIFIED
+from suture_airflow.stages import compliance
+
+
+@dag(
+    schedule=PartitionedAssetTimetable(assets=CAMPAIGN_VERIFIED | CAMPAIGN_ROLLED_BACK),
+    catchup=False,
+    max_active_runs=4,
+    tags=["suture", "report"],
+    doc_md=__doc__,
+)
+def compliance_reporting():
+    @task(retries=2)
+    def write_report(**context):
+        return compliance.write_report(context)
+
+    @task(outlets=[CAMPAIGN_REPORTED], retries=2)
+    def close_campaign(**context):
+        return compliance.close_campaign(context)
+
+    write_report() >> close_campaign()
+
+
+compliance_reporting()

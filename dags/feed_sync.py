@@ -1,0 +1,53 @@
+"""
+### Feed sync: what vendors and threat intelligence say
+
+**What** Reads the patch sources' own archives (which source version fixes which CVE), the vendors' advisories, CVE records,
+NVD, KEV and EPSS into the warehouse.
+
+**When** Every hour at minute 7; by hand at any time (it is safe to repeat).
+
+**Steps** `sync_advisories` reads the archives and vendor advisories, so that the CVEs in question are known ▸ `sync_kev`,
+`sync_epss`, `sync_cve_records`, `sync_nvd` side by side ▸ `publish_advisories` tells risk scoring.
+
+**When it is red** The task's last line says which source, what was wrong with it and since when its data is old. What failed
+is quarantined; the last good data stands and its age shows on the Suture page. A feed that cannot be reached never lowers an
+urgency. `./suture feed status` shows the same; `./suture feed load SOURCE FILE` loads a copy by hand.
+
+**Owner** vulnerability management
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import CronTriggerTimetable, dag, task
+from suture_airflow.assets import ADVISORIES
+from suture_airflow.stages import feeds
+
+THREAT_FEEDS = ("kev", "epss", "cve5", "nvd")
+
+
+@dag(
+    schedule=CronTriggerTimetable("7 * * * *", timezone="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    tags=["suture", "intake"],
+    doc_md=__doc__,
+)
+def feed_sync():
+    @task(retries=2)
+    def sync_advisories():
+        return feeds.sync_advisories()
+
+    @task(retries=1)
+    def sync_feed(source: str):
+        return feeds.sync_feed(source)
+
+    # One feed that is down must not keep the others' news from risk scoring; its own task is red.
+    @task(outlets=[ADVISORIES], trigger_rule="all_done")
+    def publish_advisories():
+        return feeds.freshness()
+
+    synced = [sync_feed.override(task_id=f"sync_{name}")(name) for name in THREAT_FEEDS]
+    sync_advisories() >> synced >> publish_advisories()
+
+
+feed_sync()

@@ -1,0 +1,43 @@
+"""
+### Risk scoring: what matters first, and why
+
+**What** Matches installed versions against advisories (Debian's own version order), scores each finding (CVSS with the asset's
+criticality, KEV, EPSS, SSVC), gives it priority, deadline and reasons, and groups findings into campaigns by policy.
+
+**When** After each feed sync and each inventory sync.
+
+**Steps** `match_findings` ▸ `score_findings` ▸ `plan_campaigns` hands each new campaign to `signature_validation`.
+
+**When it is red** The last line names the policy or the table at fault. Nothing is half done: run it again when mended.
+A finding without any score is *unscored*, with its own rule in `include/policy/sla.yaml`; it is never taken for harmless.
+
+**Owner** vulnerability management
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import dag, task
+from suture_airflow.assets import ADVISORIES, CAMPAIGN_PLANNED, HOSTS
+from suture_airflow.stages import risk
+
+
+@dag(schedule=(ADVISORIES | HOSTS), catchup=False, max_active_runs=1, tags=["suture", "intake"], doc_md=__doc__)
+def risk_scoring():
+    @task(retries=2)
+    def match_findings():
+        return risk.match_findings()
+
+    @task(retries=2)
+    def score_findings():
+        return risk.score_findings()
+
+    @task(outlets=[CAMPAIGN_PLANNED], retries=2)
+    def plan_campaigns(*, outlet_events=None):
+        planned = risk.plan_campaigns()
+        outlet_events[CAMPAIGN_PLANNED].add_partitions(planned)
+        return planned
+
+    match_findings() >> score_findings() >> plan_campaigns()
+
+
+risk_scoring()

@@ -1,0 +1,59 @@
+"""What a person must know to decide on a campaign, as Markdown for Airflow's Required Actions page.
+
+Text that came from feeds or hosts is escaped: a package's or host's name is shown, never interpreted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from suture.campaign.campaigns import Campaign
+from suture.model import Ring
+from suture.store import Store
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~])")
+
+
+def release_briefing(store: Store, campaign: Campaign) -> str:
+    """Why, what, where, how it was proven, and which plan hash an approval binds to."""
+    tests = store.fetch_all("test_run/list_campaign_tests", {"campaign_id": campaign.campaign_id})
+    deadline = campaign.deadline.strftime("%Y-%m-%d %H:%M UTC") if campaign.deadline else "none"
+    lines = [
+        f"**{escaped(campaign.title)}**",
+        "",
+        f"Priority **{campaign.priority}**, deadline **{deadline}**, window **{escaped(campaign.window_name)}**, "
+        f"requested by **{escaped(campaign.requested_by)}**.",
+        "",
+        "**Why**",
+        *(f"- {escaped(str(reason))}" for reason in campaign.reasons[:8]),
+        "",
+        "**Packages**",
+        *(f"- {escaped(p.package)} {escaped(p.version)}" for p in campaign.plan.packages),
+        "",
+        "**Where**",
+        *(
+            f"- {ring.value}: {_listed(campaign.plan.hosts(ring))}"
+            for ring in Ring
+            if campaign.plan.hosts(ring) and ring is not Ring.STAGING
+        ),
+        "",
+        "**Staging**",
+        *(
+            f"- {escaped(run['stage'])}: {run['tests'] - run['failures']} of {run['tests']} tests passed on "
+            f"{escaped(run['host_id'])} in {run['duration_seconds']:.0f} s"
+            for run in tests
+        ),
+        "",
+        f"An approval is for exactly this plan: `{campaign.plan_hash[:16]}`.",
+    ]
+    return "\n".join(lines)
+
+
+def escaped(text: str) -> str:
+    """Markdown's special characters made plain, on one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _listed(hosts: Iterable[str]) -> str:
+    return ", ".join(escaped(host) for host in hosts)

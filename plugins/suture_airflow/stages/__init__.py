@@ -1,0 +1,1 @@
+"""What the DAGs' one-call tasks call: each module wires one stage's rooms together, and nothing else."""

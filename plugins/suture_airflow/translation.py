@@ -1,0 +1,43 @@
+"""Suture's errors in Airflow's words, translated once, at the edge.
+
+Retryable stays an error (Airflow tries again); final becomes AirflowFailException (trying again would not help); the
+text is the domain's own sentence either way.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from airflow.sdk.exceptions import AirflowFailException
+from suture.errors import SutureError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def translated(call: Callable[P, R]) -> Callable[P, R]:
+    """A callable for a task: a final SutureError fails the task for good, with its sentence."""
+
+    @functools.wraps(call)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return call(*args, **kwargs)
+        except SutureError as error:
+            if error.retryable:
+                raise
+            raise AirflowFailException(str(error)) from error
+
+    return wrapper
+
+
+def campaign_of(context: Any) -> str:
+    """The campaign of this DAG run: its partition key. Raises AirflowFailException when the run has none."""
+    key = context["dag_run"].partition_key
+    if not key:
+        raise AirflowFailException(
+            "This run has no partition key, so it is about no campaign. Stages start by themselves when the stage before "
+            "is done; to start one by hand, trigger it with the campaign's id as the partition key."
+        )
+    return str(key)
