@@ -1,0 +1,130 @@
+"""`suture window next`: when a maintenance window opens next, in local time and in UTC."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from suture.errors import BadInputError, SutureError
+
+if TYPE_CHECKING:
+    from suture.rollout.windows import MaintenanceWindow, Opening
+
+DEFAULT_COUNT = 5
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser("window", help="maintenance windows: when hosts may be touched")
+    verbs = parser.add_subparsers(dest="window_verb", required=True)
+    following = verbs.add_parser(
+        "next",
+        help="show the next openings; with --needed, the first that has room",
+        description="Exit status 0: there is one; 1: none fits (the reason is printed); 2: bad input.",
+    )
+    which = following.add_mutually_exclusive_group()
+    which.add_argument("--window", metavar="NAME", help="a window of windows.yaml (default: all of them)")
+    which.add_argument("--group", metavar="G", help="an asset group of assets.yaml: its window")
+    following.add_argument("--at", metavar="T", help="from this moment on, ISO 8601 with time zone (default: now)")
+    following.add_argument("--count", type=int, default=DEFAULT_COUNT, metavar="N")
+    following.add_argument("--needed", metavar="SPAN", help="time that the work needs, such as 20m or 1h30m")
+    following.add_argument("--json", action="store_true", help="print JSON")
+    following.set_defaults(handler=show_next)
+
+
+def show_next(args: argparse.Namespace) -> int:
+    try:
+        return _show_next(args)
+    except SutureError as error:
+        print(json.dumps({"error": str(error)}) if args.json else f"suture window: {error}", file=sys.stderr)
+        return 2
+
+
+def _show_next(args: argparse.Namespace) -> int:
+    from itertools import islice
+
+    from suture.model.assets import AssetRegister
+    from suture.rollout.windows import Opening, Refusal, WindowPolicy, next_window
+    from suture.settings import Settings
+
+    if not 1 <= args.count <= 1000:
+        raise BadInputError(f"--count is from 1 to 1000, not {args.count}.")
+    policy_dir = Settings.load().policy_dir
+    windows = WindowPolicy.load(policy_dir)
+    at = parse_moment(args.at) if args.at else datetime.now(UTC)
+    if args.group:
+        chosen = [windows.window(AssetRegister.load(policy_dir).group(args.group).window)]
+    else:
+        chosen = [windows.window(args.window)] if args.window else list(windows.windows.values())
+    answers: list[dict[str, object]] = []
+    refused = False
+    for window in chosen:
+        found = list(islice(window.openings(at), args.count))
+        answer = next_window(windows, window.name, at, parse_span(args.needed)) if args.needed else None
+        refusal = answer if isinstance(answer, Refusal) else None
+        refused = refused or refusal is not None or not found
+        if isinstance(answer, Opening):
+            found = [answer]
+        answers.append(
+            {
+                "window": window.name,
+                "at": at.isoformat(),
+                "open_now": bool(found) and found[0].is_open(at),
+                "openings": [] if refusal else [opening.as_json() for opening in found],
+                "refusal": str(refusal) if refusal else None,
+            }
+        )
+        if not args.json:
+            _print(window, at, found, refusal)
+    if args.json:
+        print(json.dumps(answers, indent=2))
+    return 1 if refused else 0
+
+
+def _print(window: MaintenanceWindow, at: datetime, openings: list[Opening], refusal: object | None) -> None:
+    from zoneinfo import ZoneInfo
+
+    from suture.rollout.wording import spoken
+
+    print(f"{window.name} ({window.time_zone}){': ' + window.description if window.description else ''}")
+    if refusal is not None:
+        print(f"  REFUSED  {refusal}")
+        return
+    if not openings:
+        print("  never opens again: its rules have ended")
+    zone = ZoneInfo(window.time_zone)
+    for opening in openings:
+        local, local_end = opening.start.astimezone(zone), opening.end.astimezone(zone)
+        now = "  open now" if opening.is_open(at) else ""
+        more = " and on" if opening.continues else ""
+        print(
+            f"  {local:%a %Y-%m-%d %H:%M} to {local_end:%a %H:%M} {local:%Z}"
+            f"   {opening.start:%Y-%m-%d %H:%M} to {opening.end:%m-%d %H:%M} UTC"
+            f"   {spoken(opening.duration)}{more}{now}"
+        )
+
+
+def parse_moment(text: str) -> datetime:
+    """An ISO 8601 moment with a time zone. Raises BadInputError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInputError(f"{text!r} is not a moment such as 2026-11-23T22:00Z: {error}.") from error
+    if moment.tzinfo is None:
+        raise BadInputError(f"{text!r} has no time zone: write {text}Z for UTC, or {text}+01:00.")
+    return moment.astimezone(UTC)
+
+
+def parse_span(text: str) -> timedelta:
+    """'20m', '1h30m', '90s', '2d'. Raises BadInputError."""
+    pieces = re.findall(r"(\d+)(min|[smhd])", text)
+    if not pieces or "".join(number + unit for number, unit in pieces) != text:
+        raise BadInputError(f"{text!r} is not a span such as 20m, 1h30m or 90s.")
+    span = timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in pieces))
+    if not span:
+        raise BadInputError("A span must be more than nothing.")
+    return span

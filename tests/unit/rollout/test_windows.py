@@ -1,0 +1,242 @@
+"""Maintenance windows: what opens when, what fits, and what is refused."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dateutil.rrule import rrulestr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from suture.rollout.recurrence import Rule, WindowError, instants, parse_rule, time_zone
+from suture.rollout.windows import MaintenanceWindow, Opening, Refusal, WindowPolicy, next_window
+from suture.settings import PROJECT_ROOT
+
+
+def policy(
+    *openings: dict[str, Any], zone: str = "Europe/Zurich", freezes: list[dict[str, Any]] | None = None
+) -> WindowPolicy:
+    data: dict[str, Any] = {"windows": [{"name": "w", "time_zone": zone, "openings": list(openings)}]}
+    return WindowPolicy.from_data({**data, "freezes": freezes or []})
+
+
+def window(*openings: dict[str, Any], **kwargs: Any) -> MaintenanceWindow:
+    return policy(*openings, **kwargs).window("w")
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def spans(window: MaintenanceWindow, after: str, count: int, **kwargs: Any) -> list[tuple[str, str]]:
+    found = islice(window.openings(utc(after), **kwargs), count)
+    return [(f"{o.start:%m-%d %H:%M}", f"{o.end:%m-%d %H:%M}") for o in found]
+
+
+NIGHT = {"first": "2026-01-01T02:30", "rule": "FREQ=DAILY", "duration": "PT3H"}
+
+
+def test_spring_gap_moves_forward_and_keeps_absolute_duration() -> None:
+    # 2026-03-29 02:30 does not exist in Zurich: it becomes 03:30 CEST = 01:30 UTC, and lasts three real hours.
+    assert spans(window(NIGHT), "2026-03-28T12:00", 2) == [
+        ("03-29 01:30", "03-29 04:30"),
+        ("03-30 00:30", "03-30 03:30"),
+    ]
+
+
+def test_autumn_takes_the_first_occurrence() -> None:
+    # 2026-10-25 02:30 comes twice in Zurich: the first is CEST (00:30 UTC), and three real hours end at 03:30 UTC.
+    assert spans(window(NIGHT), "2026-10-24T12:00", 1) == [("10-25 00:30", "10-25 03:30")]
+
+
+def test_overnight_window_and_utc_plus_13() -> None:
+    # Auckland in January is UTC+13: 22:00 local on the 5th is 09:00 UTC of the 5th.
+    nightly = window({"first": "2026-01-05T22:00", "rule": "FREQ=DAILY", "duration": "PT6H"}, zone="Pacific/Auckland")
+    assert spans(nightly, "2026-01-05T14:59", 2) == [("01-05 09:00", "01-05 15:00"), ("01-06 09:00", "01-06 15:00")]
+
+
+def test_several_rules_one_window_joined_where_they_overlap() -> None:
+    both = window(
+        {"first": "2026-01-04T02:00", "rule": "FREQ=WEEKLY;BYDAY=SU", "duration": "PT2H"},
+        {"first": "2026-01-04T03:00", "rule": "FREQ=WEEKLY;BYDAY=SU", "duration": "PT3H"},
+        {"first": "2026-01-13T22:00", "rule": "FREQ=MONTHLY;BYDAY=2TU", "duration": "PT1H"},
+        zone="UTC",
+    )
+    assert spans(both, "2026-01-03T00:00", 3) == [
+        ("01-04 02:00", "01-04 06:00"),
+        ("01-11 02:00", "01-11 06:00"),
+        ("01-13 22:00", "01-13 23:00"),
+    ]
+
+
+def test_exdate_and_freeze_take_time_out() -> None:
+    frozen = window(
+        {**NIGHT, "first": "2026-01-01T22:00", "duration": "PT8H", "except": ["2026-01-03T22:00"]},
+        zone="UTC",
+        freezes=[
+            {"name": "f", "from": "2026-01-02T00:00", "until": "2026-01-02T02:00", "time_zone": "UTC", "reason": "r"}
+        ],
+    )
+    assert spans(frozen, "2026-01-01T12:00", 4) == [
+        ("01-01 22:00", "01-02 00:00"),  # the freeze cuts the night in two
+        ("01-02 02:00", "01-02 06:00"),
+        ("01-02 22:00", "01-03 06:00"),
+        ("01-04 22:00", "01-05 06:00"),  # the 3rd is left out
+    ]
+
+
+def test_freeze_of_another_window_does_not_count() -> None:
+    data = {
+        "windows": [{"name": n, "time_zone": "UTC", "openings": [NIGHT]} for n in ("w", "other")],
+        "freezes": [
+            {
+                "name": "f",
+                "from": "2026-01-01T00:00",
+                "until": "2027-01-01T00:00",
+                "time_zone": "UTC",
+                "windows": ["other"],
+                "reason": "r",
+            }
+        ],
+    }
+    found = WindowPolicy.from_data(data)
+    assert next(found.window("w").openings(utc("2026-02-01T00:00"))).start == utc("2026-02-01T02:30")
+    assert next(found.window("other").openings(utc("2026-02-01T00:00"))).start == utc("2027-01-01T02:30")
+
+
+def test_open_window_counts_with_what_remains() -> None:
+    night = policy(NIGHT, zone="UTC")
+    open_now = next_window(night, "w", utc("2026-05-01T03:00"), timedelta(hours=2, minutes=30))
+    assert isinstance(open_now, Opening)
+    assert open_now.start == utc("2026-05-01T02:30")
+    assert open_now.is_open(utc("2026-05-01T03:00"))
+    too_late = next_window(night, "w", utc("2026-05-01T03:01"), timedelta(hours=2, minutes=30))
+    assert isinstance(too_late, Opening)
+    assert too_late.start == utc("2026-05-02T02:30")
+
+
+def test_work_that_fits_nowhere_is_refused_with_the_arithmetic() -> None:
+    refused = next_window(policy(NIGHT), "w", utc("2026-05-01T12:00"), timedelta(hours=5))
+    assert isinstance(refused, Refusal)
+    assert "needs 5 h 00 min" in refused.sentence
+    assert "has 3 h 00 min" in refused.sentence
+    assert "2 h 00 min too little" in refused.sentence
+    assert "Split the campaign" in refused.remedy
+
+
+def test_window_that_never_opens_again_is_refused() -> None:
+    once = policy({"first": "2026-01-01T02:00", "duration": "PT3H"})
+    refused = next_window(once, "w", utc("2026-05-01T12:00"), timedelta(hours=1))
+    assert isinstance(refused, Refusal)
+    assert "does not open" in refused.sentence
+
+
+def test_window_without_a_gap_is_open_as_long_as_needed() -> None:
+    always = policy({"first": "2026-01-01T00:00", "rule": "FREQ=DAILY", "duration": "PT24H"}, zone="UTC")
+    found = next_window(always, "w", utc("2026-05-01T23:59"), timedelta(hours=40))
+    assert isinstance(found, Opening)
+    assert found.is_open(utc("2026-05-01T23:59"))
+    assert found.remaining(utc("2026-05-01T23:59")) >= timedelta(hours=40)
+    assert found.continues
+
+
+def test_windows_with_gaps_are_not_joined() -> None:
+    every_ten = window(
+        {"first": "2026-01-01T00:00", "rule": "FREQ=HOURLY;BYMINUTE=0,10,20,30,40,50", "duration": "PT8M"}, zone="UTC"
+    )
+    assert spans(every_ten, "2026-05-01T12:09", 2) == [("05-01 12:10", "05-01 12:18"), ("05-01 12:20", "05-01 12:28")]
+
+
+def test_frequent_rule_answers_in_milliseconds() -> None:
+    rule = "FREQ=HOURLY;BYMINUTE=0,5,10,15,20,25,30,35,40,45,50,55"
+    found = policy({"first": "2016-01-01T00:00", "rule": rule, "duration": "PT4M"}, zone="UTC")
+    begun = time.process_time()
+    answer = next_window(found, "w", utc("2026-05-01T12:02"), timedelta(minutes=4))
+    assert time.process_time() - begun < 0.1
+    assert isinstance(answer, Opening)
+    assert answer.start == utc("2026-05-01T12:05")
+
+
+@given(
+    frequency=st.sampled_from(["DAILY", "WEEKLY", "HOURLY", "MINUTELY"]),
+    interval=st.integers(1, 50),
+    days=st.integers(0, 40),
+    minutes=st.integers(0, 1439),
+    by=st.sampled_from(["", ";BYDAY=MO,TH,SU", ";BYHOUR=1,13", ";BYMINUTE=0,30"]),
+)
+def test_starting_near_changes_nothing(frequency: str, interval: int, days: int, minutes: int, by: str) -> None:
+    first = datetime(2026, 1, 1, 1, 30)
+    after = first + timedelta(days=days, minutes=minutes)
+    text = f"FREQ={frequency};INTERVAL={interval}{by}"
+    try:
+        reference = rrulestr(text, dtstart=first)
+    except ValueError:
+        return
+    expected = list(islice((s for s in reference.xafter(after, count=6, inc=True)), 5))
+    found = list(islice(Rule(first, text, timedelta(hours=1)).local_starts(after), 5))
+    assert found == expected
+
+
+@given(days=st.integers(0, 700), zone=st.sampled_from(["Europe/Zurich", "America/New_York", "Australia/Lord_Howe"]))
+def test_instants_ascend_and_last_exactly_as_long_as_said(days: int, zone: str) -> None:
+    rule = Rule(datetime(2026, 1, 1, 1, 30), "FREQ=DAILY;BYHOUR=1,2,3", timedelta(minutes=45))
+    after = utc("2026-01-01T00:00") + timedelta(days=days)
+    found = list(islice(instants(rule, time_zone(zone), after), 20))
+    assert found == sorted(found)
+    assert {end - start for start, end in found} == {timedelta(minutes=45)}
+
+
+def test_until_in_utc_is_honoured_in_local_time() -> None:
+    zone = time_zone("Europe/Zurich")
+    text = parse_rule("FREQ=DAILY;UNTIL=20260103T003000Z", datetime(2026, 1, 1, 1, 30), zone)
+    rule = Rule(datetime(2026, 1, 1, 1, 30), text, timedelta(hours=1))
+    assert [s.day for s in rule.local_starts(datetime(2026, 1, 1))] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("opening", "zone", "says"),
+    [
+        ({"rule": "FREQ=FORTNIGHTLY"}, "UTC", "FORTNIGHTLY"),
+        ({"rule": "FREQ=HOURLY"}, "Europe/Zurich", "must be in UTC"),
+        ({"rule": "FREQ=MINUTELY;BYMONTHDAY=30"}, "UTC", "BYMONTHDAY"),
+        ({"rule": "FREQ=SECONDLY"}, "UTC", "second"),
+        ({"rule": "BYDAY=MO"}, "UTC", "RRULE"),
+        ({"rule": "FREQ=DAILY;FREQ=DAILY"}, "UTC", "twice"),
+        ({"rule": "FREQ=DAILY;INTERVAL=0"}, "UTC", "INTERVAL"),
+        ({"duration": "PT0S"}, "UTC", "nothing"),
+        ({"duration": "P40D"}, "UTC", "31 days"),
+        ({"first": "2026-02-30T00:00"}, "UTC", "2026-02-30"),
+        ({}, "Mars/Olympus", "time zone"),
+    ],
+)
+def test_bad_windows_are_refused_by_name(opening: dict[str, str], zone: str, says: str) -> None:
+    with pytest.raises(WindowError, match=says) as caught:
+        policy({**NIGHT, **opening}, zone=zone)
+    assert "window 'w'" in str(caught.value)
+
+
+def test_unknown_window_and_naive_time_are_refused() -> None:
+    with pytest.raises(WindowError, match="no maintenance window 'x'"):
+        policy(NIGHT).window("x")
+    with pytest.raises(WindowError, match="time zone"):
+        next_window(policy(NIGHT), "w", datetime(2026, 1, 1), timedelta(hours=1))
+
+
+def test_the_projects_own_windows_load_and_open() -> None:
+    own = WindowPolicy.load(PROJECT_ROOT / "include" / "policy")
+    for name in own.windows:
+        found = next_window(own, name, utc("2026-11-23T22:00"), timedelta(hours=1))
+        assert isinstance(found, Opening), name
+
+
+def test_one_bad_file_is_reported_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "windows.yaml").write_text(
+        "windows:\n  - name: w\n    time_zone: UTC\n    openings:\n      - {first: '2026-01-01T00:00', last: x}\n"
+    )
+    with pytest.raises(Exception, match=r"windows.yaml:5: .*no key 'last'"):
+        WindowPolicy.load(tmp_path)
