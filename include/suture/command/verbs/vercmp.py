@@ -1,0 +1,80 @@
+"""`suture vercmp`: which of two package versions is older, in the package manager's own order."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+WORDS = {"<": "older", "=": "equal", ">": "newer"}
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "vercmp",
+        help="compare package versions exactly as the package manager does",
+        description="Prints <, = or >: the relation of A to B. With --batch, one relation a line, in the order of the "
+        "lines; a line that holds no pair of versions gives `error`, is named on standard error, and the status is 2.",
+    )
+    parser.add_argument("ecosystem", choices=["deb"], help="whose order: deb (Debian and its children)")
+    parser.add_argument("versions", nargs="*", metavar="VERSION", help="A and B")
+    parser.add_argument("--batch", metavar="FILE", help="tab-separated pairs, one a line; - reads standard input")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(handler=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0: compared; 2: bad input, named."""
+    if (args.batch is None) == (len(args.versions) != 2):
+        print("vercmp: give two versions, or --batch FILE", file=sys.stderr)
+        return 2
+    return _compare_batch(args) if args.batch is not None else _compare_pair(args)
+
+
+def _compare_pair(args: argparse.Namespace) -> int:
+    from suture.inventory.debian_version import BadVersionError, relation
+
+    one, other = args.versions
+    try:
+        found = relation(one, other)
+    except BadVersionError as error:
+        print(f"vercmp: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps({"a": one, "b": other, "relation": found, "a_is": WORDS[found]}) if args.json else found)
+    return 0
+
+
+def _compare_batch(args: argparse.Namespace) -> int:
+    from suture.inventory.debian_version import BadVersionError, relation
+
+    status = 0
+    try:
+        for number, line in enumerate(_lines(args.batch), start=1):
+            pair = line.split("\t")
+            try:
+                if len(pair) != 2:
+                    raise ValueError(f"{len(pair)} tab-separated fields instead of 2")
+                found = relation(*pair)
+            except (BadVersionError, ValueError) as error:
+                print(f"vercmp: {args.batch}, line {number}: {error}", file=sys.stderr)
+                found, status = "error", 2
+            if args.json:
+                print(json.dumps({"line": number, "a": pair[0], "b": pair[-1], "relation": found}))
+            else:
+                print(found)
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"vercmp: {args.batch} cannot be read: {error}", file=sys.stderr)
+        return 2
+    return status
+
+
+def _lines(name: str) -> Iterator[str]:
+    if name == "-":
+        for line in sys.stdin:
+            yield line.rstrip("\n")
+        return
+    with Path(name).open(encoding="utf-8", newline="\n") as file:
+        for line in file:
+            yield line.rstrip("\n")
