@@ -1,0 +1,133 @@
+"""The keys that may sign a source: their fingerprints, expiry and revocation, read once from keyring files.
+
+Keyrings may be binary or ASCII-armoured, as in /usr/share/keyrings. gpg only lists them (`--show-keys`: no
+import, no agent, no home of the user's).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import subprocess
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from suture.errors import BadInputError
+
+MAX_KEYRING_BYTES = 16 * 1024 * 1024
+_ARMOUR = re.compile(
+    rb"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(?P<headers>(?:[^\r\n:]+: [^\r\n]*\r?\n)*)\r?\n(?P<body>.*?)"
+    rb"-----END PGP PUBLIC KEY BLOCK-----",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A primary key or a subkey. primary: the primary key's fingerprint (its own, for a primary key)."""
+
+    fingerprint: str
+    primary: str
+    owner: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked: bool
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """Keys by fingerprint, the pins among them (empty: all are trusted), and the bytes that gpgv reads."""
+
+    keys: dict[str, Key]
+    pins: frozenset[str]
+    binary: tuple[bytes, ...]
+
+    def trusts(self, primary: str, signing: str) -> bool:
+        if primary not in self.keys:
+            return False
+        return not self.pins or primary in self.pins or signing in self.pins
+
+    def revoked(self, primary: str, signing: str) -> bool:
+        return any(self.keys[f].revoked for f in (primary, signing) if f in self.keys)
+
+    def expires_at(self, primary: str, signing: str) -> datetime | None:
+        """When the pair stops being valid; None: never."""
+        ends = [self.keys[f].expires_at for f in (primary, signing) if f in self.keys]
+        return min((end for end in ends if end is not None), default=None)
+
+
+def load_keyring(paths: Sequence[Path], pins: Collection[str] = ()) -> Keyring:
+    """Read keyring files. Raises BadInputError for a file that is missing, too large, or holds no OpenPGP key."""
+    binary = tuple(_binary(path) for path in paths)
+    keys: dict[str, Key] = {}
+    for path, data in zip(paths, binary, strict=True):
+        found = _list_keys(data)
+        if not found:
+            raise BadInputError(f"The keyring {path} holds no OpenPGP public key.")
+        keys |= found
+    wanted = frozenset(pin.replace(" ", "").upper() for pin in pins)
+    return Keyring(keys, wanted, binary)
+
+
+def _binary(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_KEYRING_BYTES:
+            raise BadInputError(f"The keyring {path} is larger than {MAX_KEYRING_BYTES} bytes.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"The keyring {path} cannot be read: {error.strerror}.") from error
+    blocks = list(_ARMOUR.finditer(data))
+    if not blocks:
+        return data
+    try:
+        # The last line, "=" and four characters, is a checksum (RFC 9580: optional), no part of the data.
+        bodies = [re.sub(rb"\n=[A-Za-z0-9+/]{4}\s*$", b"", block["body"]) for block in blocks]
+        return b"".join(base64.b64decode(re.sub(rb"\s", b"", body), validate=True) for body in bodies)
+    except binascii.Error as error:
+        raise BadInputError(f"The keyring {path} is not valid ASCII armour: {error}.") from error
+
+
+def _list_keys(data: bytes) -> dict[str, Key]:
+    with tempfile.TemporaryDirectory(prefix="suture-keys-") as folder:
+        path = Path(folder, "keyring.gpg")
+        path.write_bytes(data)
+        listing = ["--with-colons", "--show-keys", str(path)]
+        command = ["gpg", "--homedir", folder, "--batch", "--no-autostart", *listing]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+        except FileNotFoundError as error:
+            raise BadInputError("gpg is not installed.", remedy="Install the package gpg.") from error
+    return _parse_listing(done.stdout.decode("utf-8", "replace"))
+
+
+def _parse_listing(text: str) -> dict[str, Key]:
+    """gpg's colon format (GnuPG doc/DETAILS): a pub or sub line, then its fpr line, then uid lines."""
+    keys: dict[str, Key] = {}
+    pending: list[str] | None = None
+    primary, owner, primary_revoked = "", "", False
+    for line in text.splitlines():
+        fields = line.split(":")
+        if fields[0] in {"pub", "sub"}:
+            pending = fields
+        elif fields[0] == "fpr" and pending is not None:
+            fingerprint = fields[9]
+            revoked = pending[1] == "r"
+            if pending[0] == "pub":
+                primary, owner, primary_revoked = fingerprint, "", revoked
+            keys[fingerprint] = Key(
+                fingerprint, primary, owner, _epoch(pending[5]) or datetime.fromtimestamp(0, UTC),
+                _epoch(pending[6]), revoked or primary_revoked,
+            )  # fmt: skip
+            pending = None
+        elif fields[0] == "uid" and primary and not owner:
+            owner = fields[9]
+            keys[primary] = replace(keys[primary], owner=owner)
+    return keys
+
+
+def _epoch(value: str) -> datetime | None:
+    return datetime.fromtimestamp(int(value), UTC) if value else None
