@@ -16,6 +16,7 @@ import hashlib
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from suture.errors import BadInputError, SutureError
 
@@ -64,9 +65,7 @@ def checked_port(text: str | int, name: str = "port") -> int:
     try:
         port = int(text)
     except (TypeError, ValueError):
-        raise BadInputError(
-            f"{name}={text!r} is not a port: it must be a number from 1024 to 65535."
-        ) from None
+        raise BadInputError(f"{name}={text!r} is not a port: it must be a number from 1024 to 65535.") from None
     if not 1024 <= port <= 65535:
         raise BadInputError(f"{name}={port} is not a usable port: it must be between 1024 and 65535.")
     return port
@@ -92,27 +91,38 @@ def choose(
     return chosen
 
 
+def pids_on(port: int) -> list[int]:
+    """The processes that listen on the port, as far as we may see them. Never raises."""
+    return sorted({connection.pid for connection in _listeners(port) if connection.pid})
+
+
 def holder_of(port: int) -> str:
-    """Who listens on the port, in words: `nginx (process 4711, user www-data)`. Never raises."""
+    """Who listens on the port, in words: `nginx (process 4711, user www-data: …)`. Never raises."""
     import psutil
 
-    try:
-        listening = [
-            connection
-            for connection in psutil.net_connections(kind="tcp")
-            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
-        ]
-    except (psutil.Error, OSError):
-        listening = []
-    pids = sorted({connection.pid for connection in listening if connection.pid})
+    pids = pids_on(port)
     if not pids:
-        return "a process of another user (run as root to see which)" if listening else "an unknown process"
+        return "a process of another user (run as root to see which)" if _listeners(port) else "an unknown process"
     try:
         process = psutil.Process(pids[0])
         command = " ".join(process.cmdline()[:3]) or process.name()
         return f"{process.name()} (process {process.pid}, user {process.username()}: {command})"
     except psutil.Error:
         return f"process {pids[0]}"
+
+
+def _listeners(port: int) -> list[Any]:
+    import psutil
+
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except (psutil.Error, OSError):
+        return []
+    return [
+        connection
+        for connection in connections
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
+    ]
 
 
 def require_free(ports: Mapping[str, int]) -> None:

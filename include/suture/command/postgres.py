@@ -302,9 +302,7 @@ class EmbeddedPostgres:
             )  # fmt: skip
         if check and done.returncode != 0:
             said = errors.read_text("utf-8", errors="replace").strip()
-            raise PostgresError(
-                f"{program} failed with status {done.returncode}: {said or 'it said nothing'}"
-            )
+            raise PostgresError(f"{program} failed with status {done.returncode}: {said or 'it said nothing'}")
         return int(done.returncode)
 
 

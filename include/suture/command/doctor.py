@@ -1,0 +1,228 @@
+"""Examines the machine and this clone: what is missing, what is wrong, and what to do about it.
+
+Only what `up` and the tests without a lab cannot do without is MISSING; what the lab alone needs is a WARNING, as the
+rest works without it.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from suture.command import installation, os_packages, ports, postgres, processes
+from suture.errors import SutureError
+from suture.settings import PROJECT_ROOT
+
+NEEDED_DISK_GIB = 2
+LAB_DISK_GIB = 8
+NEEDED_MEMORY_GIB = 2.0
+LAB_MEMORY_GIB = 4.0
+SUBUIDS_NEEDED = 65_536
+INOTIFY_INSTANCES_NEEDED = 128
+OLDEST_CLOCK_SLACK_S = 86_400
+
+
+class Verdict(enum.Enum):
+    GOOD = "ok"
+    WARNING = "warning"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Finding:
+    subject: str
+    verdict: Verdict
+    text: str
+    remedy: str | None = None
+
+
+def examine() -> list[Finding]:
+    """Every finding, in the order in which one would mend them. An examination that fails is a finding itself."""
+    examinations: tuple[Callable[[], Iterable[Finding]], ...] = (
+        _python, _packages, _disk, _memory, _clock, _ports, _postgres_account, _namespaces, _cgroup, _leftovers,
+    )  # fmt: skip
+    found: list[Finding] = []
+    for examination in examinations:
+        subject = examination.__name__.strip("_").replace("_", " ")
+        try:
+            found.extend(examination())
+        except SutureError as error:
+            found.append(Finding(subject, Verdict.WARNING, error.message, error.remedy))
+        except OSError as error:
+            found.append(Finding(subject, Verdict.WARNING, f"could not be examined: {error}"))
+    return found
+
+
+def _python() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] <= (3, 13):
+        yield Finding("python", Verdict.GOOD, f"{version} in .venv")
+    else:
+        text = f"{version} is newer than what Suture is tested with (3.11 to 3.13)"
+        yield Finding("python", Verdict.WARNING, text, "SUTURE_PYTHON=python3.13 ./suture …, after removing .venv")
+
+
+def _packages() -> Iterator[Finding]:
+    lacking = os_packages.missing()
+    if not lacking:
+        yield Finding("packages", Verdict.GOOD, "all of packages.txt is installed")
+        return
+    names = " ".join(package.names[0] for package in lacking)
+    remedy = f"apt-get install --no-install-recommends {names}"
+    yield Finding("packages", Verdict.WARNING, f"the lab and its tests lack {names}", remedy)
+
+
+def _disk() -> Iterator[Finding]:
+    home = installation.home_folder(PROJECT_ROOT)
+    folder = home if home.exists() else PROJECT_ROOT
+    free_gib = shutil.disk_usage(folder).free / 2**30
+    text = f"{free_gib:.1f} GiB free at {folder}"
+    if free_gib < NEEDED_DISK_GIB:
+        yield Finding("disk", Verdict.MISSING, text, f"Make room: at least {NEEDED_DISK_GIB} GiB are needed.")
+    elif free_gib < LAB_DISK_GIB:
+        yield Finding("disk", Verdict.WARNING, text, f"The lab wants {LAB_DISK_GIB} GiB.")
+    else:
+        yield Finding("disk", Verdict.GOOD, text)
+
+
+def _memory() -> Iterator[Finding]:
+    available_gib = psutil.virtual_memory().available / 2**30
+    text = f"{available_gib:.1f} GiB available"
+    if available_gib < NEEDED_MEMORY_GIB:
+        yield Finding("memory", Verdict.MISSING, text, f"Airflow and PostgreSQL need {NEEDED_MEMORY_GIB:.0f} GiB.")
+    elif available_gib < LAB_MEMORY_GIB:
+        yield Finding("memory", Verdict.WARNING, text, f"With the lab, {LAB_MEMORY_GIB:.0f} GiB are comfortable.")
+    else:
+        yield Finding("memory", Verdict.GOOD, text)
+
+
+def _clock() -> Iterator[Finding]:
+    """Signatures and windows stand on the clock. Nothing here was written in the future."""
+    import time
+
+    newest = max(path.stat().st_mtime for path in (PROJECT_ROOT / "suture", PROJECT_ROOT / "requirements.txt"))
+    behind_s = newest - time.time()
+    if behind_s > OLDEST_CLOCK_SLACK_S:
+        text = f"the clock is {behind_s / 86_400:.0f} days behind this clone's files"
+        yield Finding("clock", Verdict.MISSING, text, "Set it: signatures and windows depend on it.")
+        return
+    synchronised = Path("/run/systemd/timesync/synchronized").exists() or _runs("chronyd", "ntpd", "systemd-timesyncd")
+    if synchronised:
+        yield Finding("clock", Verdict.GOOD, "kept by a time service")
+    else:
+        text = "no time service was found here (a container gets its host's clock)"
+        yield Finding("clock", Verdict.GOOD, text)
+
+
+def _ports() -> Iterator[Finding]:
+    home = installation.home_folder(PROJECT_ROOT)
+    here = installation.read(home)
+    if here is None:
+        yield Finding("ports", Verdict.GOOD, f"not chosen yet; the first start looks from {ports.derived_base(home)}")
+        return
+    ours = {process.pid for process in processes.marked(here.instance)}
+    taken = False
+    for name, port in here.ports.items():
+        if ports.is_free(port) or ours & set(ports.pids_on(port)):
+            continue
+        taken = True
+        error = ports.PortTakenError(name, port, ports.holder_of(port))
+        yield Finding("ports", Verdict.MISSING, error.message, error.remedy)
+    if not taken:
+        yield Finding(
+            "ports", Verdict.GOOD, f"{min(here.ports.values())} to {max(here.ports.values())} are ours or free"
+        )
+
+
+def _postgres_account() -> Iterator[Finding]:
+    home = installation.home_folder(PROJECT_ROOT)
+    try:
+        server = postgres.EmbeddedPostgres(home, 0)
+        postgres.wheel_binaries()
+    except postgres.PostgresError as error:
+        yield Finding("postgres", Verdict.MISSING, error.message, error.remedy)
+        return
+    yield Finding("postgres", Verdict.GOOD, f"data in {server.root}")
+
+
+def _namespaces() -> Iterator[Finding]:
+    limit = _number(Path("/proc/sys/user/max_user_namespaces"))
+    forbidden = _number(Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"))
+    subject = "user namespaces"
+    if limit == 0:
+        remedy = "As root: sysctl user.max_user_namespaces=10000. Without them the lab cannot run; all else does."
+        yield Finding(subject, Verdict.WARNING, "this kernel allows none", remedy)
+    elif forbidden and os.geteuid() != 0:
+        remedy = "Run the lab as root, or: sysctl kernel.apparmor_restrict_unprivileged_userns=0"
+        yield Finding(subject, Verdict.WARNING, "AppArmor restricts them for ordinary users", remedy)
+    else:
+        yield Finding(subject, Verdict.GOOD, "allowed")
+    if os.geteuid() != 0:
+        yield _subuids()
+    instances = _number(Path("/proc/sys/fs/inotify/max_user_instances")) or 0
+    if instances < INOTIFY_INSTANCES_NEEDED:
+        remedy = f"As root: sysctl fs.inotify.max_user_instances={INOTIFY_INSTANCES_NEEDED}"
+        yield Finding("inotify", Verdict.WARNING, f"only {instances} instances for all lab hosts together", remedy)
+
+
+def _subuids() -> Finding:
+    import pwd
+
+    name = pwd.getpwuid(os.geteuid()).pw_name
+    ranges = Path("/etc/subuid").read_text("utf-8").splitlines() if Path("/etc/subuid").exists() else []
+    sizes = [int(line.split(":")[2]) for line in ranges if line.split(":")[0] in (name, str(os.geteuid()))]
+    if sum(sizes) >= SUBUIDS_NEEDED:
+        return Finding("subuid", Verdict.GOOD, f"{sum(sizes)} subordinate ids for {name}")
+    remedy = f"As root: usermod --add-subuids 200000-265535 --add-subgids 200000-265535 {name}"
+    return Finding("subuid", Verdict.WARNING, f"{name} has no {SUBUIDS_NEEDED} subordinate ids for the lab", remedy)
+
+
+def _cgroup() -> Iterator[Finding]:
+    controllers = Path("/sys/fs/cgroup/cgroup.controllers")
+    if not controllers.exists():
+        text = "no cgroup version 2: the lab's hosts then run without systemd"
+        yield Finding("cgroup", Verdict.WARNING, text, "Boot with systemd.unified_cgroup_hierarchy=1.")
+    elif os.geteuid() == 0 and not os.access("/sys/fs/cgroup", os.W_OK):
+        yield Finding("cgroup", Verdict.WARNING, "cgroup version 2 is read-only here: the lab's hosts lack systemd")
+    else:
+        yield Finding("cgroup", Verdict.GOOD, "version 2")
+
+
+def _leftovers() -> Iterator[Finding]:
+    clean = True
+    home = installation.home_folder(PROJECT_ROOT)
+    here = installation.read(home)
+    if here is not None and processes.read_pid_file(here.run_dir / "supervisor.pid") is None:
+        left = processes.marked(here.instance)
+        if left:
+            clean = False
+            text = f"{len(left)} processes of an earlier run are left ({', '.join(str(p.pid) for p in left[:5])})"
+            yield Finding("leftovers", Verdict.WARNING, text, "./suture down ends them.")
+    for folder, owner in postgres.abandoned_roots():
+        clean = False
+        text = f"{folder} belongs to {owner}, which is gone"
+        yield Finding("leftovers", Verdict.WARNING, text, f"If nobody needs that database: rm -r {folder}")
+    if os_packages.forgotten_policy():
+        clean = False
+        text = f"{os_packages.POLICY} of an interrupted installation keeps services from starting"
+        yield Finding("leftovers", Verdict.WARNING, text, f"rm {os_packages.POLICY}")
+    if clean:
+        yield Finding("leftovers", Verdict.GOOD, "none")
+
+
+def _runs(*names: str) -> bool:
+    return any(process.info["name"] in names for process in psutil.process_iter(["name"]))
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
