@@ -81,9 +81,7 @@ def create_campaign(
                     {"campaign_id": campaign_id, "host_id": host_id, "ring": ring.value},
                 )
         _write_packages(store, campaign_id, plan.packages)
-        store.execute(
-            "campaign/link_campaign_findings", {"campaign_id": campaign_id, "finding_ids": list(finding_ids)}
-        )
+        store.execute("campaign/link_campaign_findings", {"campaign_id": campaign_id, "finding_ids": list(finding_ids)})
         evidence.record(
             store,
             actor=actor,
@@ -151,6 +149,7 @@ def pin_packages(store: Store, campaign_id: str, packages: Sequence[PlannedPacka
         )
         if updated != 1:
             raise StaleMoveError(f"{campaign_id}'s plan was changed by somebody else meanwhile.")
+        store.execute("campaign/delete_campaign_packages", {"campaign_id": campaign_id})
         _write_packages(store, campaign_id, packages)
         evidence.record(
             store,

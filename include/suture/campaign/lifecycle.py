@@ -3,7 +3,7 @@
 The rules:
 
 1. A campaign is in exactly one state. LAWFUL below is the whole table; what it does not list cannot happen.
-2. A move is a compare-and-set: it names the state it leaves. Whoever comes second gets StaleMoveError and must look again.
+2. A move is a compare-and-set: it names the state it leaves. Who comes second gets StaleMoveError and must look again.
 3. A move and its evidence are one transaction: there is no state without its record, and no record without its state.
 4. Nothing leaves a terminal state, except that a rollback may still be started for a campaign that was closed.
 """
@@ -136,9 +136,7 @@ def _why_stale(store: Store, campaign_id: str, expected: CampaignState, to: Camp
 def note(store: Store, campaign_id: str, *, actor: str, action: str, reason: str) -> int:
     """Say on the campaign why it waits, without moving it (a shut gate); the evidence record's number."""
     with store.transaction():
-        store.execute(
-            "campaign/note_campaign", {"campaign_id": campaign_id, "reason": reason, "at": datetime.now(UTC)}
-        )
+        store.execute("campaign/note_campaign", {"campaign_id": campaign_id, "reason": reason, "at": datetime.now(UTC)})
         return evidence.record(
             store,
             actor=actor,

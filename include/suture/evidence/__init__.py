@@ -1,4 +1,4 @@
-"""Evidence: an append-only, hash-chained record of every decision and action, with its head anchored outside the table."""
+"""Evidence: an append-only, hash-chained record of every decision and action; its head is anchored elsewhere."""
 
 from suture.evidence.anchor import AnchoredHead, EvidenceKeyError, anchor_head, read_anchors
 from suture.evidence.chain import Fault, FaultKind, record, verify_rows

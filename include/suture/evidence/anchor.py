@@ -50,9 +50,7 @@ def anchor_head(store: Store, *, secrets_dir: Path, anchors_file: Path) -> Ancho
             return None
     key = _private_key(secrets_dir)
     unsigned = AnchoredHead(head["seq"], head["hash"], datetime.now(UTC).isoformat(), "")
-    signed = AnchoredHead(
-        unsigned.seq, unsigned.hash, unsigned.anchored_at, key.sign(unsigned.signed_text).hex()
-    )
+    signed = AnchoredHead(unsigned.seq, unsigned.hash, unsigned.anchored_at, key.sign(unsigned.signed_text).hex())
     anchors_file.parent.mkdir(parents=True, exist_ok=True)
     with anchors_file.open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(signed)) + "\n")

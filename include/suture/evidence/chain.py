@@ -18,6 +18,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -28,6 +29,7 @@ from suture.evidence.anchor import AnchoredHead
 from suture.store import Json, Store
 
 FIRST_PREV_HASH = "0" * 64
+MAX_SAFE_INTEGER = 2**53 - 1  # RFC 8785, section 3.2.2.3: numbers are IEEE 754 doubles
 
 
 class FaultKind(StrEnum):
@@ -59,9 +61,9 @@ def record(
 ) -> int:
     """Append a record and return its number. Joins the caller's transaction when there is one.
 
-    actor: a user name, or `suture:<dag or verb>`; action: a verb in the past tense (`campaign_moved`, `package_adopted`);
-    subject: `<noun>:<id>`; grounds: what the decision rests on, as JSON. NUL characters become U+FFFD (PostgreSQL refuses
-    them). Raises BadInputError for grounds that are not JSON.
+    actor: a user name, or `suture:<dag or verb>`; action: a verb in the past tense (`campaign_moved`,
+    `package_adopted`); subject: `<noun>:<id>`; grounds: what the decision rests on, as JSON. NUL characters become
+    U+FFFD (PostgreSQL refuses them). Raises BadInputError for grounds that are not JSON.
     """
     if not (actor and action and subject):
         raise BadInputError("Evidence needs an actor, an action and a subject.")
@@ -80,6 +82,7 @@ def record(
             "prev_hash": head["hash"] if head else FIRST_PREV_HASH,
         }
         try:
+            rfc8785.dumps(cleaned)  # refuses integers that a reader would round; record_hash() is lenient to jsonb
             digest = record_hash(row)
         except (rfc8785.CanonicalizationError, ValueError, TypeError) as error:
             raise BadInputError(f"The grounds of {action} are not plain JSON: {error}.") from error
@@ -96,7 +99,7 @@ def record_hash(row: Mapping[str, Any]) -> str:
         "action": row["action"],
         "subject": row["subject"],
         "campaign_id": row["campaign_id"],
-        "grounds": row["grounds"],
+        "grounds": _as_recorded(row["grounds"]),
         "prev_hash": row["prev_hash"],
     }
     return hashlib.sha256(rfc8785.dumps(covered)).hexdigest()
@@ -136,16 +139,37 @@ def _walk(rows: Iterable[Mapping[str, Any]], hashes: dict[int, str]) -> Iterator
         if seq > expected_seq:
             gap = f"{expected_seq}" if seq == expected_seq + 1 else f"{expected_seq} to {seq - 1}"
             yield Fault(FaultKind.REMOVED, expected_seq, f"Record {gap} is missing.")
-        if record_hash(row) != row["hash"]:
+        elif seq < expected_seq:
+            yield Fault(FaultKind.REORDERED, seq, f"Record {seq} ({row['action']}) stands after {expected_seq - 1}.")
+        if not _gives_its_own_hash(row):
             yield Fault(
                 FaultKind.EDITED, seq, f"Record {seq} ({row['action']}) was edited: it does not give its own hash."
             )
         elif seq == expected_seq and row["prev_hash"] != prev_hash:
-            yield Fault(
-                FaultKind.REORDERED, seq, f"Record {seq} ({row['action']}) does not follow record {seq - 1}."
-            )
+            yield Fault(FaultKind.REORDERED, seq, f"Record {seq} ({row['action']}) does not follow record {seq - 1}.")
         hashes[seq] = row["hash"]
         expected_seq, prev_hash = seq + 1, row["hash"]
+
+
+def _gives_its_own_hash(row: Mapping[str, Any]) -> bool:
+    try:
+        return bool(record_hash(row) == row["hash"])
+    except (rfc8785.CanonicalizationError, ValueError, ArithmeticError):
+        return False  # it holds what record() would never have written
+
+
+def _as_recorded(value: Any) -> Any:
+    """Undo what jsonb does to numbers: it gives the float 1e22 back as an integer, beyond what RFC 8785 may write.
+
+    Only where that integer is exactly how PostgreSQL writes a float; any other one was never recorded.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_SAFE_INTEGER:
+        return float(value) if Decimal(repr(float(value))) == value else value
+    if isinstance(value, Mapping):
+        return {key: _as_recorded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_recorded(item) for item in value]
+    return value
 
 
 def _without_nul(value: Any) -> Any:

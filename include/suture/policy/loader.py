@@ -4,13 +4,14 @@ The rules:
 
 1. A policy file is YAML; its schema is include/schemas/policy/<name>.schema.json (JSON Schema 2020-12).
 2. Unknown keys are refused: every object schema says `additionalProperties: false`, and a test checks that it does.
-3. A key that stands twice in one mapping is refused (YAML parsers keep the last one, silently).
+3. A key that stands twice in one mapping is refused (YAML parsers keep the last one, silently), an alias too.
 4. Every mistake is reported at once, each with file, line, the path to it, and what was expected.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -76,8 +77,25 @@ def _validator(schema_name: str) -> Draft202012Validator:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader without its habit of turning dates into objects: a policy's values are JSON values."""
+    """SafeLoader for JSON values only: dates stay text, .nan and .inf are refused.
 
+    Aliases are refused too: forty lines of them can stand for more nodes than any machine can walk.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "aliases (*name) are not used in policies", mark)
+        return super().compose_node(parent, index)
+
+    def construct_finite(self, node: yaml.ScalarNode) -> float:
+        value = self.construct_yaml_float(node)
+        if not math.isfinite(value):
+            raise yaml.constructor.ConstructorError(None, None, f"{node.value} is not a number", node.start_mark)
+        return float(value)
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:float", _StrictLoader.construct_finite)
 
 _StrictLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
@@ -86,8 +104,9 @@ _StrictLoader.yaml_implicit_resolvers = {
 
 
 def _parse(text: str, name: str) -> _Document:
-    loader = _StrictLoader(text)
+    loader = None
     try:
+        loader = _StrictLoader(text)
         root = loader.get_single_node()
         if root is not None:
             _refuse_twins(root, name)
@@ -98,7 +117,8 @@ def _parse(text: str, name: str) -> _Document:
     except (yaml.YAMLError, RecursionError) as error:
         raise PolicyError(name, [f"{name}: not YAML: {error}."]) from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return _Document(value, root)
 
 
@@ -140,9 +160,7 @@ def _sentence(name: str, document: _Document, error: ValidationError) -> str:
         known = sorted(schema.get("properties", {}))
         unknown = [key for key in error.instance if key not in known]
         line = _line_of(document.root, [*path, unknown[0]], key=True) if unknown else line
-        return (
-            f"{name}:{line}: {where} has no key {', '.join(map(repr, unknown))}; it knows {', '.join(known)}."
-        )
+        return f"{name}:{line}: {where} has no key {', '.join(map(repr, unknown))}; it knows {', '.join(known)}."
     return f"{name}:{line}: {where}: {error.message}."
 
 

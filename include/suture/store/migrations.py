@@ -6,6 +6,8 @@ A migration that was applied and then edited is refused by its digest: write a n
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +65,24 @@ def migrate(dsn: str, *, schema: str = SCHEMA, folder: Path = MIGRATIONS) -> lis
         _refuse_edited(migrations, applied)
         fresh = [migration for migration in migrations if migration.version not in applied]
         for migration in fresh:
-            with connection.transaction():
+            with _named(migration), connection.transaction():
                 connection.execute(migration.text)
                 connection.execute(
                     "INSERT INTO schema_migration (version, name, sha256) VALUES (%s, %s, %s)",
                     (migration.version, migration.name, migration.sha256),
                 )
     return fresh
+
+
+@contextmanager
+def _named(migration: Migration) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise StoreError(
+            f"The migration {migration.version:04d}_{migration.name}.sql failed and was rolled back: "
+            f"{str(error).strip()}."
+        ) from error
 
 
 def _refuse_edited(migrations: list[Migration], applied: dict[int, str]) -> None:

@@ -1,0 +1,2 @@
+DELETE FROM campaign_package
+WHERE campaign_id = %(campaign_id)s
