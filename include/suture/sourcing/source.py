@@ -26,9 +26,9 @@ _SUITE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9.+_~-]*(/[A-Za-z0-9.+_~-]+)*$")
 class AptSource:
     """One suite of one apt repository.
 
-    address: http(s) URL or folder of the repository's root (the parent of dists/). components, architectures:
-    () means all that the Release file names, but where default_architecture is among those, only that one (and "all"). codename, origin, label: None means not checked. max_age: how
-    old a Release file without Valid-Until may be.
+    address: http(s) URL or folder of the repository's root (the parent of dists/). components, architectures: () means
+    all that the Release file names; but where default_architecture is among those, only that one (and "all"). codename,
+    origin, label: None means not checked. max_age: how old a Release file without Valid-Until may be.
     """
 
     name: str
