@@ -56,6 +56,7 @@ def suture_variables(
         PART: AIRFLOW_PART,
         "PYTHONPATH": path,
         "PYTHONUNBUFFERED": "1",
+        "SPT_NOENV": "1",  # setproctitle would write its titles over the environment, and with it over our mark
         "GX_ANALYTICS_ENABLED": "false",
         "SCARF_ANALYTICS": "false",
         "DO_NOT_TRACK": "1",

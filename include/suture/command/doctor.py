@@ -127,7 +127,7 @@ def _ports() -> Iterator[Finding]:
     if here is None:
         yield Finding("ports", Verdict.GOOD, f"not chosen yet; the first start looks from {ports.derived_base(home)}")
         return
-    ours = {process.pid for process in processes.marked(here.instance)}
+    ours = {process.pid for process in [*processes.marked(here.instance), *processes.recorded(here.run_dir)]}
     taken = False
     for name, port in here.ports.items():
         if ports.is_free(port) or ours & set(ports.pids_on(port)):
@@ -185,14 +185,15 @@ def _subuids() -> Finding:
 
 
 def _cgroup() -> Iterator[Finding]:
-    controllers = Path("/sys/fs/cgroup/cgroup.controllers")
-    if not controllers.exists():
+    mounts = [line.split() for line in Path("/proc/mounts").read_text("utf-8").splitlines()]
+    version_2 = [fields[1] for fields in mounts if fields[2] == "cgroup2"]
+    if not version_2:
         text = "no cgroup version 2: the lab's hosts then run without systemd"
         yield Finding("cgroup", Verdict.WARNING, text, "Boot with systemd.unified_cgroup_hierarchy=1.")
-    elif os.geteuid() == 0 and not os.access("/sys/fs/cgroup", os.W_OK):
+    elif os.geteuid() == 0 and not os.access(version_2[0], os.W_OK):
         yield Finding("cgroup", Verdict.WARNING, "cgroup version 2 is read-only here: the lab's hosts lack systemd")
     else:
-        yield Finding("cgroup", Verdict.GOOD, "version 2")
+        yield Finding("cgroup", Verdict.GOOD, f"version 2 at {version_2[0]}")
 
 
 def _leftovers() -> Iterator[Finding]:

@@ -3,7 +3,9 @@
 The rules:
 
 - A process is ours when its environment holds SUTURE_INSTANCE=<id> (children inherit it), or when a pid file of ours
-  names it *and* its start time agrees: a process id alone may have been given to a stranger since.
+  names it or its session. A program that writes its title over its environment is found by the latter.
+- A pid file counts only while the start time agrees: the process id may have been given to a stranger since. A
+  session's id is not given away while the session has members.
 - We never end ourselves or one of our ancestors.
 - Ending asks first (SIGTERM), waits, then insists (SIGKILL), and looks again: a process may have forked meanwhile.
 """
@@ -23,6 +25,7 @@ import psutil
 from suture.errors import SutureError
 
 MARK = "SUTURE_INSTANCE"
+IDLE_WORKER = "LocalExecutor: <idle>"  # as Airflow 3.3 titles it
 
 
 class StubbornProcessError(SutureError):
@@ -60,16 +63,12 @@ def write_pid_file(path: Path, pid: int) -> None:
 
 def read_pid_file(path: Path) -> PidRecord | None:
     """The process that the file names, if it still is the same one; None otherwise, also for a broken file."""
-    try:
-        stored = json.loads(path.read_text("utf-8"))
-        record = PidRecord(int(stored["pid"]), int(stored["start_ticks"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return record if start_ticks(record.pid) == record.start_ticks else None
+    record = _read_record(path)
+    return record if record is not None and start_ticks(record.pid) == record.start_ticks else None
 
 
 def marked(instance: str) -> list[psutil.Process]:
-    """Every living process that carries our mark, ourselves and our ancestors left out."""
+    """Every living process with our mark in its environment, ourselves and our ancestors left out."""
     needle = f"{MARK}={instance}".encode()
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found = []
@@ -85,6 +84,29 @@ def marked(instance: str) -> list[psutil.Process]:
         except (OSError, psutil.Error):
             continue  # gone meanwhile, or another user's
     return found
+
+
+def session_members(session: int) -> list[psutil.Process]:
+    """The living processes of a session, whose id is its first process's."""
+    members = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+                members.append(process)
+        except (OSError, psutil.Error):
+            continue
+    return members
+
+
+def recorded(run_dir: Path) -> list[psutil.Process]:
+    """The processes that the folder's pid files name, and the members of their sessions, dead leaders' too."""
+    found: dict[int, psutil.Process] = {}
+    for pid_file in run_dir.glob("*.pid"):
+        record = _read_record(pid_file)
+        if record is not None and start_ticks(record.pid) in (record.start_ticks, None):
+            found |= {process.pid: process for process in session_members(record.pid)}
+    spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    return [process for pid, process in sorted(found.items()) if pid not in spared]
 
 
 def end(
@@ -112,6 +134,16 @@ def end(
     return len(ended)
 
 
+def end_idle_workers(candidates: Iterable[psutil.Process]) -> None:
+    """Kill executor workers that do nothing: a dead scheduler leaves them behind, and they ignore SIGTERM."""
+    for process in candidates:
+        try:
+            if IDLE_WORKER in " ".join(process.cmdline()):
+                process.kill()
+        except psutil.Error:
+            continue  # gone meanwhile
+
+
 def wait_until(condition: Callable[[], bool], *, timeout_s: float, every_s: float = 0.2) -> bool:
     """Whether the condition came true in time."""
     deadline = time.monotonic() + timeout_s
@@ -120,6 +152,14 @@ def wait_until(condition: Callable[[], bool], *, timeout_s: float, every_s: floa
             return False
         time.sleep(every_s)
     return True
+
+
+def _read_record(path: Path) -> PidRecord | None:
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+        return PidRecord(int(stored["pid"]), int(stored["start_ticks"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:

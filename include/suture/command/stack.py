@@ -342,7 +342,7 @@ def _down(home: Path) -> int:
     ended = 0
     if here is not None:
         ended += _end_supervisor(here)
-    ended += processes.end(lambda: _airflow_processes(instance), say=say)
+    ended += _end_airflow(instance, home)
     failures: list[SutureError] = []  # one part that will not end must not keep the others running
     try:
         _lab("down")
@@ -386,14 +386,26 @@ def _end_supervisor(here: Installation) -> int:
 
 
 def _end_airflow_leftovers(here: Installation) -> None:
-    count = processes.end(lambda: _airflow_processes(here.instance), say=say)
+    count = _end_airflow(here.instance, here.home)
     if count:
         say(f"Ended {count} processes that an earlier run had left.")
 
 
-def _airflow_processes(instance: str) -> list[psutil.Process]:
+def _end_airflow(instance: str, home: Path) -> int:
+    """End Airflow's processes and tasks, with or without a supervisor."""
+    found = _airflow_processes(instance, home)
+    processes.end_idle_workers(found)
+    processes.end(lambda: _airflow_processes(instance, home), say=say)
+    return len(found)
+
+
+def _airflow_processes(instance: str, home: Path) -> list[psutil.Process]:
     wanted = f"{airflow_environment.PART}={airflow_environment.AIRFLOW_PART}"
-    return [process for process in processes.marked(instance) if wanted in _environ_of(process.pid)]
+    marked = [process for process in processes.marked(instance) if wanted in _environ_of(process.pid)]
+    known = {process.pid for process in marked}
+    server = EmbeddedPostgres(home, 0).pid()  # started again by the supervisor, it carries Airflow's mark
+    found = marked + [process for process in processes.recorded(home / "run") if process.pid not in known]
+    return [process for process in found if server not in (process.pid, process.ppid())]
 
 
 def _environ_of(pid: int) -> list[str]:

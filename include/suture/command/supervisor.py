@@ -31,7 +31,7 @@ from types import FrameType
 import psutil
 
 from suture.command.postgres import EmbeddedPostgres
-from suture.command.processes import write_pid_file
+from suture.command.processes import end_idle_workers, session_members, write_pid_file
 from suture.errors import SutureError
 
 LOG_LIMIT_BYTES = 20 * 1024 * 1024
@@ -150,18 +150,13 @@ class Supervisor:
             log(f"It did not start, and will be tried again: {error}")
 
     def _end_idle_leftovers(self) -> None:
-        """End processes of dead children's sessions that run nothing: a worker at a task has the task as its child."""
+        """What dead schedulers left: the idle go, the busy stay until they have finished."""
         for child in self._children:
             for session in list(child.old_sessions):
-                members = _session_members(session)
+                members = session_members(session)
                 if not members:
                     child.old_sessions.discard(session)
-                for member in members:
-                    try:
-                        if not member.children():
-                            member.terminate()
-                    except psutil.Error:
-                        continue  # gone meanwhile
+                end_idle_workers(members)
 
     def _reap_orphans(self) -> None:
         ours = {child.process.pid for child in self._children if child.process is not None}
@@ -221,17 +216,6 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     except (OSError, AttributeError):
         log("This system does not let us adopt orphans: PID 1 has to reap them.")
-
-
-def _session_members(session: int) -> list[psutil.Process]:
-    members = []
-    for process in psutil.process_iter():
-        try:
-            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
-                members.append(process)
-        except (OSError, psutil.Error):
-            continue
-    return members
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
     findings = doctor.examine()
     ill = any(finding.verdict is doctor.Verdict.MISSING for finding in findings)
     if args.json:
-        print(json.dumps({"ok": not ill, "findings": [asdict(finding) for finding in findings]}, indent=2))
+        print(json.dumps({"ok": not ill, "findings": [_plain(finding) for finding in findings]}, indent=2))
         return int(ill)
     for finding in findings:
         print(f"{finding.verdict.value:<8} {finding.subject:<18} {finding.text}")
@@ -28,3 +28,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"{'':<28}{finding.remedy}")
     print("\nSomething that is needed is missing: see above." if ill else "\nAll that is needed is there.")
     return int(ill)
+
+
+def _plain(finding: Any) -> dict[str, Any]:
+    return asdict(finding) | {"verdict": finding.verdict.value}
