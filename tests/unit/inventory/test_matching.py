@@ -10,8 +10,7 @@ import pytest
 from suture.inventory.matching import MatchCounts, match_all
 from suture.model import Priority
 from suture.store import Store
-
-from .fleet import NOW, add_advisory, add_host, install
+from tests.fleet_rows import NOW, add_advisory, add_host, install
 
 pytestmark = pytest.mark.database
 

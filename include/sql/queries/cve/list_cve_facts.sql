@@ -1,0 +1,51 @@
+-- Everything the sources say of the CVEs that open findings' advisories name, one row a CVE.
+WITH wanted AS (
+    SELECT DISTINCT advisory_cve.cve_id
+    FROM advisory_cve
+    INNER JOIN finding ON advisory_cve.advisory_id = finding.advisory_id
+    WHERE finding.status IN ('open', 'accepted')
+),
+
+scores AS (
+    SELECT
+        cve_score.cve_id,
+        jsonb_agg(
+            jsonb_build_object(
+                'source', cve_score.source,
+                'cvss_version', cve_score.cvss_version,
+                'vector', cve_score.vector,
+                'base_score', cve_score.base_score,
+                'severity', cve_score.severity,
+                'dated_at', cve_score.dated_at
+            )
+            ORDER BY cve_score.source, cve_score.cvss_version, cve_score.vector
+        ) AS claims
+    FROM cve_score
+    INNER JOIN wanted ON cve_score.cve_id = wanted.cve_id
+    GROUP BY cve_score.cve_id
+)
+
+SELECT
+    wanted.cve_id,
+    cve.state,
+    scores.claims,
+    cve_ssvc.exploitation,
+    cve_ssvc.automatable,
+    cve_ssvc.technical_impact,
+    cve_ssvc.source AS ssvc_source,
+    cve_ssvc.dated_at AS ssvc_dated_at,
+    kev.date_added AS kev_added,
+    kev.due_date AS kev_due,
+    kev.known_ransomware,
+    epss.probability AS epss,
+    epss.score_date AS epss_date,
+    cve_lookup.status AS record_status,
+    coalesce(cve.modified_at, cve_lookup.looked_up_at) AS record_as_of
+FROM wanted
+LEFT JOIN cve ON wanted.cve_id = cve.cve_id
+LEFT JOIN scores ON wanted.cve_id = scores.cve_id
+LEFT JOIN cve_ssvc ON wanted.cve_id = cve_ssvc.cve_id
+LEFT JOIN kev ON wanted.cve_id = kev.cve_id
+LEFT JOIN epss ON wanted.cve_id = epss.cve_id
+LEFT JOIN cve_lookup ON wanted.cve_id = cve_lookup.cve_id AND cve_lookup.source = 'cve5'
+ORDER BY wanted.cve_id

@@ -1,0 +1,10 @@
+-- The distinct (advisory, kind of asset) pairs with an open or accepted finding: each is decided once.
+SELECT DISTINCT
+    finding.advisory_id,
+    host.asset_group,
+    host.criticality,
+    host.exposure
+FROM finding
+INNER JOIN host ON finding.host_id = host.host_id
+WHERE finding.status IN ('open', 'accepted')
+ORDER BY finding.advisory_id, host.asset_group, host.criticality, host.exposure
