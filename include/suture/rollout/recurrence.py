@@ -1,8 +1,8 @@
 """One opening rule of a maintenance window: DTSTART, RRULE and duration (RFC 5545), turned into instants.
 
-Recurrence is reckoned in local time; a start that the spring change skips is read with the offset before the gap, one
-that comes twice in autumn is the first (RFC 5545, 3.3.5). Rules more frequent than daily must be in UTC: in local time
-they would lose or repeat an hour twice a year.
+Recurrence is reckoned in local time; a start that the spring change skips is read with the offset before the
+gap, one that comes twice in autumn is the first (RFC 5545, 3.3.5). Rules more frequent than daily must be in
+UTC: in local time they would lose or repeat an hour twice a year.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class Rule:
 def instants(rule: Rule, zone: ZoneInfo, after: datetime) -> Iterator[tuple[datetime, datetime]]:
     """[start, end) in UTC, ascending, from the last ones that may still be open at `after` (aware).
 
-    Local order and UTC order differ around a gap (02:30 becomes 03:30, after 03:00), so a small heap puts them right.
+    Local order and UTC order differ around a gap (02:30 becomes 03:30, after 03:00), so a small heap puts
+    them right.
     """
     local_after = after.astimezone(zone).replace(tzinfo=None) - rule.duration - _REORDER_MARGIN
     waiting: list[tuple[datetime, datetime]] = []
@@ -152,9 +153,9 @@ def _parts(text: str) -> dict[str, str]:
 def _begun_near(text: str, first: datetime, after: datetime) -> Iterable[datetime]:
     """The rule's local starts, begun near `after` where that changes nothing.
 
-    These rules are evaluated period by period, so moving DTSTART by whole INTERVALs leaves every later start as it was;
-    without it a five-minute rule that began last year costs 0.1 s for each question. COUNT counts from DTSTART, and
-    BYSETPOS within a period that a new DTSTART might cut: with these, the long way.
+    These rules are evaluated period by period, so moving DTSTART by whole INTERVALs leaves every later start
+    as it was; without it a five-minute rule that began last year costs 0.1 s for each question. COUNT counts
+    from DTSTART, and BYSETPOS within a period that a new DTSTART might cut: with these, the long way.
     """
     parts = _parts(text)
     step = _STEPS.get(parts["FREQ"])

@@ -2,13 +2,15 @@
 
 The rules:
 
-1. A window has openings; each is a DTSTART in the window's time zone, an RRULE (RFC 5545) and a duration. The window is
-   open whenever one of them is; openings that touch or overlap are one.
-2. Recurrence is reckoned in local time. A start that the spring change skips is read with the offset before the gap
-   (02:30 becomes 03:30); a start that comes twice in autumn is the first one (RFC 5545, 3.3.5). An end is start plus
-   *absolute* duration: three hours stay three hours. Rules more frequent than daily must be in UTC.
+1. A window has openings; each is a DTSTART in the window's time zone, an RRULE (RFC 5545) and a duration. The
+   window is open whenever one of them is; openings that touch or overlap are one.
+2. Recurrence is reckoned in local time. A start that the spring change skips is read with the offset before
+   the gap (02:30 becomes 03:30); a start that comes twice in autumn is the first one (RFC 5545, 3.3.5). An
+   end is start plus *absolute* duration: three hours stay three hours. Rules more frequent than daily must be
+   in UTC.
 3. A freeze takes its time out of every window that it names, also from the middle of an opening.
-4. Work fits when an opening has at least the needed time left: an opening under way counts with what remains of it.
+4. Work fits when an opening has at least the needed time left: an opening under way counts with what remains
+   of it.
 5. Work that fits nowhere within the horizon is refused, with the arithmetic. Nothing defaults to open.
 """
 
@@ -113,8 +115,8 @@ class MaintenanceWindow:
     def openings(self, after: datetime, *, join: timedelta = JOINED_AT_LEAST) -> Iterator[Opening]:
         """Openings that end after `after`, ascending, freezes taken out, joined where there is no gap between them.
 
-        Joining stops once an opening has at least `join` left (a window that never closes would never end); the part
-        after that is the next opening. Raises WindowError for a naive `after`.
+        Joining stops once an opening has at least `join` left (a window that never closes would never end);
+        the part after that is the next opening. Raises WindowError for a naive `after`.
         """
         after = aware_utc(after, "after")
         current: Opening | None = None
@@ -156,7 +158,9 @@ class WindowPolicy:
 
     @classmethod
     def load(cls, policy_dir: Path) -> WindowPolicy:
-        """Read windows.yaml. Raises PolicyError for its form, WindowError for a rule or zone that cannot be used."""
+        """Read windows.yaml. Raises PolicyError for its form, WindowError for a rule or zone that cannot
+        be used.
+        """
         return cls.from_data(policy.load(policy_dir / "windows.yaml", "windows"))
 
     @classmethod
