@@ -327,7 +327,8 @@ def _is_fresh(file: CachedFile, offered: dict[tuple[str, str, str], str | None])
     known = offered.get((package.name, package.version, package.architecture))
     if known is not None and known != file.sha256:
         raise InternalRepositoryError(
-            f"{package.name} {package.version} is on offer with other content ({known[:12]}…, now {file.sha256[:12]}…).",
+            f"{package.name} {package.version} is another file than the one on offer"
+            f" ({file.sha256[:12]}…, not {known[:12]}…).",
             remedy="One version must not name two files: ask the source's owner which one is right.",
         )
     return known is None

@@ -7,9 +7,10 @@ short link to the folder. The agent is ended after each use; nothing stays behin
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,6 @@ from suture.errors import SutureError
 
 KEY_LIFETIME = "2y"
 GPG_TIMEOUT_S = 120
-AGENT_START_S = 10
 
 
 class SigningError(SutureError):
@@ -81,31 +81,44 @@ class SigningKey:
 
     @contextmanager
     def _agent(self, home: Path) -> Iterator[None]:
-        """gpg's agent as our own child: one that gpg starts itself detaches, and outlives us as a zombie or worse."""
-        command = ["gpg-agent", "--homedir", str(home), "--no-detach", "--daemon", "--disable-scdaemon"]
-        try:
-            agent = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-        except FileNotFoundError as error:
-            raise SigningError("gpg-agent is not installed.", remedy="Install the package gpg-agent.") from error
-        try:
-            sockets = ["gpgconf", "--homedir", str(home), "--list-dirs", "agent-socket"]
-            listed = subprocess.run(sockets, capture_output=True, text=True, check=True, timeout=GPG_TIMEOUT_S)
-            socket = Path(unquote(listed.stdout.strip()))
-            deadline = time.monotonic() + AGENT_START_S
-            while not socket.exists():
-                if agent.poll() is not None or time.monotonic() > deadline:
-                    raise SigningError(f"gpg-agent did not start in {self._folder}.")
-                time.sleep(0.01)
-            yield
-        finally:
-            agent.terminate()
+        """gpg's agent as our own child, on a socket that we made (`--supervised`, as systemd does it).
+
+        With `--daemon` it would detach and outlive us, as a process or as a zombie.
+        """
+        for stale in self._folder.glob("S.gpg-agent*"):
+            stale.unlink()
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self._socket_address(home))
+            listener.listen(8)
+            environment = {**self._environment(home), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "std"}
             try:
-                agent.wait(timeout=AGENT_START_S)
-            except subprocess.TimeoutExpired:
-                agent.kill()
-                agent.wait()
+                agent = os.posix_spawnp(
+                    "gpg-agent",
+                    ["gpg-agent", "--homedir", str(home), "--supervised", "--quiet", "--disable-scdaemon"],
+                    environment,
+                    file_actions=[
+                        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+                        (os.POSIX_SPAWN_DUP2, listener.fileno(), 3),  # the first descriptor of LISTEN_FDS
+                    ],
+                )
+            except FileNotFoundError as error:
+                raise SigningError("gpg-agent is not installed.", remedy="Install the package gpg-agent.") from error
+            try:
+                yield
+            finally:
+                os.kill(agent, signal.SIGKILL)  # it holds nothing that is not on disk
+                os.waitpid(agent, 0)
+
+    @staticmethod
+    def _socket_address(home: Path) -> str:
+        """Where gpg will look for its agent; gpgconf escapes it like a URL."""
+        listing = ["gpgconf", "--homedir", str(home), "--list-dirs", "agent-socket"]
+        listed = subprocess.run(listing, capture_output=True, text=True, check=True, timeout=GPG_TIMEOUT_S)
+        return unquote(listed.stdout.strip())
+
+    @staticmethod
+    def _environment(home: Path) -> dict[str, str]:
+        return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "GNUPGHOME": str(home)}
 
     def _gpg(self, home: Path, arguments: list[str], given: bytes | None = None) -> bytes:
         command = [
@@ -119,10 +132,14 @@ class SigningKey:
             "loopback",
             *arguments,
         ]
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "GNUPGHOME": str(home)}
         try:
             done = subprocess.run(
-                command, input=given, capture_output=True, check=False, timeout=GPG_TIMEOUT_S, env=environment
+                command,
+                input=given,
+                capture_output=True,
+                check=False,
+                timeout=GPG_TIMEOUT_S,
+                env=self._environment(home),
             )
         except FileNotFoundError as error:
             raise SigningError("gpg is not installed.", remedy="Install the packages gpg and gpg-agent.") from error
