@@ -1,0 +1,1 @@
+"""The demo: the main job, twice, on the practice fleet, narrated stage by stage."""
