@@ -33,6 +33,7 @@ from suture.errors import SutureError
 from suture.sourcing.aptly import Aptly
 from suture.sourcing.cache import CachedFile, FileCache
 from suture.sourcing.packages import BinaryPackage
+from suture.sourcing.refusal import Refusal
 from suture.sourcing.repository import Adoption, verify_repository
 from suture.sourcing.seen import NothingSeen
 from suture.sourcing.signing import SigningKey
@@ -95,7 +96,7 @@ class InternalRepository:
         """Take proven files in and publish; the snapshot's name. All or nothing.
 
         Files that are on offer already are fine; one of the same name, version and architecture with other content is
-        refused. Raises InternalRepositoryError, AptlyError, SigningError, Refusal (the self-check).
+        refused. Raises InternalRepositoryError, AptlyError, SigningError.
         """
         if not files:
             raise InternalRepositoryError(f"{campaign_id} brings no file to adopt.")
@@ -166,7 +167,11 @@ class InternalRepository:
             self._sign(staged, snapshot, now)
             keyring = staged / KEYRING_NAME
             keyring.write_bytes(public_key)
-            proven = self._verified(staged, at=now, keyring=keyring, files=expected)
+            try:
+                proven = self._verified(staged, at=now, keyring=keyring, files=expected)
+            except Refusal as refusal:
+                # Not the source's fault, so not a Refusal: what we built ourselves does not hold.
+                raise InternalRepositoryError(f"The new state does not prove: {refusal.sentence}") from refusal
             _require(proven, expected)
             self._promote(staged, proven.packages, public_key, now)
         finally:
