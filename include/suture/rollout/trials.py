@@ -1,0 +1,90 @@
+"""Trials: which hosts of a campaign a judge compares, since when; and the record of what it said.
+
+A ring is judged from the moment its last host was patched and back in service, plus the policy's time to
+settle: requests from before prove nothing about the new version. Judging again (a cleared task) goes on with
+the same trial from the same start, which the judge's tests allow; mending a ring means patching it anew,
+which starts a new one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from suture import evidence
+from suture.campaign import Campaign
+from suture.errors import SutureError
+from suture.model import Ring, Verdict
+from suture.rollout.judge import Judgement, Trial
+from suture.rollout.judge_rules import JudgeRules
+from suture.rollout.rings import control_hosts
+from suture.store import Json, Store
+
+PATCH_PHASE = "patch"
+
+
+class TrialError(SutureError):
+    """A ring that cannot be judged because it was not patched."""
+
+
+def trial_of_ring(store: Store, campaign: Campaign, ring: Ring, rules: JudgeRules, now: datetime) -> Trial | None:
+    """The trial of a ring, or None when the ring holds no host.
+
+    Raises TrialError when a host of the ring has no finished patch step under this plan: a judge that compares
+    unpatched hosts with unpatched hosts would pass anything.
+    """
+    hosts = campaign.plan.hosts(ring)
+    if not hosts:
+        return None
+    rows = store.fetch_all(
+        "host_step/list_finished_steps",
+        {"campaign_id": campaign.campaign_id, "plan_hash": campaign.plan_hash, "phase": PATCH_PHASE},
+    )
+    finished = {row["host_id"]: row["finished_at"] for row in rows}
+    unpatched = [host for host in hosts if host not in finished]
+    if unpatched:
+        raise TrialError(
+            f"{campaign.campaign_id}: {', '.join(unpatched)} of {ring} was not patched under this plan;"
+            " there is nothing to judge.",
+            remedy=f"Clear the task that patches {ring}.",
+        )
+    since = max(finished[host] for host in hosts) + rules.settle
+    return Trial(hosts, control_hosts(campaign.plan, ring), since, max(now, since) + rules.longest)
+
+
+def record_judgement(
+    store: Store, campaign_id: str, ring: Ring, judgement: Judgement, *, started_at: datetime, actor: str
+) -> int:
+    """Write a final judgement with its evidence, in one transaction; the verdict's number."""
+    assert judgement.verdict is not None, "only a final judgement is recorded"
+    with store.transaction():
+        row = store.fetch_one(
+            "verdict/insert_verdict",
+            {
+                "campaign_id": campaign_id,
+                "ring": ring.value,
+                "verdict": judgement.verdict.value,
+                "reason": judgement.reason,
+                "measures": Json(dict(judgement.measures)),
+                "started_at": started_at,
+                "judged_at": judgement.judged_at,
+            },
+        )
+        assert row is not None
+        evidence.record(
+            store,
+            actor=actor,
+            action="ring_judged",
+            subject=f"campaign:{campaign_id}",
+            campaign_id=campaign_id,
+            grounds={"ring": ring.value, "verdict_id": row["verdict_id"], **judgement.as_json()},
+        )
+    return int(row["verdict_id"])
+
+
+def latest_verdict(store: Store, campaign_id: str, ring: Ring | None = None) -> tuple[Verdict, dict[str, Any]] | None:
+    """The newest verdict of a campaign (or of one ring) with its row; None when nothing was judged."""
+    row = store.fetch_one(
+        "verdict/fetch_latest_verdict", {"campaign_id": campaign_id, "ring": ring.value if ring else None}
+    )
+    return None if row is None else (Verdict(row["verdict"]), row)
