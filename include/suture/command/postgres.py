@@ -30,6 +30,7 @@ import time
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from suture.command.ports import LOOPBACK, is_free, require_free
@@ -84,7 +85,7 @@ class EmbeddedPostgres:
 
     @property
     def log(self) -> Path:
-        return self.root / "server.log"
+        return self.root / "log" / "server.log"
 
     @property
     def password_file(self) -> Path:
@@ -109,6 +110,7 @@ class EmbeddedPostgres:
                 )
             return
         self._await_free_port()
+        self._make_root()
         self._make_cluster()
         deadline = time.monotonic() + START_PATIENCE_S
         while True:
@@ -196,12 +198,12 @@ class EmbeddedPostgres:
                     remedy="Restore that file, or start anew: ./suture reset deletes the warehouse.",
                 )
             return
-        self._make_root()
         # initdb writes PG_VERSION early: an interrupted one would look whole. So it works next door, then is
         # renamed.
         fresh = self.root / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(self.data, ignore_errors=True)
+        self._make_server_folder(fresh)
         password_copy = self.root / f".password-{secrets.token_hex(4)}"
         try:
             _write_secret(password_copy, self._password(), owner=self._account)
@@ -224,15 +226,21 @@ class EmbeddedPostgres:
                 f"The folder {self.root} for PostgreSQL's data cannot be made: {error.strerror}.",
                 remedy="Run it as an ordinary user, or set SUTURE_WAREHOUSE_URL and SUTURE_AIRFLOW_DB_URL.",
             ) from error
-        self.root.chmod(0o700)
-        if self._account is not None:
-            os.chown(self.root, self._account.pw_uid, self._account.pw_gid)
+        # Ours, not the server's: what we write and run in there as root, its account must not be able to replace.
+        self.root.chmod(0o700 if self._account is None else 0o711)
+        self._make_server_folder(self.log.parent)
         if self.root != link:
             marker = self.root / "belongs-to"
             marker.write_text(f"{self.home}\n", "utf-8")
             if link.is_symlink():
                 link.unlink()
             link.symlink_to(self.root)
+
+    def _make_server_folder(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o700)
+        if self._account is not None:
+            os.chown(folder, self._account.pw_uid, self._account.pw_gid)
 
     def _password(self) -> str:
         try:
@@ -277,6 +285,12 @@ class EmbeddedPostgres:
             raise PostgresError(f"{program} {arguments[-1]} failed: {done.stderr.strip()}")
         return done.returncode == 0
 
+    def _identity(self) -> dict[str, Any]:
+        """subprocess.run's arguments that make the program run as the server's account."""
+        if self._account is None:
+            return {}
+        return {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
+
     def _program(self, name: str) -> Path:
         return self._binaries() / name
 
@@ -290,15 +304,12 @@ class EmbeddedPostgres:
         # Never a pipe as standard output: the server inherits it, and the reader would wait for ever. And a
         # session of its own, or Ctrl-C at the command would reach the server.
         errors = self.root / "command.log"
-        identity = {}
-        if self._account is not None:
-            identity = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
         with errors.open("wb") as output:
             done = subprocess.run(
                 [self._program(program), *map(str, arguments)],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True,
                 env={"LC_ALL": "C", "PATH": os.defpath, "TZ": "UTC", **_markers()}, check=False,
-                **identity,  # type: ignore[call-overload]
+                **self._identity(),
             )  # fmt: skip
         if check and done.returncode != 0:
             said = errors.read_text("utf-8", errors="replace").strip()

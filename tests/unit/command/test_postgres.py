@@ -164,6 +164,7 @@ def test_as_root_the_server_runs_unprivileged_and_its_data_is_closed(server: Emb
     assert stat.S_IMODE(server.data.stat().st_mode) == 0o700
     assert server.data.stat().st_uid == os.stat(f"/proc/{pid}").st_uid
     assert (server.home / "postgres").resolve() == server.root
+    assert server.root.stat().st_uid == 0, "what root writes there, the account must not be able to replace"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
