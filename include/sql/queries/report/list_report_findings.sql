@@ -1,0 +1,22 @@
+SELECT
+    finding.finding_id,
+    finding.host_id,
+    finding.advisory_id,
+    finding.source_package,
+    finding.installed_version,
+    finding.fixed_version,
+    finding.status,
+    finding.priority,
+    finding.score,
+    finding.deadline,
+    finding.first_seen_at,
+    finding.closed_at,
+    coalesce(named.cve_ids, '{}') AS cve_ids
+FROM finding
+LEFT JOIN LATERAL (
+    SELECT array_agg(advisory_cve.cve_id ORDER BY advisory_cve.cve_id) AS cve_ids
+    FROM advisory_cve
+    WHERE advisory_cve.advisory_id = finding.advisory_id
+) AS named ON TRUE
+WHERE finding.campaign_id = %(campaign_id)s
+ORDER BY finding.host_id, finding.source_package
