@@ -35,10 +35,11 @@ class Phase(StrEnum):
     BACKUP = "backup"
     FENCE = "fence"
     RESTORE = "restore"
+    DATA_CHECK = "data_check"
     RELEASE = "release"
 
 
-READ_ONLY_PHASES = frozenset({Phase.COLLECT_INVENTORY, Phase.VERIFY})
+READ_ONLY_PHASES = frozenset({Phase.COLLECT_INVENTORY, Phase.VERIFY, Phase.DATA_CHECK})
 
 
 class RunnerError(SutureError):

@@ -1,0 +1,132 @@
+"""Collecting the inventory: what runs where, as the hosts say.
+
+The rules:
+
+1. A host belongs to the first asset group whose inventory groups all hold it. One that no group owns is unmanaged: it is named, and
+   not collected.
+2. A host that could not be reached keeps what was known of it, with its age; it is marked unreachable, with the reason.
+3. A host that left the inventory (or its group) is retired: no finding is open on it, no campaign takes it.
+4. When not one host answered, nothing is retired: an empty inventory is more likely our fault than the fleet's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from suture import evidence
+from suture.model.assets import AssetGroup, AssetRegister
+from suture.runner import Phase, PlaybookRun, Runner
+from suture.runner.interface import quiet
+from suture.store import Json, Store, hosts, leases
+
+ACTOR = "suture:inventory_sync"
+_FACTS = ("boot_id", "uptime_seconds", "mounts", "apt", "dpkg_audit", "needrestart", "stale_processes")
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What came of it, by host. retired: left the inventory since the last time."""
+
+    collected: tuple[str, ...]
+    unreachable: Mapping[str, str]
+    unmanaged: tuple[str, ...]
+    retired: tuple[str, ...]
+    packages: int
+    duration_seconds: float
+
+    def counts(self) -> dict[str, int]:
+        return {
+            "collected": len(self.collected),
+            "unreachable": len(self.unreachable),
+            "unmanaged": len(self.unmanaged),
+            "retired": len(self.retired),
+            "packages": self.packages,
+        }
+
+
+def collect(
+    store: Store,
+    runner: Runner,
+    register: AssetRegister,
+    *,
+    now: datetime,
+    actor: str = ACTOR,
+    log: Callable[[str], None] = quiet,
+    timeout: timedelta = timedelta(minutes=10),
+) -> Collection:
+    """Ask every managed host of the inventory, and write what they say. Raises RunnerError when none could be asked."""
+    inventory = runner.hosts()
+    owners = {name: register.owner_of(groups) for name, groups in inventory.items()}
+    managed = {name: owner for name, owner in owners.items() if owner is not None}
+    unmanaged = tuple(sorted(set(inventory) - set(managed)))
+    for name in unmanaged:
+        log(f"{name} is in no asset group: it is not managed.")
+    reports: Mapping[str, Any] = {}
+    missed: dict[str, str] = {}
+    duration = 0.0
+    if managed:
+        run = PlaybookRun(Phase.COLLECT_INVENTORY, tuple(sorted(managed)), timeout=timeout)
+        result = runner.run(run, log=log)
+        reports = result.reports
+        missed = {**result.failed, **result.unreachable}
+        duration = result.duration_seconds
+    packages = 0
+    for name, report in sorted(reports.items()):
+        packages += _write(store, name, managed[name], inventory[name], report["inventory"], now)
+    for name, why in sorted(missed.items()):
+        hosts.write_unreached(store, {**_standing(name, managed[name], inventory[name]), "last_error": why[:2000]})
+    retired = hosts.retire_absent(store, sorted(managed), at=now) if reports else []
+    found = Collection(
+        collected=tuple(sorted(reports)),
+        unreachable=missed,
+        unmanaged=unmanaged,
+        retired=tuple(sorted(retired)),
+        packages=packages,
+        duration_seconds=round(duration, 3),
+    )
+    evidence.record(
+        store,
+        actor=actor,
+        action="inventory_collected",
+        subject="fleet:inventory",
+        grounds={**found.counts(), "missed": missed, "unmanaged_hosts": list(unmanaged), "retired_hosts": retired},
+    )
+    return found
+
+
+def _standing(name: str, group: AssetGroup, groups: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "host_id": name,
+        "asset_group": group.name,
+        "environment": group.environment.value,
+        "criticality": group.criticality.value,
+        "exposure": group.exposure.value,
+        "inventory_groups": list(groups),
+    }
+
+
+def _write(
+    store: Store, name: str, group: AssetGroup, groups: tuple[str, ...], found: Mapping[str, Any], now: datetime
+) -> int:
+    lease = found.get("lease") or {}
+    if isinstance(lease.get("token"), int):
+        leases.advance_tokens(store, max(1, lease["token"]))
+    hosts.write_host(
+        store,
+        {
+            **_standing(name, group, groups),
+            **{key: found[key] for key in ("os_id", "os_codename", "architecture", "kernel_running")},
+            "kernel_installed": found["kernel_installed"],
+            "reboot_required": found["reboot_required"],
+            "services": Json(list(found["services"])),
+            "services_needing_restart": list(found["services_needing_restart"]),
+            "facts": Json({**{key: found[key] for key in _FACTS if key in found}, "said_at": found["collected_at"]}),
+            # Our clock, not the host's: a host with a wrong clock must not look fresher than it is.
+            "collected_at": now.astimezone(UTC),
+        },
+        found["packages"],
+    )
+    return len(found["packages"])

@@ -1,0 +1,46 @@
+"""Hosts and what is installed on them, as last seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from suture.store.connection import Row, Store
+
+_PACKAGE_COLUMNS = (
+    "package",
+    "architecture",
+    "version",
+    "source_package",
+    "source_version",
+    "dpkg_status",
+    "held",
+)
+
+
+def write_host(store: Store, host: Mapping[str, Any], packages: Sequence[Mapping[str, Any]]) -> None:
+    """A host that was reached, with all of its packages in place of the old ones, in one transaction."""
+    with store.transaction():
+        store.execute("host/upsert_host", host)
+        store.execute("host/delete_host_packages", {"host_id": host["host_id"]})
+        store.copy_rows(
+            "host_package",
+            ("host_id", *_PACKAGE_COLUMNS),
+            [(host["host_id"], *(package[name] for name in _PACKAGE_COLUMNS)) for package in packages],
+        )
+
+
+def write_unreached(store: Store, host: Mapping[str, Any]) -> None:
+    """A host that was not reached: what was known of it stays, and its age with it."""
+    store.execute("host/upsert_unreached_host", host)
+
+
+def retire_absent(store: Store, present: Sequence[str], *, at: datetime) -> list[str]:
+    """Hosts that are not managed any more; those that were retired now."""
+    return [row["host_id"] for row in store.fetch_all("host/retire_hosts", {"present": list(present), "at": at})]
+
+
+def list_hosts(store: Store) -> list[Row]:
+    """Every host that is managed, by name. collected_at None: never reached."""
+    return store.fetch_all("host/list_hosts")
