@@ -54,14 +54,18 @@ def canary_rollout():
     def halt(**context):
         return rollout.halt(context)
 
+    @task.short_circuit(retries=2)
+    def decide_rollback(halted):
+        return rollout.rolls_back(halted)
+
     start_rollback = TriggerDagRunOperator(
         task_id="start_rollback",
         trigger_dag_id="rollback",
-        trigger_run_id="rollback__{{ dag_run.partition_key }}__{{ ts_nodash | default(run_id, true) }}",
+        trigger_run_id="rollback__{{ dag_run.partition_key }}__{{ ti.start_date.strftime('%Y%m%dT%H%M%S') }}",
         conf={
             "campaign": "{{ dag_run.partition_key }}",
             "confirm": "{{ dag_run.partition_key }}",
-            "reason": "{{ ti.xcom_pull(task_ids='halt') }}",
+            "reason": "{{ ti.xcom_pull(task_ids='halt')['reason'] }}",
         },
         fail_when_dag_is_paused=True,
     )
@@ -82,7 +86,9 @@ def canary_rollout():
     # One chain: no ring is reached around the window, the backup's proof, or the judge of the ring before it.
     chain(await_window, require_backup, started, *steps, conclude())
     # Whatever fails once hosts are being changed, halts; only a fail of judge or verification rolls back by itself.
-    [started, *steps] >> halt() >> start_rollback
+    halted = halt()
+    [started, *steps] >> halted
+    decide_rollback(halted) >> start_rollback
 
 
 canary_rollout()

@@ -1,0 +1,124 @@
+"""The lab's policies: the project's own, with what the practice fleet needs written over them, in `.suture/policy/`.
+
+Only what differs is set here: where the feeds, the vendor and Prometheus are, a window that comes around every hour, quick
+rings, short backup lead, and campaigns for the web tier only, so that a demo is one story. Everything else is the
+organisation's policy as it stands in include/policy.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+from suture.settings import PROJECT_ROOT
+from suture.sourcing.keyring import load_keyring
+
+from lab.archive import Archive
+from lab.layout import Layout
+
+WINDOW = "lab"
+WINDOW_EVERY = timedelta(hours=1)
+WINDOW_LASTS = "PT55M"
+Change = Callable[[dict[str, Any]], None]
+
+
+def render(layout: Layout, archive: Archive, *, now: datetime | None = None) -> Path:
+    """Write the lab's policies; their folder. The window keeps the phase it was given at first."""
+    folder = layout.home / "policy"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted((PROJECT_ROOT / "include" / "policy").glob("*.yaml")):
+        shutil.copyfile(path, folder / path.name)
+    described = json.loads(layout.description.read_text("utf-8"))
+    changes: Mapping[str, Change] = {
+        "assets.yaml": _assets,
+        "windows.yaml": lambda found: _windows(found, _first_opening(folder, now or datetime.now(UTC))),
+        "rings.yaml": _rings,
+        "judge.yaml": lambda found: found.update(prometheus_url=described["prometheus_url"]),
+        "backup.yaml": lambda found: found.update(lead_minutes=60, wait_minutes=30, poll_seconds=2),
+        "planning.yaml": _planning,
+        "sources.yaml": lambda found: _sources(found, layout, archive, described["vendor_url"]),
+        "feeds.yaml": lambda found: _feeds(found, described),
+    }
+    for name, change in changes.items():
+        _rewrite(folder / name, change)
+    return folder
+
+
+def _rewrite(path: Path, change: Change) -> None:
+    found = yaml.safe_load(path.read_text("utf-8"))
+    change(found)
+    head = f"# Rendered for the practice fleet from include/policy/{path.name}; edit that file, not this one.\n"
+    part = path.with_suffix(".part")
+    part.write_text(head + yaml.safe_dump(found, sort_keys=False, allow_unicode=True), "utf-8")
+    part.replace(path)
+
+
+def _first_opening(folder: Path, now: datetime) -> str:
+    """When the lab's window opens: from the first time on, every hour at that minute. Remembered beside the policies."""
+    kept = folder / ".window_first"
+    if not kept.exists():
+        kept.write_text(now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M"), "utf-8")
+    return kept.read_text("utf-8").strip()
+
+
+def _assets(found: dict[str, Any]) -> None:
+    for group in found["asset_groups"]:
+        if group.get("environment") != "staging":
+            group.update(window=WINDOW, rings="quick")
+
+
+def _windows(found: dict[str, Any], first: str) -> None:
+    every = int(WINDOW_EVERY.total_seconds() // 60)
+    found["windows"].append(
+        {
+            "name": WINDOW,
+            "description": "The practice fleet's window: 55 minutes of every hour, from when the lab was first set up.",
+            "time_zone": "UTC",
+            "openings": [{"first": first, "rule": f"FREQ=MINUTELY;INTERVAL={every}", "duration": WINDOW_LASTS}],
+        }
+    )
+
+
+def _rings(found: dict[str, Any]) -> None:
+    for plan in found["ring_plans"]:
+        if plan["name"] == "quick":
+            plan.update(minutes_per_host=1, minutes_per_judgement=2, reserve_minutes=3)
+
+
+def _planning(found: dict[str, Any]) -> None:
+    for rule in found["rules"]:
+        rule["asset_groups"] = ["web"]
+
+
+def _sources(found: dict[str, Any], layout: Layout, archive: Archive, vendor_url: str) -> None:
+    if archive.security is None or archive.distribution != "debian":
+        found["sources"] = [source for source in found["sources"] if source["name"] != "debian-security"]
+    for source in found["sources"]:
+        if source["name"] == "debian-security":
+            source.update(suite=f"{archive.codename}-security", codename=f"{archive.codename}-security")
+    keyring = layout.vendor / "keyring.gpg"
+    found["sources"].append(
+        {
+            "name": "lab-vendor",
+            "kind": "apt",
+            "address": vendor_url,
+            "suite": "stable",
+            "components": ["main"],
+            "codename": "stable",
+            "origin": "ACME Lab Vendor",
+            "label": "ACME Security",
+            "keyrings": [str(keyring)],
+            "fingerprints": sorted(load_keyring([keyring]).keys),
+            "max_age_days": 14,
+            "contact": "the lab's vendor",
+        }
+    )
+
+
+def _feeds(found: dict[str, Any], described: Mapping[str, Any]) -> None:
+    raise NotImplementedError

@@ -1,0 +1,65 @@
+"""Matching, scoring, planning."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from suture.inventory.matching import match_all
+from suture.model.assets import AssetRegister
+from suture.risk import planning
+from suture.risk.policies import RiskPolicy
+from suture.risk.scoring import score_all
+from suture.rollout.rings import RingPolicy
+from suture.settings import Settings
+
+from suture_airflow.stages.feeds import urgencies_may_fall
+from suture_airflow.translation import translated
+from suture_airflow.warehouse import open_store
+
+
+@translated
+def match_findings() -> str:
+    policy = RiskPolicy.load(Settings.load().policy_dir)
+    with open_store() as store:
+        counts = match_all(
+            store,
+            now=datetime.now(UTC),
+            unscored_priority=policy.unscored_priority,
+            unscored_deadline=policy.unscored_deadline,
+        )
+    return _logged(counts.sentence)
+
+
+@translated
+def score_findings() -> str:
+    settings = Settings.load()
+    now = datetime.now(UTC)
+    with open_store() as store:
+        counts = score_all(
+            store,
+            RiskPolicy.load(settings.policy_dir),
+            AssetRegister.load(settings.policy_dir),
+            now=now,
+            may_lower=urgencies_may_fall(store, settings, now),
+        )
+    return _logged(counts.sentence)
+
+
+@translated
+def plan_campaigns() -> list[str]:
+    """The ids of the campaigns that were planned now."""
+    settings = Settings.load()
+    with open_store() as store:
+        return planning.plan_campaigns(
+            store,
+            planning.PlanningPolicy.load(settings.policy_dir),
+            AssetRegister.load(settings.policy_dir),
+            ring_plan=RingPolicy.load(settings.policy_dir).ring_plan,
+            now=datetime.now(UTC),
+        )
+
+
+def _logged(sentence: str) -> Any:
+    print(sentence)  # Airflow's task log takes standard output
+    return sentence

@@ -1,0 +1,54 @@
+"""The intake gate: prove and adopt, or reject."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowFailException
+from suture.campaign import CampaignState, move, pin_packages
+from suture.settings import Settings
+from suture.sourcing.intake import ACTOR, validate_campaign
+
+from suture_airflow.translation import campaign_of, translated
+from suture_airflow.warehouse import open_store
+
+
+class SourceUnreachableError(Exception):
+    """The source did not answer; Airflow tries again."""
+
+
+@translated
+def validate_sources(context: Any) -> dict[str, Any]:
+    """Validate a planned campaign's packages and move it on; refused is final, unreachable is tried again.
+
+    Raises SourceUnreachableError while tries are left; AirflowFailException with the refusal's sentence.
+    """
+    campaign_id = campaign_of(context)
+    with open_store() as store:
+        verdict = validate_campaign(store, Settings.load(), campaign_id, now=datetime.now(UTC))
+        if verdict.adopted:
+            plan_hash = pin_packages(store, campaign_id, verdict.packages, actor=ACTOR)
+            move(
+                store,
+                campaign_id,
+                expected=CampaignState.PLANNED,
+                to=CampaignState.VALIDATED,
+                actor=ACTOR,
+                reason=verdict.sentence,
+                grounds={"intake_id": verdict.intake_id, "snapshot": verdict.snapshot, "plan_hash": plan_hash},
+            )
+            return {"intake_id": verdict.intake_id, "packages": len(verdict.packages), "snapshot": verdict.snapshot}
+        last_try = context["ti"].try_number > context["ti"].max_tries
+        if verdict.retryable and not last_try:
+            raise SourceUnreachableError(verdict.sentence)
+        move(
+            store,
+            campaign_id,
+            expected=CampaignState.PLANNED,
+            to=CampaignState.REJECTED,
+            actor=ACTOR,
+            reason=f"{verdict.sentence} {verdict.next_step or ''}".strip(),
+            grounds={"intake_id": verdict.intake_id, "reason": verdict.reason},
+        )
+    raise AirflowFailException(f"{campaign_id} is rejected ({verdict.reason}): {verdict.sentence} {verdict.next_step}")
