@@ -56,13 +56,14 @@ class ChosenScore:
 
 
 _VERSIONS = ("4.0", "3.1", "3.0", "2.0")
-_SCORERS = ("cna", "adp", "nvd")
+_SCORERS = ("cna", "vendor", "adp", "nvd")
 
 
 def choose_score(claims: Iterable[ScoreClaim]) -> ChosenScore | None:
     """The written precedence; None when no claim carries a usable score: unscored is a state, never zero.
 
-    1. Who: the CNA that assigned the CVE, before CISA's ADP container, before other ADPs, before NVD.
+    1. Who: the CNA that assigned the CVE, before the vendor of the fix, before CISA's ADP container,
+       before other ADPs, before NVD.
     2. Which: 4.0 before 3.1 before 3.0 before 2.0.
     3. A vector before a bare score, since only a vector can be fitted to an asset. A vector that cannot be read does
        not count; a severity word without a score does not count.

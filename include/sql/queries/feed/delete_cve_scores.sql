@@ -1,0 +1,3 @@
+-- What these scorers said of these CVEs before: their new word replaces it whole.
+DELETE FROM cve_score
+WHERE cve_id = any(%(cve_ids)s) AND split_part(source, ':', 1) = any(%(scorers)s)

@@ -1,0 +1,3 @@
+SELECT cve_id
+FROM kev
+ORDER BY cve_id

@@ -1,0 +1,245 @@
+"""Fetching a feed's document.
+
+The rules:
+
+1. https to the hosts that policy names, on their own port; plain http only to this machine's loopback, and only where
+   policy says `lab`. No user name in an address. A redirect is followed at most three times,
+   each by these rules.
+2. Asked for with the ETag and Last-Modified of the copy accepted last: "not modified" costs nothing.
+3. Every wait has an end: to connect, between two pieces, and for the whole. Size is bounded as it comes in and as it is
+   inflated. 429, 502, 503, 504 and lost connections are tried again, waiting as Retry-After says, within limits.
+4. What is not there (404, 410) is a fact about that document and no fault of the feed: `Missing`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from suture.feeds.errors import FeedRefusedError, FeedUnreachableError
+from suture.feeds.policies import FeedSource
+
+_CHUNK_BYTES = 64 * 1024
+_MAX_REDIRECTS = 3
+_MAX_RATIO = 400  # JSON feeds inflate 5- to 20-fold; runs of one byte a thousandfold
+_TRY_AGAIN = frozenset({429, 502, 503, 504})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A document, inflated. sha256: of its content; etag and last_modified: None when the server gave none."""
+
+    url: str
+    content: bytes
+    sha256: str
+    etag: str | None
+    last_modified: str | None
+
+
+@dataclass(frozen=True)
+class NotModified:
+    """The copy that we have is the newest."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """The server answers, and has no such document."""
+
+    status: int
+
+
+class Fetcher:
+    """One session with a source's servers; closed after use. `sleep` is there for tests."""
+
+    def __init__(self, source: FeedSource, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._source = source
+        self._sleep = sleep
+        self._session = requests.Session()
+        # A proxy from the environment is for the outside world, never for this machine's loopback.
+        self._session.trust_env = not source.lab
+
+    def __enter__(self) -> Fetcher:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._session.close()
+
+    def fetch(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        etag: str | None = None,
+        last_modified: str | None = None,
+    ) -> Fetched | NotModified | Missing:
+        """Get one document. Raises FeedUnreachableError, FeedRefusedError."""
+        headers = {"User-Agent": "suture", "Accept-Encoding": "gzip"}
+        if etag:
+            headers["If-None-Match"] = etag
+        if last_modified:
+            headers["If-Modified-Since"] = last_modified
+        wait = self._source.retry_wait_seconds
+        for attempt in range(self._source.retries + 1):
+            try:
+                return self._attempt(url, params, headers)
+            except _TryAgainError as error:
+                if attempt == self._source.retries:
+                    raise FeedUnreachableError(
+                        f"{self._source.name}: {error} ({attempt + 1} tries).",
+                        remedy="The last good data stands. It is tried again at the next sync.",
+                    ) from error
+                self._sleep(min(max(error.wait_seconds or 0.0, wait), self._source.max_retry_wait_seconds))
+                wait *= 2
+        raise AssertionError("unreachable")
+
+    def _attempt(
+        self, url: str, params: Mapping[str, str] | None, headers: Mapping[str, str]
+    ) -> Fetched | NotModified | Missing:
+        deadline = time.monotonic() + self._source.total_seconds
+        for _hop in range(_MAX_REDIRECTS + 1):
+            check_address(url, self._source)
+            try:
+                with self._session.get(
+                    url,
+                    params=params,
+                    headers=headers,
+                    stream=True,
+                    allow_redirects=False,
+                    timeout=self._source.timeout_seconds,
+                ) as response:
+                    if response.status_code not in _REDIRECTS:
+                        return self._answer(response, deadline)
+                    url = urljoin(url, response.headers.get("Location", ""))
+                    params = None
+            except (requests.RequestException, OSError) as error:
+                raise _TryAgainError(f"no answer from {_place(url)}: {_cause(error)}") from error
+        raise FeedRefusedError(f"{self._source.name}: more than {_MAX_REDIRECTS} redirects.")
+
+    def _answer(self, response: requests.Response, deadline: float) -> Fetched | NotModified | Missing:
+        status, place = response.status_code, _place(response.url)
+        if status == 304:
+            return NotModified()
+        if status in (404, 410):
+            return Missing(status)
+        if status in _TRY_AGAIN:
+            raise _TryAgainError(f"{place} answers {status}", _retry_after(response.headers.get("Retry-After")))
+        if status != 200:
+            raise FeedUnreachableError(f"{self._source.name}: {place} answers {status} {response.reason}.")
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind in ("text/html", "application/xhtml+xml"):
+            raise FeedRefusedError(f"{self._source.name}: {place} answers with a web page ({kind}), not the feed.")
+        packed = self._read(response, deadline)
+        content = packed
+        if response.headers.get("Content-Encoding", "").lower() == "gzip":
+            content = bounded_gunzip(content, self._source)
+        if content[:2] == _GZIP_MAGIC:
+            content = bounded_gunzip(content, self._source)
+        return Fetched(
+            url=response.url,
+            content=content,
+            sha256=hashlib.sha256(content).hexdigest(),
+            etag=response.headers.get("ETag"),
+            last_modified=response.headers.get("Last-Modified"),
+        )
+
+    def _read(self, response: requests.Response, deadline: float) -> bytes:
+        found = bytearray()
+        for chunk in response.raw.stream(_CHUNK_BYTES, decode_content=False):
+            found += chunk
+            if len(found) > self._source.max_bytes:
+                raise FeedRefusedError(
+                    f"{self._source.name}: the answer is longer than the {self._source.max_bytes} bytes allowed."
+                )
+            if time.monotonic() > deadline:
+                raise FeedUnreachableError(
+                    f"{self._source.name}: the answer was not complete after {self._source.total_seconds:.0f} s."
+                )
+        length = response.headers.get("Content-Length")
+        if length is not None and length.isdigit() and int(length) != len(found):
+            raise _TryAgainError(f"{_place(response.url)} broke off after {len(found)} of {length} bytes")
+        return bytes(found)
+
+
+def check_address(url: str, source: FeedSource) -> None:
+    """Raise FeedRefusedError when the source may not be asked at this address."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.username is not None or parts.password is not None:
+        raise FeedRefusedError(f"{source.name}: an address with a user name in it is not asked.")
+    if host not in source.allowed_hosts:
+        raise FeedRefusedError(f"{source.name}: {host or url[:80]!r} is none of the hosts that policy allows.")
+    if parts.scheme == "https":
+        if parts.port not in (None, 443, urlsplit(source.url).port):
+            raise FeedRefusedError(f"{source.name}: port {parts.port} of {host} is not asked.")
+        return
+    if parts.scheme != "http" or not source.lab or not _is_loopback(host):
+        raise FeedRefusedError(
+            f"{source.name}: only https is asked (and http on this machine's loopback, where policy says `lab`)."
+        )
+
+
+def bounded_gunzip(packed: bytes, source: FeedSource) -> bytes:
+    """Inflate, or raise FeedRefusedError for too much and FeedUnreachableError for a stream that breaks off."""
+    limit = min(source.max_bytes, max(len(packed) * _MAX_RATIO, 1024 * 1024))
+    plain = bytearray()
+    try:
+        while packed:
+            stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            plain += stream.decompress(packed, limit + 1 - len(plain))
+            if len(plain) > limit:
+                raise FeedRefusedError(f"{source.name}: it inflates to more than the {limit} bytes allowed.")
+            if not stream.eof:
+                raise FeedUnreachableError(f"{source.name}: the compressed document breaks off.")
+            packed = stream.unused_data
+    except zlib.error as error:
+        raise FeedRefusedError(f"{source.name}: it cannot be inflated: {error}.") from error
+    return bytes(plain)
+
+
+class _TryAgainError(Exception):
+    def __init__(self, message: str, wait_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds that a Retry-After asks for (a number, or a date); None when it says nothing that can be read."""
+    if value is None:
+        return None
+    if value.strip().isdigit():
+        return float(value.strip()[:9])
+    try:
+        return max((parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds(), 0.0)
+    except (TypeError, ValueError):
+        return None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason: requests wraps it several times."""
+    inner = error
+    while inner.__cause__ or inner.__context__:
+        inner = inner.__cause__ or inner.__context__  # type: ignore[assignment]
+    return f"{type(inner).__name__}: {str(inner)[:200]}"
