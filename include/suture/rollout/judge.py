@@ -52,6 +52,23 @@ class Trial:
         if both:
             raise BadInputError(f"{', '.join(sorted(both))}: a host cannot be both patched and control.")
 
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "canary": list(self.canary),
+            "control": list(self.control),
+            "since": self.since.isoformat(),
+            "deadline": self.deadline.isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Trial:
+        return cls(
+            canary=tuple(data["canary"]),
+            control=tuple(data["control"]),
+            since=datetime.fromisoformat(data["since"]),
+            deadline=datetime.fromisoformat(data["deadline"]),
+        )
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -73,6 +90,17 @@ class Judgement:
             "measures": dict(self.measures),
             "judged_at": self.judged_at.isoformat(),
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Judgement:
+        """Raises KeyError, TypeError or ValueError for what is not a judgement."""
+        return cls(
+            verdict=Verdict(data["verdict"]) if data["verdict"] is not None else None,
+            reason=data["reason"],
+            next_step=data["next_step"],
+            measures=dict(data["measures"]),
+            judged_at=datetime.fromisoformat(data["judged_at"]),
+        )
 
 
 @dataclass

@@ -81,7 +81,9 @@ def aware_utc(moment: datetime, what: str) -> datetime:
     """The moment in UTC. Raises WindowError when it has no time zone: a guess would open the wrong hour."""
     if moment.tzinfo is None:
         raise WindowError(f"{what} must have a time zone (for example {moment.isoformat()}Z).")
-    return moment.astimezone(UTC)
+    utc = moment.astimezone(UTC)
+    # A plain datetime: pendulum's, which Airflow hands in, cannot be divided by a timedelta.
+    return datetime.combine(utc.date(), utc.time(), UTC)
 
 
 def time_zone(name: str) -> ZoneInfo:
