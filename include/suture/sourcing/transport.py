@@ -12,6 +12,7 @@ The rules:
 
 from __future__ import annotations
 
+import http.client
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -205,7 +206,7 @@ class HttpTransport:
         # Debian's file names hold + ~ and : as they are; everything else unusual is quoted.
         url = f"{self.address}/{quote(path, safe='/~+:@!$&()*,;=')}"
         allowed_s = self._timeout_s + ((expected_bytes - offset) / MIN_BYTES_PER_S if size_known else 0)
-        with self._translated(url), _Deadline(allowed_s) as deadline, self._get(url, offset) as response:
+        with _Deadline(allowed_s) as deadline, self._translated(url), self._get(url, offset) as response:
             yield from self._body(response, url, expected_bytes - offset, deadline)
 
     def _get(self, url: str, offset: int) -> requests.Response:
@@ -266,7 +267,7 @@ class HttpTransport:
             deadline = getattr(_current, "deadline", None)
             if deadline is not None and deadline.expired:
                 raise self._unreachable(url, f"it is too slow: not there after {deadline.seconds:.0f} s") from error
-            if isinstance(error, urllib3.exceptions.IncompleteRead):
+            if isinstance(_innermost(error), urllib3.exceptions.IncompleteRead | http.client.IncompleteRead):
                 raise Refusal(
                     RefusalReason.TRUNCATED, f"{url} broke off before its announced end.", subject=url
                 ) from error
@@ -276,12 +277,17 @@ class HttpTransport:
         return Refusal(RefusalReason.UNREACHABLE, f"{url} cannot be had: {why}.", subject=url)
 
 
-def _cause(error: BaseException) -> str:
-    """The innermost cause in plain words: requests wraps urllib3 wraps OSError."""
+def _innermost(error: BaseException) -> BaseException:
+    """requests wraps urllib3 wraps http.client or OSError."""
     while True:
         inner = getattr(error, "reason", None) or error.__cause__ or error.__context__
         if not isinstance(inner, BaseException):
-            break
+            return error
         error = inner
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost cause in plain words."""
+    error = _innermost(error)
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text).rstrip(".")

@@ -1,0 +1,166 @@
+"""The ground of the attack lab: a vendor with keys of every kind, a campaign that wants its packages, and an internal
+repository that already holds something."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from suture.campaign import create_campaign
+from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
+from suture.settings import Settings
+from suture.sourcing.intake import IntakeVerdict, repository_of, validate_campaign
+from suture.store import Store
+from tests.faults.repository.builder import SUITE, Key, Repository, good_repository
+
+CAMPAIGN = "SUT-2026-0001"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """good: pinned. expired, revoked: pinned once. unpinned: in the keyring, but not pinned. stranger: unknown."""
+
+    good: Key
+    expired: Key
+    revoked: Key
+    unpinned: Key
+    stranger: Key
+    keyring: Path
+    pins: tuple[str, ...]
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    folder = tmp_path_factory.mktemp("keys")
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    made = {
+        name: Key(folder / name, owner=f"Vendor {name}").make(
+            made_at=long_ago, lifetime="30d" if name == "expired" else "never"
+        )
+        for name in ("good", "expired", "revoked", "unpinned", "stranger")
+    }
+    fingerprints = {name: key.ensure() for name, key in made.items()}
+    return Keys(
+        **made,
+        keyring=folder / "vendor.gpg",
+        pins=tuple(fingerprints[name] for name in ("good", "expired", "revoked")),
+    )
+
+
+@pytest.fixture(scope="session")
+def published_keyring(keys: Keys) -> Path:
+    """Binary; the revoked key goes in with its revocation, while its secret key can still sign."""
+    copy = Key(keys.keyring.parent / "revoked-copy", owner="unused")
+    _copy_folder(keys.keyring.parent / "revoked", keys.keyring.parent / "revoked-copy")
+    copy.revoke()
+    parts = [key.public_key() for key in (keys.good, keys.expired, copy, keys.unpinned)]
+    keys.keyring.write_bytes(b"".join(parts))
+    return keys.keyring
+
+
+def _copy_folder(source: Path, target: Path) -> None:
+    for path in source.rglob("*"):
+        if path.is_file():
+            copy = target / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            copy.write_bytes(path.read_bytes())
+
+
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One internal repository for all attacks: none of them may change it."""
+    return tmp_path_factory.mktemp("home")
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Everything that an attack needs. attack() builds on repository(), intake() runs the gate."""
+
+    root: Path
+    now: datetime
+    keys: Keys
+    store: Store
+    settings: Settings
+
+    def repository(self, **changes: object) -> Repository:
+        return good_repository(self.root, self.now, **changes)
+
+    def good(self) -> Repository:
+        return self.repository().publish(self.keys.good)
+
+    def point_at(self, address: str, **expected: str) -> None:
+        """Write the policy; expected: further keys of the source."""
+        self.settings.policy_dir.mkdir(parents=True, exist_ok=True)
+        expected = {"codename": SUITE, "origin": "Vendor", **expected}
+        lines = [
+            "sources:",
+            "  - name: vendor",
+            "    kind: apt",
+            f"    address: {address}",
+            f"    suite: {SUITE}",
+            "    components: [main]",
+            "    architectures: [amd64]",
+            f"    keyrings: [{self.keys.keyring}]",
+            f"    fingerprints: [{', '.join(self.keys.pins)}]",
+            *(f"    {name}: {value}" for name, value in expected.items()),
+        ]
+        (self.settings.policy_dir / "sources.yaml").write_text("\n".join(lines) + "\n", "utf-8")
+
+    def intake(self, *, at: datetime | None = None) -> IntakeVerdict:
+        return validate_campaign(self.store, self.settings, CAMPAIGN, now=at or self.now)
+
+    def public_digest(self) -> str:
+        return folder_digest(self.settings.repository_dir / "public")
+
+
+def folder_digest(folder: Path) -> str:
+    """Names, kinds, link targets, modes and bytes of everything below a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        digest.update(f"{path.relative_to(folder)} {path.lstat().st_mode}\0".encode())
+        if path.is_symlink():
+            digest.update(str(path.readlink()).encode())
+        elif path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@pytest.fixture
+def ground(
+    tmp_path: Path, keys: Keys, published_keyring: Path, shared_home: Path, store: Store, settings: Settings
+) -> Ground:
+    now = datetime.now(UTC).replace(microsecond=0)
+    settings = replace(settings, repository_dir=shared_home / "repository", policy_dir=tmp_path / "policy")
+    ground = Ground(tmp_path / "vendor", now, keys, store, settings)
+    ground.point_at(str(ground.root))
+    plan = CampaignPlan(
+        asset_group="web",
+        source="vendor",
+        window_name="always",
+        rings={ring: (("app1",) if ring is Ring.CANARY else ()) for ring in Ring},
+        packages=(
+            PlannedPackage("portal", "amd64", "2.0", "portal", "2.0"),
+            PlannedPackage("portal-data", "all", "2.0", "portal", "2.0"),
+        ),
+    )
+    store._connection.execute(
+        "INSERT INTO host (host_id, asset_group, environment, criticality, exposure)"
+        " VALUES ('app1', 'web', 'production', 'high', 'open')"
+    )
+    create_campaign(
+        store,
+        campaign_id=CAMPAIGN,
+        title="portal",
+        requested_by="olga",
+        priority=Priority.SCHEDULED,
+        deadline=now + timedelta(days=7),
+        plan=plan,
+        reasons=["a test"],
+        at=now,
+    )
+    repository_of(settings).ensure(now=now)
+    return ground
