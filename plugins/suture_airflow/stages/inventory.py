@@ -1,0 +1,30 @@
+"""The fleet as it really is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from suture.inventory.collect import collect
+from suture.model.assets import AssetRegister
+from suture.settings import Settings
+
+from suture_airflow.translation import translated
+from suture_airflow.warehouse import open_store
+
+
+@translated
+def collect_hosts(context: Any) -> dict[str, int]:  # noqa: ARG001 - every stage's task hands its context over
+    """Ask every managed host; how many answered, did not, or belong to nobody."""
+    from suture.runner.ansible import AnsibleRunner
+
+    settings = Settings.load()
+    with open_store() as store:
+        found = collect(
+            store,
+            AnsibleRunner(settings.inventory_path),
+            AssetRegister.load(settings.policy_dir),
+            now=datetime.now(UTC),
+            log=print,
+        )
+    return found.counts()
