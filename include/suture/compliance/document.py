@@ -144,6 +144,7 @@ def _host(dossier: Dossier, row: Row, now: datetime, stale_after: timedelta) -> 
                 "source_package": planned["source_package"],
                 "target_version": package.target_version,
                 "before": change.get("before", package.version),
+                "patched": change.get("patched"),
                 "after": package.version,
                 "status": standing.status.value,
                 "reason": standing.reason,

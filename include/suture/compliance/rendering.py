@@ -21,7 +21,7 @@ TEMPLATES = PROJECT_ROOT / "include" / "templates"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 CAMPAIGN_COLUMNS = (
     "campaign_id", "host_id", "ring", "environment", "package", "architecture", "source_package", "version_before",
-    "version_after", "version_target", "status", "reason", "seen_at", "generated_at", "plan_hash", "evidence_head_seq",
+    "version_patched", "version_after", "version_target", "status", "reason", "seen_at", "generated_at", "plan_hash", "evidence_head_seq",
     "evidence_head_hash",
 )  # fmt: skip
 FLEET_COLUMNS = (
@@ -126,6 +126,7 @@ def _campaign_rows(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "campaign_id": document["campaign"]["campaign_id"],
                 "plan_hash": document["campaign"]["plan_hash"],
                 "version_before": package["before"],
+                "version_patched": package["patched"],
                 "version_after": package["after"],
                 "version_target": package["target_version"],
                 **{key: host[key] for key in ("host_id", "ring", "environment", "seen_at")},

@@ -1,0 +1,135 @@
+"""What the pages and the command show: where every campaign stands, why, and what comes next. Reads, never writes."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from suture.campaign import CampaignState
+from suture.campaign.guidance import DAG_OF, NEXT_STEP, WAITS_FOR_PEOPLE
+from suture.campaign.lifecycle import MEANING
+from suture.compliance.document import as_json, campaign_document, source_state
+from suture.compliance.dossier import gather
+from suture.compliance.report import known_anchors
+from suture.evidence import EvidenceKeyError
+from suture.settings import Settings
+from suture.store import Store
+
+STALE_FEED_AFTER = timedelta(hours=24)
+ROLLBACK_FROM = (CampaignState.CLOSED, CampaignState.VERIFIED, CampaignState.HALTED)
+Json = dict[str, Any]
+
+
+def overview(store: Store, settings: Settings, *, now: datetime) -> Json:
+    """All campaigns with reason and next step, the feeds' ages, the hosts, the evidence's head and newest anchor."""
+    campaigns = campaign_list(store)
+    hosts = store.fetch_all("report/list_fleet_hosts", {"at": now})
+    head = store.fetch_one("evidence/fetch_evidence_head")
+    found: Json = as_json(
+        {
+            "campaigns": campaigns,
+            "states": dict(Counter(campaign["state"] for campaign in campaigns)),
+            "waiting": [campaign for campaign in campaigns if campaign["waits_for_people"]],
+            "feeds": feeds(store, now=now),
+            "hosts": {
+                "known": len(hosts),
+                "unreachable": [host["host_id"] for host in hosts if not host["reachable"]],
+                "never_seen": [host["host_id"] for host in hosts if host["collected_at"] is None],
+                "reboot_pending": [host["host_id"] for host in hosts if host["reboot_required"]],
+                "open_findings": sum(host["open_findings"] for host in hosts),
+                "overdue_findings": sum(host["overdue_findings"] for host in hosts),
+            },
+            "findings": store.fetch_all("report/count_open_findings", {"at": now}),
+            "incidents": store.fetch_all("report/list_report_incidents", {"campaign_id": None}),
+            "evidence": {**(head or {"seq": 0, "hash": None}), **_anchor(settings)},
+        }
+    )
+    return found
+
+
+def campaign_list(store: Store, state: str | None = None) -> list[Json]:
+    """Every campaign (of a state), newest first, with what its state means and what comes next."""
+    rows = store.fetch_all("campaign/list_campaigns", {"state": state})
+    return [{**row, **_guidance(CampaignState(row["state"]))} for row in reversed(rows)]
+
+
+def campaign_view(store: Store, settings: Settings, campaign_id: str, *, now: datetime) -> Json:
+    """One campaign's whole document, its next step and its reports. Raises LifecycleError when there is none."""
+    try:
+        anchors = known_anchors(settings)
+    except EvidenceKeyError:
+        anchors = []  # `evidence verify` is where this is said; the page must still open
+    document = campaign_document(gather(store, campaign_id, anchors=anchors), now=now, instance=settings.instance)
+    reports = store.fetch_all("report/list_reports", {"campaign_id": campaign_id})
+    guidance = _guidance(CampaignState(document["campaign"]["state"]))
+    return {**document, "next": guidance, "reports": as_json(reports)}
+
+
+def blast_radius(store: Store, settings: Settings, campaign_id: str, *, now: datetime) -> Json:
+    """What a rollback of this campaign would touch: hosts, packages, versions to go back to, what has no way back."""
+    view = campaign_view(store, settings, campaign_id, now=now)
+    changes = store.fetch_all("report/list_version_changes", {"campaign_id": campaign_id})
+    touched = [row for row in changes if not row["restored"]]
+    hosts = sorted({row["host_id"] for row in touched})
+    state = CampaignState(view["campaign"]["state"])
+    return {
+        "campaign": view["campaign"],
+        "next": view["next"],
+        "can_start": state in ROLLBACK_FROM,
+        "hosts": hosts,
+        "hosts_in_campaign": sum(1 for host in view["hosts"] if host["environment"] == "production"),
+        "changes": touched,
+        "already_back": [row for row in changes if row["restored"]],
+        "no_way_back": [row for row in touched if row["before"] is None],
+        "backups": [row for row in view["backups"] if row["host_id"] in hosts],
+    }
+
+
+def feeds(store: Store, *, now: datetime, stale_after: timedelta = STALE_FEED_AFTER) -> list[Json]:
+    """Each feed with the age of its data. stale: older than allowed, never good, or its last try failed.
+
+    A dated snapshot is as old as it says, on purpose; it is stale only when it was not read in time.
+    """
+    return [_feed(row, now, stale_after) for row in store.fetch_all("report/list_report_sources")]
+
+
+def visible(text: str) -> str:
+    """Text for a terminal: control and invisible characters (escape sequences, bidirectional marks) made visible."""
+    return "".join(
+        character
+        if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        else f"\\u{ord(character):04x}"
+        for character in text
+    )
+
+
+def _feed(row: Mapping[str, Any], now: datetime, stale_after: timedelta) -> Json:
+    state = source_state(row, now)
+    read: datetime | None = row["good_fetched_at"]
+    late = read is None or now - read > stale_after
+    if not row["dated_snapshot"] and row["data_date"] is not None:
+        late = late or now - row["data_date"] > stale_after + timedelta(hours=24)
+    failed = row["status"] not in ("accepted", "unchanged")
+    found: Json = as_json({**state, "stale": late or failed})
+    return found
+
+
+def _guidance(state: CampaignState) -> Json:
+    return {
+        "state_meaning": MEANING[state],
+        "next_step": NEXT_STEP[state],
+        "dag_id": DAG_OF[state],
+        "waits_for_people": state in WAITS_FOR_PEOPLE,
+    }
+
+
+def _anchor(settings: Settings) -> Json:
+    """The newest anchor's number, or why it cannot be trusted."""
+    try:
+        anchors: Sequence[Any] = known_anchors(settings)
+    except EvidenceKeyError as error:
+        return {"anchored_seq": None, "anchor_fault": str(error)}
+    return {"anchored_seq": anchors[-1].seq if anchors else None, "anchor_fault": None}
