@@ -7,9 +7,10 @@ rest works without it.
 from __future__ import annotations
 
 import enum
-import os
+import importlib
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,6 @@ NEEDED_DISK_GIB = 2
 LAB_DISK_GIB = 8
 NEEDED_MEMORY_GIB = 2.0
 LAB_MEMORY_GIB = 4.0
-SUBUIDS_NEEDED = 65_536
-INOTIFY_INSTANCES_NEEDED = 128
 OLDEST_CLOCK_SLACK_S = 86_400
 
 
@@ -46,7 +45,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Every finding, in the order in which one would mend them. An examination that fails is a finding itself."""
     examinations: tuple[Callable[[], Iterable[Finding]], ...] = (
-        _python, _packages, _disk, _memory, _clock, _ports, _postgres_account, _namespaces, _cgroup, _leftovers,
+        _python, _packages, _disk, _memory, _clock, _ports, _postgres, _lab, _leftovers,
     )  # fmt: skip
     found: list[Finding] = []
     for examination in examinations:
@@ -105,8 +104,6 @@ def _memory() -> Iterator[Finding]:
 
 def _clock() -> Iterator[Finding]:
     """Signatures and windows stand on the clock. Nothing here was written in the future."""
-    import time
-
     newest = max(path.stat().st_mtime for path in (PROJECT_ROOT / "suture", PROJECT_ROOT / "requirements.txt"))
     behind_s = newest - time.time()
     if behind_s > OLDEST_CLOCK_SLACK_S:
@@ -130,7 +127,8 @@ def _ports() -> Iterator[Finding]:
     ours = {process.pid for process in [*processes.marked(here.instance), *processes.recorded(here.run_dir)]}
     taken = False
     for name, port in here.ports.items():
-        if ports.is_free(port) or ours & set(ports.pids_on(port)):
+        holders = ports.pids_on(port)
+        if ports.is_free(port) or ours & set(holders) or any(_stands_here(pid, home) for pid in holders):
             continue
         taken = True
         error = ports.PortTakenError(name, port, ports.holder_of(port))
@@ -141,7 +139,7 @@ def _ports() -> Iterator[Finding]:
         )
 
 
-def _postgres_account() -> Iterator[Finding]:
+def _postgres() -> Iterator[Finding]:
     home = installation.home_folder(PROJECT_ROOT)
     try:
         server = postgres.EmbeddedPostgres(home, 0)
@@ -152,48 +150,16 @@ def _postgres_account() -> Iterator[Finding]:
     yield Finding("postgres", Verdict.GOOD, f"data in {server.root}")
 
 
-def _namespaces() -> Iterator[Finding]:
-    limit = _number(Path("/proc/sys/user/max_user_namespaces"))
-    forbidden = _number(Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"))
-    subject = "user namespaces"
-    if limit == 0:
-        remedy = "As root: sysctl user.max_user_namespaces=10000. Without them the lab cannot run; all else does."
-        yield Finding(subject, Verdict.WARNING, "this kernel allows none", remedy)
-    elif forbidden and os.geteuid() != 0:
-        remedy = "Run the lab as root, or: sysctl kernel.apparmor_restrict_unprivileged_userns=0"
-        yield Finding(subject, Verdict.WARNING, "AppArmor restricts them for ordinary users", remedy)
-    else:
-        yield Finding(subject, Verdict.GOOD, "allowed")
-    if os.geteuid() != 0:
-        yield _subuids()
-    instances = _number(Path("/proc/sys/fs/inotify/max_user_instances")) or 0
-    if instances < INOTIFY_INSTANCES_NEEDED:
-        remedy = f"As root: sysctl fs.inotify.max_user_instances={INOTIFY_INSTANCES_NEEDED}"
-        yield Finding("inotify", Verdict.WARNING, f"only {instances} instances for all lab hosts together", remedy)
-
-
-def _subuids() -> Finding:
-    import pwd
-
-    name = pwd.getpwuid(os.geteuid()).pw_name
-    ranges = Path("/etc/subuid").read_text("utf-8").splitlines() if Path("/etc/subuid").exists() else []
-    sizes = [int(line.split(":")[2]) for line in ranges if line.split(":")[0] in (name, str(os.geteuid()))]
-    if sum(sizes) >= SUBUIDS_NEEDED:
-        return Finding("subuid", Verdict.GOOD, f"{sum(sizes)} subordinate ids for {name}")
-    remedy = f"As root: usermod --add-subuids 200000-265535 --add-subgids 200000-265535 {name}"
-    return Finding("subuid", Verdict.WARNING, f"{name} has no {SUBUIDS_NEEDED} subordinate ids for the lab", remedy)
-
-
-def _cgroup() -> Iterator[Finding]:
-    mounts = [line.split() for line in Path("/proc/mounts").read_text("utf-8").splitlines()]
-    version_2 = [fields[1] for fields in mounts if fields[2] == "cgroup2"]
-    if not version_2:
-        text = "no cgroup version 2: the lab's hosts then run without systemd"
-        yield Finding("cgroup", Verdict.WARNING, text, "Boot with systemd.unified_cgroup_hierarchy=1.")
-    elif os.geteuid() == 0 and not os.access(version_2[0], os.W_OK):
-        yield Finding("cgroup", Verdict.WARNING, "cgroup version 2 is read-only here: the lab's hosts lack systemd")
-    else:
-        yield Finding("cgroup", Verdict.GOOD, f"version 2 at {version_2[0]}")
+def _lab() -> Iterator[Finding]:
+    """What the practice fleet lacks, as the lab itself sees it. Everything else works without it."""
+    if not (PROJECT_ROOT / "lab" / "doctor.py").exists():
+        yield Finding("lab", Verdict.GOOD, "not part of this installation")
+        return
+    lacking = importlib.import_module("lab.doctor").doctor(installation.home_folder(PROJECT_ROOT))
+    for item in lacking:
+        yield Finding(f"lab: {item.subject}", Verdict.WARNING, item.problem, item.remedy)
+    if not lacking:
+        yield Finding("lab", Verdict.GOOD, "this machine can host the practice fleet")
 
 
 def _leftovers() -> Iterator[Finding]:
@@ -218,12 +184,13 @@ def _leftovers() -> Iterator[Finding]:
         yield Finding("leftovers", Verdict.GOOD, "none")
 
 
+def _stands_here(pid: int, home: Path) -> bool:
+    """Whether the process works in this clone: a fleet started by `python -m lab` carries no mark."""
+    try:
+        return Path(psutil.Process(pid).cwd()) in (PROJECT_ROOT, home, home / "lab")
+    except psutil.Error:
+        return False
+
+
 def _runs(*names: str) -> bool:
     return any(process.info["name"] in names for process in psutil.process_iter(["name"]))
-
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None

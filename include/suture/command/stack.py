@@ -130,7 +130,7 @@ def reset() -> list[Path]:
         return []
     with _alone(home):
         here = installation.read(home)
-        _down(home)
+        _down(home, purge=True)
         server = EmbeddedPostgres(home, here.ports["postgres"] if here is not None else 0)
         outside = [server.root] if server.root.exists() and not server.root.is_relative_to(home) else []
         server.destroy()
@@ -336,7 +336,7 @@ def _database_urls(here: Installation) -> tuple[str, str]:
     return airflow_url or "", warehouse_url or ""
 
 
-def _down(home: Path) -> int:
+def _down(home: Path, *, purge: bool = False) -> int:
     here = installation.read(home)
     instance = here.instance if here is not None else installation.instance_of(home)
     ended = 0
@@ -345,7 +345,7 @@ def _down(home: Path) -> int:
     ended += _end_airflow(instance, home)
     failures: list[SutureError] = []  # one part that will not end must not keep the others running
     try:
-        _lab("down")
+        _lab("down", **({"purge": True} if purge else {}))
     except SutureError as error:
         failures.append(error)
     if here is not None:
@@ -415,14 +415,14 @@ def _environ_of(pid: int) -> list[str]:
         return []
 
 
-def _lab(verb: str) -> None:
-    """Call lab.fleet.up() or .down(). The lab is a part that may be missing (a production image leaves it out)."""
+def _lab(verb: str, **options: bool) -> None:
+    """Call lab.fleet.up() or .down(purge=…). The lab may be missing: a production image leaves it out."""
     if not (PROJECT_ROOT / "lab" / "fleet.py").exists():
         if verb == "up":
             raise StackError("The practice fleet is not part of this installation: lab/ is missing.")
         return
     fleet = importlib.import_module("lab.fleet")
-    getattr(fleet, verb)()
+    getattr(fleet, verb)(**options)
 
 
 def _lab_state() -> dict[str, Any] | None:
