@@ -42,12 +42,11 @@ def suture_variables(
 ) -> dict[str, str]:
     """What Suture's own code reads. What the caller has set stays."""
     home = installation.home
-    lab_policy = home / "policy"
-    policy = lab_policy if lab_policy.is_dir() else root / "include" / "policy"
+    # Not set unless the user did: the practice fleet writes its policies after Airflow has started (see Settings.load).
+    policy = {"SUTURE_POLICY_DIR": environ["SUTURE_POLICY_DIR"]} if environ.get("SUTURE_POLICY_DIR") else {}
     path = f"{root / 'include'}:{root / 'plugins'}"
-    return {
+    return policy | {
         "SUTURE_HOME": str(home),
-        "SUTURE_POLICY_DIR": environ.get("SUTURE_POLICY_DIR") or str(policy),
         "SUTURE_INVENTORY": environ.get("SUTURE_INVENTORY") or str(home / "inventory" / "hosts.yaml"),
         "SUTURE_STORE_URL": environ.get("SUTURE_STORE_URL") or (home / "store").as_uri(),
         "SUTURE_WAREHOUSE_URL": warehouse_url,
