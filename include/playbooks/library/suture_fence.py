@@ -20,13 +20,13 @@ table inet {table} {{
   chain input {{
     type filter hook input priority -200; policy drop;
     iifname "lo" accept
-    {family} saddr {control} tcp dport {port} accept
+    {accept_in}
     meta l4proto {{ icmpv6 }} accept
   }}
   chain output {{
     type filter hook output priority -200; policy drop;
     oifname "lo" accept
-    {family} daddr {control} tcp sport {port} accept
+    {accept_out}
     meta l4proto {{ icmpv6 }} accept
   }}
 }}
@@ -38,12 +38,29 @@ def is_fenced() -> bool:
     return done.returncode == 0
 
 
-def control_side() -> tuple[str, int]:
-    """(the control machine's address as seen from here, our ssh port), from sshd's own word."""
+def control_side() -> tuple[str, int] | None:
+    """(the control machine's address as seen from here, our ssh port), from sshd's own word.
+
+    None when ssh comes in by a local socket: then no address needs to pass the fence.
+    """
     words = os.environ.get("SSH_CONNECTION", "").split()
     if len(words) != 4:
         raise host.HostError("this connection is not ssh: who may pass the fence is not known")
+    if words[0] == "UNKNOWN":
+        return None
     return str(ipaddress.ip_address(words[0])), int(words[3])
+
+
+def rules_for(side: tuple[str, int] | None) -> str:
+    if side is None:
+        return RULES.format(table=TABLE, accept_in="", accept_out="")
+    address, port = side
+    family = "ip6" if ":" in address else "ip"
+    return RULES.format(
+        table=TABLE,
+        accept_in=f"{family} saddr {address} tcp dport {port} accept",
+        accept_out=f"{family} daddr {address} tcp sport {port} accept",
+    )
 
 
 def main() -> None:
@@ -59,9 +76,9 @@ def main() -> None:
         suture_job.require_token(module.params["token"])
         before = is_fenced()
         if wanted and not before:
-            control, port = control_side()
-            family = "ip6" if ":" in control else "ip"
-            rules = RULES.format(table=TABLE, family=family, control=control, port=port)
+            side = control_side()
+            control = side[0] if side else "a local socket"
+            rules = rules_for(side)
             loaded = subprocess.run(
                 ["nft", "-f", "-"],
                 input=rules.encode(),

@@ -43,9 +43,9 @@ class HttpCheck:
 
 @dataclass(frozen=True)
 class Member:
-    """What a host of `inventory_group` must do for the service."""
+    """What a host in any of `inventory_groups` must do for the service."""
 
-    inventory_group: str
+    inventory_groups: tuple[str, ...]
     units: tuple[str, ...]
     ports: tuple[int, ...]
     http: tuple[HttpCheck, ...]
@@ -73,7 +73,7 @@ class ServiceRegister:
             return ()
         if service not in self.services:
             raise BadInputError(f"There is no service {service!r} in services.yaml.")
-        return tuple(m for m in self.services[service] if m.inventory_group in inventory_groups)
+        return tuple(m for m in self.services[service] if set(m.inventory_groups) & set(inventory_groups))
 
     def checks(
         self,
@@ -107,7 +107,7 @@ class ServiceRegister:
 
 def _member(entry: Mapping[str, Any]) -> Member:
     return Member(
-        inventory_group=entry["inventory_group"],
+        inventory_groups=tuple(entry["inventory_groups"]),
         units=tuple(entry.get("units", ())),
         ports=tuple(entry.get("ports", ())),
         http=tuple(
