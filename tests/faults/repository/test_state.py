@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from suture.sourcing import RefusalReason
 from suture.sourcing.intake import IntakeReason, repository_of
-from suture.sourcing.internal import InternalRepositoryError
+from suture.sourcing.internal import InternalRepository, InternalRepositoryError
 from suture.sourcing.retirement import retire
 from suture.sourcing.signing import SigningError, SigningKey
 from suture.store import sources
@@ -21,9 +21,18 @@ from tests.faults.repository.conftest import CAMPAIGN, Ground
 pytestmark = pytest.mark.database
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty internal repository with its key: made once, copied by each test."""
+    root = tmp_path_factory.mktemp("template") / "repository"
+    InternalRepository(root).ensure(now=datetime.now(UTC) - timedelta(minutes=1))
+    return root
+
+
 @pytest.fixture
-def own(ground: Ground, tmp_path: Path) -> Ground:
+def own(ground: Ground, template: Path, tmp_path: Path) -> Ground:
     """A ground whose internal repository this test may change."""
+    shutil.copytree(template, tmp_path / "repository", symlinks=True)
     return replace(ground, settings=replace(ground.settings, repository_dir=tmp_path / "repository"))
 
 
