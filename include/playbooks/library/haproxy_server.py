@@ -79,7 +79,7 @@ def main() -> None:
                 break
             if waited > values["wait_seconds"]:
                 raise RuntimeSocketError(
-                    "%s/%s is %s with %d sessions after %.0f s" % (backend, server, row["status"], sessions, waited)
+                    f"{backend}/{server} is {row['status']} with {sessions} sessions after {waited:.0f} s"
                 )
             time.sleep(0.2)
     except (OSError, RuntimeSocketError) as error:

@@ -1,7 +1,8 @@
 """Back up a host with restic, read every byte back, restore it and compare. A backup is proven or it is none.
 
-The repository lies in a folder of the host (`repository`), encrypted with a password that comes by environment only. Databases
-are dumped first (pg_dump, custom format), and each dump is read back by pg_restore. Returns {backup: {...}}.
+The repository lies in a folder of the host (`repository`), encrypted with a password that comes by environment only.
+Databases are dumped first (pg_dump, custom format), and each dump is read back by pg_restore. Returns {backup:
+{...}}.
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ def hashes(root: str, paths: list[str]) -> dict[str, str]:
 
 
 def prove_restore(restic: Restic, snapshot: str, paths: list[str], taken: float) -> dict[str, Any]:
-    """Restore to a folder of its own and compare each file with the living one; what changed since `taken` is set aside."""
+    """Restore to a folder of its own and compare each file with the living one; what changed since
+    `taken` is set aside.
+    """
     target = tempfile.mkdtemp(prefix="suture-restore-", dir="/var/tmp")
     started = time.monotonic()
     try:
@@ -98,7 +101,7 @@ def prove_restore(restic: Restic, snapshot: str, paths: list[str], taken: float)
         changed_since = {path for path in {*different, *missing} if _touched(path, taken)}
         wrong = sorted({*different, *missing} - changed_since)
         if wrong:
-            raise host.HostError("the test restore differs in %d files: %s" % (len(wrong), ", ".join(wrong[:5])))
+            raise host.HostError(f"the test restore differs in {len(wrong)} files: {', '.join(wrong[:5])}")
     finally:
         shutil.rmtree(target, ignore_errors=True)
     return {

@@ -1,7 +1,7 @@
 """Fence a host off: nothing in or out but ssh with the control machine that asks (and loopback). Or open it again.
 
-The rules stand in an nftables table of their own, loaded in one transaction. The control machine's address is the one this
-connection came from. Stateless on purpose: no connection tracking is needed. Returns {fenced, control}.
+The rules stand in an nftables table of their own, loaded in one transaction. The control machine's address is the
+one this connection came from. Stateless on purpose: no connection tracking is needed. Returns {fenced, control}.
 """
 
 from __future__ import annotations

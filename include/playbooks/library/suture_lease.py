@@ -35,8 +35,7 @@ def main() -> None:
             stored = suture_job.read_lease()
             if stored["token"] > values["token"]:
                 raise suture_job.StaleTokenError(
-                    "token %d is refused: this host knows token %d of %s"
-                    % (values["token"], stored["token"], stored["holder"])
+                    f"token {values['token']} is refused: this host knows token {stored['token']} of {stored['holder']}"
                 )
             changed = stored["token"] != values["token"]
             if changed:

@@ -1,7 +1,8 @@
 """The only module that changes packages: heal, prepare, install, restore. Each change is a job under the host's lock.
 
 heal     `dpkg --configure -a` when dpkg's audit names something.
-prepare  refresh the internal repository's index, choose what of the plan applies here, simulate, refuse what the plan does
+prepare  refresh the internal repository's index, choose what of the plan applies here, simulate, refuse what the
+plan does
          not name, keep the replaced versions' .debs, fetch the new ones. Installs nothing.
 install  exactly what prepare chose.
 restore  put back what the manifest says was there before.

@@ -1,6 +1,7 @@
 """Restart the services that still run replaced files, as a job under the host's lock.
 
-sshd is asked first whether its configuration is valid (`sshd -t`), and open connections outlive it. Returns {restarted, deferred, left}.
+sshd is asked first whether its configuration is valid (`sshd -t`), and open connections outlive it. Returns
+{restarted, deferred, left}.
 """
 
 from __future__ import annotations

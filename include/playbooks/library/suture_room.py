@@ -1,4 +1,5 @@
-"""Whether a host has room to be patched: free bytes and inodes where apt and dpkg write, and a clock that can be trusted.
+"""Whether a host has room to be patched: free bytes and inodes where apt and dpkg write, and a clock that can be
+trusted.
 
 Changes nothing. Returns {mounts, free_bytes, clock}; fails with every shortage named.
 """
@@ -31,11 +32,9 @@ def main() -> None:
         found = os.statvfs(place)
         free[place] = found.f_bavail * found.f_frsize
         if place != "/boot" and free[place] < values["min_free_bytes"]:
-            shortages.append(
-                "%s has %d MB free, less than %d" % (place, free[place] >> 20, values["min_free_bytes"] >> 20)
-            )
+            shortages.append(f"{place} has {free[place] >> 20} MB free, less than {values['min_free_bytes'] >> 20}")
         if found.f_files and found.f_favail < MIN_FREE_INODES:
-            shortages.append("%s has %d free inodes" % (place, found.f_favail))
+            shortages.append(f"{place} has {found.f_favail} free inodes")
     skew = time.time() - values["controller_time"]
     if abs(skew) > values["max_skew_seconds"]:
         shortages.append(

@@ -1,7 +1,8 @@
 """Which apt sources a host has: `internal` (Suture's repository only, signed by its key) or `original` (as before).
 
-`internal` moves every other source aside to /var/lib/suture/sources.original, so that the way back is a move, too; writes
-the source in deb822 form with Signed-By, a pin, and apt options that fail closed. Returns {sources, aside, changed}.
+`internal` moves every other source aside to /var/lib/suture/sources.original, so that the way back is a move, too;
+writes the source in deb822 form with Signed-By, a pin, and apt options that fail closed. Returns {sources, aside,
+changed}.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A host's state as a patch must leave it: versions, dpkg, services, functions, databases, processes on deleted files.
 
-Changes nothing. Waits up to `wait_seconds` for services and functions to be well. Returns {state: {...}}; `state.faults` is
-a list of sentences, [] when all is well.
+Changes nothing. Waits up to `wait_seconds` for services and functions to be well. Returns {state: {...}};
+`state.faults` is a list of sentences, [] when all is well.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def main() -> None:
     faults += ["database {} has checksum failures".format(d["name"]) for d in databases if d["checksum_failures"]]
     if values["expected"] == "planned":
         faults += [
-            "%s (pid %d) still runs replaced files: %s" % (p["command"], p["pid"], ", ".join(p["files"][:3]))
+            f"{p['command']} (pid {p['pid']}) still runs replaced files: {', '.join(p['files'][:3])}"
             for p in processes.get("restart", [])
         ]
     state = {

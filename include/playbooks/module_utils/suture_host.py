@@ -72,8 +72,7 @@ def run(
         done = subprocess.run(
             argv,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             timeout=timeout_seconds,
             env=dict(os.environ, **QUIET, **(environment or {})),
             check=False,
@@ -82,11 +81,11 @@ def run(
     except FileNotFoundError:
         raise HostError(f"{argv[0]} is not installed") from None
     except subprocess.TimeoutExpired:
-        raise HostError("%s did not answer within %d seconds" % (argv[0], timeout_seconds)) from None
+        raise HostError(f"{argv[0]} did not answer within {timeout_seconds:.0f} seconds") from None
     output = done.stdout.decode("utf-8", "replace")
     if accepted is not None and done.returncode not in accepted:
         detail = done.stderr.decode("utf-8", "replace").strip() or output.strip()
-        raise HostError("%s ended with status %d: %s" % (" ".join(argv[:3]), done.returncode, detail[-1500:]))
+        raise HostError(f"{' '.join(argv[:3])} ended with status {done.returncode}: {detail[-1500:]}")
     return output
 
 
@@ -188,7 +187,7 @@ def run_job(
     lock_timeout_seconds: float = 60,
 ) -> dict[str, Any]:
     """Run steps as a job that outlives this connection; the job's result. Raises HostError when it did not succeed."""
-    folder = os.path.join(STATE, "jobs", "%s-%d-%d" % (name, token, time.time_ns()))
+    folder = os.path.join(STATE, "jobs", f"{name}-{token}-{time.time_ns()}")
     os.makedirs(folder, mode=0o700)
     program = os.path.join(folder, "job.py")
     source = pkgutil.get_data("ansible.module_utils", "suture_job.py")
@@ -232,7 +231,7 @@ def _await_result(folder: str, timeout_seconds: float) -> dict[str, Any]:
                 found: dict[str, Any] = json.load(file)
                 return found
         time.sleep(0.1)
-    raise HostError("the job in %s left no result within %d seconds" % (folder, timeout_seconds))
+    raise HostError(f"the job in {folder} left no result within {timeout_seconds:.0f} seconds")
 
 
 def _forget_old_jobs(keep: int = 20) -> None:
@@ -306,7 +305,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def http_check(check: dict[str, Any]) -> dict[str, Any]:
     """One HTTP check against this host: {name, url, status or None, ok, seconds, detail}."""
-    url = "http://127.0.0.1:%d%s" % (check["port"], check["path"])
+    url = f"http://127.0.0.1:{int(check['port'])}{check['path']}"
     body = json.dumps(check["body"]).encode() if check.get("body") is not None else None
     request = urllib.request.Request(
         url, data=body, method=check.get("method", "GET"), headers={"Content-Type": "application/json"} if body else {}

@@ -1,7 +1,7 @@
 """Runs one job's steps on a host, one after another, under the host's lock and the lease's fencing token.
 
-Started as a transient systemd unit (or its own session where there is no systemd), so that a lost ssh connection does not
-kill dpkg half-way. Standard library only: this file is copied into the job's folder and run from there.
+Started as a transient systemd unit (or its own session where there is no systemd), so that a lost ssh connection
+does not kill dpkg half-way. Standard library only: this file is copied into the job's folder and run from there.
 
 The rules:
 
@@ -61,8 +61,7 @@ class HostLock:
                 if time.monotonic() >= deadline:
                     handle.close()
                     raise LockBusyError(
-                        "another job has held this host's lock (%s) for %d seconds"
-                        % (lock_path(), self.timeout_seconds)
+                        f"another job has held this host's lock ({lock_path()}) for {self.timeout_seconds:.0f} seconds"
                     ) from None
                 time.sleep(0.2)
 
@@ -86,12 +85,12 @@ def require_token(token: int) -> None:
     stored = read_lease()
     if stored["token"] != token:
         raise StaleTokenError(
-            "token %d is refused: this host knows token %d of %s" % (token, stored["token"], stored["holder"])
+            f"token {token} is refused: this host knows token {stored['token']} of {stored['holder']}"
         )
 
 
 def write_atomically(path: str, text: str) -> None:
-    temporary = "%s.%d" % (path, os.getpid())
+    temporary = f"{path}.{os.getpid()}"
     with open(temporary, "w") as file:
         os.chmod(temporary, 0o600)
         file.write(text)
@@ -132,9 +131,9 @@ def run_job(folder: str) -> int:
                 done = run_step(step, log)
                 result["steps"].append(done)
                 if done["timed_out"]:
-                    result["reason"] = "%s did not end within %d seconds" % (step["name"], step["timeout_seconds"])
+                    result["reason"] = f"{step['name']} did not end within {step['timeout_seconds']} seconds"
                 elif done["rc"] not in step.get("accepted_rc", [0]):
-                    result["reason"] = "%s ended with status %d" % (step["name"], done["rc"])
+                    result["reason"] = f"{step['name']} ended with status {done['rc']}"
                 if result["reason"]:
                     break
             else:

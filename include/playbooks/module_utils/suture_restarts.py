@@ -1,7 +1,7 @@
 """Which processes still run replaced files, and which of them may be restarted.
 
-Never restarted from here, but named: the message bus and log-ins (they take sessions with them), a user's own processes,
-and the sshd processes of open connections. PID 1 is told to execute itself anew.
+Never restarted from here, but named: the message bus and log-ins (they take sessions with them), a user's own
+processes, and the sshd processes of open connections. PID 1 is told to execute itself anew.
 """
 
 from __future__ import annotations

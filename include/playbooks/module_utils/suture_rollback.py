@@ -5,7 +5,8 @@ Where the old .deb comes from, in this order (the manifest says which):
 1. `kept`: it lies here already, from an earlier try.
 2. `internal`: the internal repository still offers the old version.
 3. `original`: the sources that the host had before it was enrolled, kept aside, still offer it.
-4. `repacked`: `dpkg-repack` builds it from the installed files. Conffiles are as they are now, which for a way back is right.
+4. `repacked`: `dpkg-repack` builds it from the installed files. Conffiles are as they are now, which for a way back
+   is right.
 
 A package with none of these makes the patch refuse to start: a patch without a way back is a decision for people.
 """

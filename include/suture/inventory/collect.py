@@ -2,8 +2,8 @@
 
 The rules:
 
-1. A host belongs to the first asset group whose inventory groups all hold it. One that no group owns is unmanaged: it is named, and
-   not collected.
+1. A host belongs to the first asset group whose inventory groups all hold it. One that no group owns is unmanaged:
+   it is named, and not collected.
 2. A host that could not be reached keeps what was known of it, with its age; it is marked unreachable, with the reason.
 3. A host that left the inventory (or its group) is retired: no finding is open on it, no campaign takes it.
 4. When not one host answered, nothing is retired: an empty inventory is more likely our fault than the fleet's.

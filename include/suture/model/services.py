@@ -1,8 +1,8 @@
 """Services: what hosts do together, and how to see that they do it.
 
-Source: policy services.yaml (schema include/schemas/policy/services.schema.json). A service has members by inventory group; a member says
-which units must be active, which ports open, which HTTP requests must be answered, which data a backup must hold. The same checks
-serve the playbooks (before and after a patch), the staging tests and the rollback.
+Source: policy services.yaml (schema include/schemas/policy/services.schema.json). A service has members by inventory
+group; a member says which units must be active, which ports open, which HTTP requests must be answered, which data a
+backup must hold. The same checks serve the playbooks (before and after a patch), the staging tests and the rollback.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class ServiceRegister:
         standalone: bool = False,
         writes: bool = False,
     ) -> dict[str, Any]:
-        """The checks of one host as the playbooks take them. standalone: only those that need no other host; writes: also
-        those that leave something behind (for staging; never in production).
+        """The checks of one host as the playbooks take them. standalone: only those that need no other host; writes:
+        also those that leave something behind (for staging; never in production).
         """
         members = self.members_for(service, inventory_groups)
         return {

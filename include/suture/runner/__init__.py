@@ -1,4 +1,5 @@
-"""Reaching hosts: phases as playbooks, run by Ansible or by the simulator, with leases, steps and evidence around them."""
+"""Reaching hosts: phases as playbooks, run by Ansible or by the simulator, with leases, steps and evidence around
+them."""
 
 from suture.runner.interface import (
     Phase,

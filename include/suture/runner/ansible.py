@@ -1,9 +1,10 @@
 """Phases through ansible-runner: the only module that imports it.
 
-What killing taught (ansible-runner 2.4.3, ansible-core 2.19, measured): without a `cancel_callback`, run() replaces the caller's SIGTERM
-handler, so a task's on_kill never ran; pexpect's default timeout let a cancel wait for the next line of output; workers and shared
-connections sit in sessions of their own and outlive the playbook. Hence the callback, `pexpect_timeout`, the sub-reaper, one private
-folder and one control-path folder a run, and the end of the whole tree on every way out.
+What killing taught (ansible-runner 2.4.3, ansible-core 2.19, measured): without a `cancel_callback`, run() replaces
+the caller's SIGTERM handler, so a task's on_kill never ran; pexpect's default timeout let a cancel wait for the next
+line of output; workers and shared connections sit in sessions of their own and outlive the playbook. Hence the
+callback, `pexpect_timeout`, the sub-reaper, one private folder and one control-path folder a run, and the end of the
+whole tree on every way out.
 """
 
 from __future__ import annotations
@@ -165,7 +166,9 @@ class _Watch:
         self.finished = False
 
     def cancelled(self) -> bool:
-        """Asked by ansible-runner about once a second. Nothing may be raised in here: it would leave the run unended."""
+        """Asked by ansible-runner about once a second. Nothing may be raised in here: it would leave the
+        run unended.
+        """
         if self._cancel.is_set():
             return True
         if time.monotonic() < self._next_tick:

@@ -74,7 +74,8 @@ class PlaybookRun:
 
 @dataclass(frozen=True)
 class PlaybookResult:
-    """What came back, by host: every host of the run is in exactly one of the three. log_tail: the last lines of the log."""
+    """What came back, by host: every host of the run is in exactly one of the three. log_tail: the last lines of the
+    log."""
 
     reports: Mapping[str, Report]
     failed: Mapping[str, str]

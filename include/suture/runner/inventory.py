@@ -1,8 +1,8 @@
 """The Ansible inventory as Suture reads it: YAML, its host names checked, its values data and never templates.
 
-The file is read here and not by Ansible, since Ansible would evaluate Jinja that stands in its values. Group variables go down
-to their hosts (all < parent < child < host). A value that must be looked up or decrypted belongs into ssh's own configuration or
-agent; `!vault` and other tags are refused.
+The file is read here and not by Ansible, since Ansible would evaluate Jinja that stands in its values. Group
+variables go down to their hosts (all < parent < child < host). A value that must be looked up or decrypted belongs
+into ssh's own configuration or agent; `!vault` and other tags are refused.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Inventory:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise InventoryError(
                 f"The inventory {path} is not plain YAML: {error}.",
-                remedy="`ansible-inventory --list --yaml` turns other formats into YAML; vaulted values have no place in it.",
+                remedy="`ansible-inventory --list --yaml` makes YAML of other formats. Vaulted values cannot be used.",
             ) from error
         return cls.parse(document, name=path.name)
 

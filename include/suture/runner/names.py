@@ -1,4 +1,5 @@
-"""What may travel to a host: names and versions that are exactly what their standards allow, and nothing that could be more.
+"""What may travel to a host: names and versions that are exactly what their standards allow, and nothing that could
+be more.
 
 Sources: RFC 1123 2.1 (host names), Debian Policy 5.6.1 and 5.6.12 (package names, versions).
 """

@@ -2,12 +2,15 @@
 
 The rules:
 
-1. Before each batch the campaign is looked at again: it must be in a state that allows the step, and its plan must be the one the
-   step began with. Otherwise nothing more is started.
-2. A host is touched only under a lease. The lease is renewed while the run goes on; when it is lost, the run is stopped.
+1. Before each batch the campaign is looked at again: it must be in a state that allows the step, and its plan must
+   be the one the step began with. Otherwise nothing more is started.
+2. A host is touched only under a lease. The lease is renewed while the run goes on; when it is lost, the run is
+   stopped.
 3. A host that has finished this step for this plan is not touched again; the report that it gave stands.
-4. A report is believed only as far as it proves what it says: a host that says `done` and shows other versions than the plan's has failed.
-5. Patches go in batches of the plan's `max_unavailable`; after a batch with a failed or lost host no further batch is started.
+4. A report is believed only as far as it proves what it says: a host that says `done` and shows other versions than
+   the plan's has failed.
+5. Patches go in batches of the plan's `max_unavailable`; after a batch with a failed or lost host no further batch
+   is started.
 6. A lost host is `unknown`: not failed, not done. The next try looks before it acts.
 7. Each host's end is a step and an evidence record in one transaction.
 """
@@ -76,7 +79,8 @@ class PhaseUnknownError(SutureError):
 
 @dataclass(frozen=True)
 class PhaseOutcome:
-    """How a step ended, by host. `already_done`: finished by an earlier try; `not_started`: a batch before it failed."""
+    """How a step ended, by host. `already_done`: finished by an earlier try; `not_started`: a batch before it
+    failed."""
 
     campaign_id: str
     step: str
@@ -128,8 +132,8 @@ def run_phase(
 ) -> PhaseOutcome:
     """Run `step` (a key of STEPS) on the hosts of a ring, on those already `touched`, or on the hosts named.
 
-    holder: names this try, no other (run, task, try number). Raises StaleMoveError when the campaign's state forbids it,
-    LeaseHeldError (retryable) when a host is being changed by somebody else, RunnerError.
+    holder: names this try, no other (run, task, try number). Raises StaleMoveError when the campaign's state forbids
+    it, LeaseHeldError (retryable) when a host is being changed by somebody else, RunnerError.
     """
     if step not in STEPS:
         raise BadInputError(f"{step!r} is no step; known are {', '.join(STEPS)}.")

@@ -1,8 +1,8 @@
 """Ending everything that a run started, however deep, whatever session it moved to.
 
-ansible-core 2.19's workers call setsid, and ssh's connection sharing lives in a session of its own: killing a process group misses
-both. So this process becomes the reaper of its orphans (prctl(2), PR_SET_CHILD_SUBREAPER): they come back to us as children, and
-the whole tree of descendants can be ended.
+ansible-core 2.19's workers call setsid, and ssh's connection sharing lives in a session of its own: killing a
+process group misses both. So this process becomes the reaper of its orphans (prctl(2), PR_SET_CHILD_SUBREAPER): they
+come back to us as children, and the whole tree of descendants can be ended.
 """
 
 from __future__ import annotations

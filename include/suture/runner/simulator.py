@@ -1,7 +1,8 @@
 """A fleet in memory that implements the runner's interface: for tests, and to rehearse a plan where there are no hosts.
 
-Its hosts keep the rules that real ones keep (fencing tokens, reports that fit their schema, drained while in doubt) and can be given
-faults: slow to answer, gone, dying in the middle of a patch, dpkg left half-configured, lying about what they did.
+Its hosts keep the rules that real ones keep (fencing tokens, reports that fit their schema, drained while in doubt)
+and can be given faults: slow to answer, gone, dying in the middle of a patch, dpkg left half-configured, lying about
+what they did.
 """
 
 from __future__ import annotations

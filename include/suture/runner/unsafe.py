@@ -1,7 +1,8 @@
 """Text that Ansible must never evaluate.
 
 ansible-core 2.19 runs Jinja that it finds in extra variables and in inventory variables, on the control machine. Every
-string that we hand over is therefore wrapped as {"__ansible_unsafe": text}: its JSON decoder makes it plain, inert text.
+string that we hand over is therefore wrapped as {"__ansible_unsafe": text}:
+its JSON decoder makes it plain, inert text.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from suture.errors import BadInputError
 
 
 def wrapped(value: Any) -> Any:
-    """The JSON value with every string wrapped, at every depth. Keys stay: they are never templated, and come from code."""
+    """The JSON value with every string wrapped, at every depth. Keys stay: they are never templated."""
     if isinstance(value, str):
         return {"__ansible_unsafe": value}
     if value is None or isinstance(value, bool | int | float):

@@ -44,3 +44,9 @@ def retire_absent(store: Store, present: Sequence[str], *, at: datetime) -> list
 def list_hosts(store: Store) -> list[Row]:
     """Every host that is managed, by name. collected_at None: never reached."""
     return store.fetch_all("host/list_hosts")
+
+
+def installed_packages(store: Store, host_id: str) -> dict[str, str]:
+    """{package: version} as last seen; {} for a host that was never reached."""
+    rows = store.fetch_all("host/list_installed_packages", {"host_id": host_id})
+    return {row["package"]: row["version"] for row in rows}

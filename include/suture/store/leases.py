@@ -4,8 +4,8 @@ The rules:
 
 1. A host has at most one lease that has not expired. The warehouse's own clock decides, not the worker's.
 2. Each grant has a token from one sequence: it only grows. A later holder always has the higher token.
-3. The host remembers the highest token that it has seen and refuses every lower one (playbook role `lease`): a holder that lost its
-   lease without knowing can still talk, and is not listened to.
+3. The host remembers the highest token that it has seen and refuses every lower one (playbook role `lease`): a
+   holder that lost its lease without knowing can still talk, and is not listened to.
 4. A lease is renewed while its holder works, and expires by itself when the holder is gone.
 """
 

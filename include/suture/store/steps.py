@@ -1,6 +1,7 @@
 """Steps: what was done to which host for which plan, so that a second try does not repeat what the first has finished.
 
-A step is known by campaign, host, step name and plan hash. `done` is kept; `running`, `failed` and `unknown` are tried again.
+A step is known by campaign, host, step name and plan hash. `done` is kept; `running`, `failed` and `unknown` are
+tried again.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator
+
 from suture.runner import Runner
 from suture.runner.phases import PhaseOutcome, run_phase
 from suture.settings import Settings
-
 from suture_airflow.translation import campaign_of, translated
 from suture_airflow.warehouse import open_store
 
@@ -18,8 +18,9 @@ from suture_airflow.warehouse import open_store
 class AnsiblePhaseOperator(BaseOperator):
     """Run a step (patch, verify, backup, fence, restore …) on a ring's hosts, under leases, once a host.
 
-    A retry takes up where the try before ended: hosts that have finished are not touched again. A task that is killed or times out ends
-    everything it started here; what a host has begun ends there by itself, and an older try's token is refused by the host.
+    A retry takes up where the try before ended: hosts that have finished are not touched again. A task that is
+    killed or times out ends everything it started here; what a host has begun ends there by itself, and an older
+    try's token is refused by the host.
 
     :param phase: the step's name, a key of `suture.runner.phases.STEPS` (templated).
     :param ring: the ring whose hosts are meant, or `touched`: those on which a patch was begun (templated).

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from suture.inventory.collect import collect
 from suture.model.assets import AssetRegister
 from suture.runner.simulator import Fault, FleetSimulator, SimulatedHost

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from suture.errors import BadInputError
 from suture.runner.interface import Phase, PlaybookRun
 from suture.runner.names import is_host_name, require_package

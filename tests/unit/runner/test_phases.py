@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from suture.campaign import CampaignState, move
 from suture.campaign.lifecycle import StaleMoveError
 from suture.errors import BadInputError
@@ -139,9 +140,7 @@ def test_a_step_waits_for_its_state(store: Store, fleet: FleetSimulator, install
         patch(store, fleet, installation, ring=None)
 
 
-def test_a_host_under_anothers_lease_is_left_alone(
-    store: Store, fleet: FleetSimulator, installation: Settings
-) -> None:
+def test_a_host_under_anothers_lease_is_left_alone(store: Store, fleet: FleetSimulator, installation: Settings) -> None:
     rolling_out(store)
     leases.acquire(store, "app2", holder="the first try", campaign_id=CAMPAIGN)
     with pytest.raises(LeaseHeldError, match="the first try"):
@@ -224,4 +223,5 @@ def test_the_way_back(store: Store, fleet: FleetSimulator, installation: Setting
     assert host.packages["nginx"] == OLD
     assert host.fenced
     patch(store, fleet, installation, step="release", ring="touched").require_ok()
-    assert not (host.fenced or host.drained)
+    assert not (host.fenced)
+    assert not (host.drained)

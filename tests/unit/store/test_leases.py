@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+
 from suture.store import Store, leases
 from suture.store.leases import LeaseHeldError, LeaseLostError
 
@@ -23,7 +24,12 @@ def test_a_second_holder_is_refused_and_told_who_has_it(store: Store) -> None:
 def test_a_second_holder_waits_until_the_lease_expires_and_gets_a_higher_token(store: Store) -> None:
     first = take(store, "first", time_to_live=SOON)
     second = leases.acquire(
-        store, "app1", holder="second", campaign_id=None, wait=timedelta(seconds=5), sleep=lambda _: __import__("time").sleep(0.02)
+        store,
+        "app1",
+        holder="second",
+        campaign_id=None,
+        wait=timedelta(seconds=5),
+        sleep=lambda _: __import__("time").sleep(0.02),
     )
     assert second.token > first.token
     with pytest.raises(LeaseLostError):

@@ -1,0 +1,40 @@
+"""What the plan asks of which host: read from the brief that SUTURE_TEST_BRIEF names, as parameters of the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+
+
+@cache
+def brief() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path(os.environ["SUTURE_TEST_BRIEF"]).read_text("utf-8"))
+    return found
+
+
+@cache
+def reach(name: str) -> Any:
+    return testinfra.get_host(f"ssh://{name}", ssh_config=brief()["ssh_config"], controlpersist=30, timeout=15)
+
+
+@pytest.fixture
+def server(subject: tuple[str, Any]) -> Any:
+    return reach(subject[0])
+
+
+@pytest.fixture
+def item(subject: tuple[str, Any]) -> Any:
+    return subject[1]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    kind = metafunc.function.__name__.removeprefix("test_")
+    items = [(host, item) for host, body in sorted(brief()["hosts"].items()) for item in body.get(kind, [])]
+    names = [f"{host}:{item.get('name') or item.get('package')}" for host, item in items]
+    metafunc.parametrize("subject", items, ids=names)
