@@ -129,11 +129,13 @@ class _ArWalk:
         self._position = 0
         self._next_header = len(_AR_MAGIC)
         self._header = b""
+        self._magic = b""
         self._is_ar = True
 
     def feed(self, chunk: bytes) -> None:
-        if self._position == 0:
-            self._is_ar = chunk.startswith(_AR_MAGIC)
+        if self._position < len(_AR_MAGIC):
+            self._magic += chunk[: len(_AR_MAGIC) - self._position]
+            self._is_ar = _AR_MAGIC.startswith(self._magic)
         end = self._position + len(chunk)
         while self._is_ar and self._next_header < end:
             start = max(self._next_header + len(self._header), self._position)

@@ -85,8 +85,7 @@ class SigningKey:
 
         With `--daemon` it would detach and outlive us, as a process or as a zombie.
         """
-        for stale in self._folder.glob("S.gpg-agent*"):
-            stale.unlink()
+        self._remove_sockets()
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(self._socket_address(home))
             listener.listen(8)
@@ -108,6 +107,11 @@ class SigningKey:
             finally:
                 os.kill(agent, signal.SIGKILL)  # it holds nothing that is not on disk
                 os.waitpid(agent, 0)
+                self._remove_sockets()
+
+    def _remove_sockets(self) -> None:
+        for path in self._folder.glob("S.gpg-agent*"):
+            path.unlink(missing_ok=True)
 
     @staticmethod
     def _socket_address(home: Path) -> str:
