@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -82,3 +83,34 @@ def total(counts: Iterable[RequestCounts]) -> RequestCounts:
     for one in counts:
         result += one
     return result
+
+
+@dataclass(frozen=True)
+class ServiceImpact:
+    """How many requests out of how many failed, in (since, until]; `source` says who counted.
+
+    by_version is empty where the source does not know versions; requests that nobody answered count under '-'.
+    """
+
+    since: datetime
+    until: datetime
+    total: RequestCounts
+    by_server: Mapping[str, RequestCounts]
+    by_version: Mapping[str, RequestCounts]
+    source: str
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        def counted(groups: Mapping[str, RequestCounts]) -> dict[str, dict[str, int]]:
+            return {name: {"requests": c.requests, "failed": c.bad} for name, c in sorted(groups.items())}
+
+        return {
+            "requests": self.total.requests,
+            "failed": self.total.bad,
+            "since": self.since.isoformat(),
+            "until": self.until.isoformat(),
+            "by_server": counted(self.by_server),
+            "by_version": counted(self.by_version),
+            "source": self.source,
+            "notes": list(self.notes),
+        }
