@@ -136,6 +136,8 @@ def test_apt_takes_it_and_nothing_else(repository: InternalRepository, tmp_path:
             "-o",
             "Acquire::Check-Valid-Until=true",
             "-o",
+            "Acquire::Check-Date=true",  # false (as some images ship it) switches Valid-Until off as well
+            "-o",
             "APT::Sandbox::User=root",
         ),
     ]
