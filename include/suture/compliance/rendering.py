@@ -21,7 +21,7 @@ TEMPLATES = PROJECT_ROOT / "include" / "templates"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 CAMPAIGN_COLUMNS = (
     "campaign_id", "host_id", "ring", "environment", "package", "architecture", "source_package", "version_before",
-    "version_patched", "version_after", "version_target", "status", "reason", "seen_at", "generated_at", "plan_hash", "evidence_head_seq",
+    "version_patched", "version_after", "version_target", "status", "reason", "seen_at", "generated_at", "plan_hash",
     "evidence_head_hash",
 )  # fmt: skip
 FLEET_COLUMNS = (

@@ -15,6 +15,7 @@ from suture.compliance.document import campaign_document
 from suture.compliance.dossier import gather
 from suture.compliance.fleet import fleet_document, gather_fleet
 from suture.compliance.rendering import render_csv, render_html
+from suture.errors import SutureError
 from suture.evidence import AnchoredHead, anchor_head, read_anchors
 from suture.settings import Settings
 from suture.store import Store
@@ -22,6 +23,10 @@ from suture.store.objects import StoredObject, digest, open_objects
 
 CONTENT_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8"}
 FLEET = "fleet"
+
+
+class ReportError(SutureError):
+    """A report that is not there, or is not what was written."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,31 @@ def render(document: Mapping[str, Any], form: str) -> bytes:
     if form == "json":
         return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
     return (render_csv(document) if form == "csv" else render_html(document)).encode()
+
+
+@dataclass(frozen=True)
+class KeptFile:
+    """One file of a report, its bytes proven to be those that evidence names."""
+
+    kind: str
+    file_name: str
+    content: bytes
+
+
+def read_kept(store: Store, settings: Settings, report_id: int) -> KeptFile:
+    """A kept report's file. Raises ReportError when there is none, or when its bytes are not what was kept."""
+    row = store.fetch_one("report/fetch_report", {"report_id": report_id})
+    if row is None:
+        raise ReportError(f"There is no report {report_id}.", remedy="`./suture campaign show ID` names its reports.")
+    _, found, path = row["uri"].partition("/reports/")
+    content = open_objects(settings.store_url).get(f"reports/{path}" if found else row["uri"])
+    if digest(content) != row["sha256"]:
+        raise ReportError(
+            f"The file of report {report_id} is not the one that was written: its SHA-256 is {digest(content)[:16]}…, "
+            f"evidence record {row['evidence_seq']} names {row['sha256'][:16]}….",
+            remedy="Somebody altered the object store. Write the report again and compare the two.",
+        )
+    return KeptFile(row["kind"], f"{row['campaign_id'] or FLEET}.{row['kind']}", content)
 
 
 def anchors_file(settings: Settings) -> Path:

@@ -1,0 +1,154 @@
+"""The pages: closed to strangers, change nothing, run nothing foreign, say what the warehouse says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from airflow.api_fastapi.core_api.security import get_user
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+
+from suture.compliance import write_report
+from suture.settings import Settings
+from suture.store import Store
+from suture_airflow.ui import URL_PREFIX
+from suture_airflow.ui.pages import HEADERS, build, router
+from tests.unit.compliance import scene
+from tests.unit.compliance.test_report import Page
+
+CAMPAIGN = "SUT-2026-0001"
+
+
+@pytest.fixture
+def installation(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("SUTURE_HOME", str(settings.home))
+    monkeypatch.setenv("SUTURE_WAREHOUSE_URL", settings.require_warehouse())
+    monkeypatch.delenv("SUTURE_STORE_URL", raising=False)
+    return settings
+
+
+def _mounted(*, signed_in: bool) -> TestClient:
+    pages = build()
+    if signed_in:
+        pages.dependency_overrides[get_user] = lambda: SimpleNamespace(get_name=lambda: "olga")
+    airflow = FastAPI()
+    airflow.mount(URL_PREFIX, pages)
+    return TestClient(airflow, raise_server_exceptions=False)
+
+
+@pytest.fixture
+def browser(installation: Settings) -> Iterator[TestClient]:
+    with _mounted(signed_in=True) as client:
+        yield client
+
+
+ROUTES = [route for route in router.routes if isinstance(route, APIRoute)]
+PATHS = sorted({route.path for route in ROUTES})
+
+
+def test_there_are_routes_to_guard() -> None:
+    assert len(PATHS) == len(router.routes) >= 7
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/docs", "/openapi.json", "/redoc"])
+def test_a_stranger_sees_nothing(path: str) -> None:
+    with _mounted(signed_in=False) as client:
+        answer = client.get(URL_PREFIX + path.replace("{campaign_id}", CAMPAIGN).replace("{report_id}", "1"))
+    assert answer.status_code in (401, 403, 404)
+    assert answer.status_code == 404 or path in PATHS
+    assert CAMPAIGN not in answer.text
+
+
+def test_every_route_only_reads() -> None:
+    assert {method for route in ROUTES for method in route.methods} == {"GET"}
+
+
+@pytest.mark.parametrize("path", ["/", "/feeds", f"/campaigns/{CAMPAIGN}", f"/campaigns/{CAMPAIGN}/rollback"])
+def test_pages_show_the_warehouse_and_change_nothing(store: Store, browser: TestClient, path: str) -> None:
+    scene.rolled_back(store)
+    before = store.fetch_all("evidence/list_evidence", {"campaign_id": None})
+    answer = browser.get(URL_PREFIX + path)
+    assert answer.status_code == 200, answer.text
+    for name, value in HEADERS.items():
+        assert answer.headers[name] == value
+    page = Page(answer.text)
+    assert page.tags.count("script") == 1  # our own; never the one that the campaign carries
+    assert all(link.startswith((URL_PREFIX, "/")) and not link.startswith("//") for link in page.links)
+    assert store.fetch_all("evidence/list_evidence", {"campaign_id": None}) == before
+
+
+def test_the_overview_says_what_is_wrong_first(store: Store, browser: TestClient) -> None:
+    scene.rolled_back(store)
+    store._connection.execute("UPDATE incident SET status = 'open', closed_at = NULL")
+    text = Page(browser.get(f"{URL_PREFIX}/").text).text
+    assert "The feed kev is stale" in text
+    assert "INC-1" in text
+    assert "post-mortem" in text
+
+
+def test_the_overview_of_nothing_says_how_to_begin(browser: TestClient) -> None:
+    assert "run feed_sync" in Page(browser.get(f"{URL_PREFIX}/").text).text
+
+
+def test_the_rollback_page_shows_the_blast_radius(store: Store, browser: TestClient) -> None:
+    scene.verified(store)
+    page = Page(browser.get(f"{URL_PREFIX}/campaigns/{CAMPAIGN}/rollback").text)
+    assert "/dags/rollback" in page.links
+    for words in ("app1", "app2", scene.OLD, scene.NEW, "of 2 in the campaign"):
+        assert words in page.text
+
+
+def test_a_rollback_that_cannot_be_started_is_not_offered(store: Store, browser: TestClient) -> None:
+    scene.rolled_back(store)
+    page = Page(browser.get(f"{URL_PREFIX}/campaigns/{CAMPAIGN}/rollback").text)
+    assert "cannot be started from the state rolled back" in " ".join(page.text.split())
+    assert "/dags/rollback" not in page.links
+
+
+def test_a_report_is_served_as_it_was_kept_or_not_at_all(
+    store: Store, installation: Settings, browser: TestClient
+) -> None:
+    campaign_id = scene.verified(store)
+    written = write_report(store, installation, campaign_id, now=datetime.now(UTC))
+    ids = {row["kind"]: row["report_id"] for row in store.fetch_all("report/list_reports", {"campaign_id": None})}
+    html = browser.get(f"{URL_PREFIX}/reports/{ids['html']}")
+    assert html.status_code == 200
+    assert "sandbox" in html.headers["Content-Security-Policy"]
+    sheet = browser.get(f"{URL_PREFIX}/reports/{ids['csv']}")
+    assert sheet.headers["Content-Disposition"] == f'attachment; filename="{campaign_id}.csv"'
+    Path(written.html.uri.removeprefix("file://")).write_text("<p>forged")
+    forged = browser.get(f"{URL_PREFIX}/reports/{ids['html']}")
+    assert forged.status_code == 500
+    assert "not the one that was written" in forged.text
+    assert browser.get(f"{URL_PREFIX}/reports/999999").status_code == 500
+    assert browser.get(f"{URL_PREFIX}/reports/x").status_code == 422
+
+
+def test_an_unknown_campaign_and_a_silent_warehouse_are_said_in_words(
+    browser: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = browser.get(f"{URL_PREFIX}/campaigns/%3Cscript%3E")
+    assert missing.status_code == 404
+    assert "&lt;script&gt;" in missing.text
+    monkeypatch.setenv("SUTURE_WAREHOUSE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    silent = browser.get(f"{URL_PREFIX}/")
+    assert silent.status_code == 503
+    assert "cannot be reached" in silent.text
+
+
+def test_links_follow_a_base_path(store: Store, installation: Settings) -> None:
+    pages = build()
+    pages.dependency_overrides[get_user] = lambda: SimpleNamespace()
+    inner = FastAPI()
+    inner.mount(URL_PREFIX, pages)
+    outer = FastAPI()
+    outer.mount("/airflow", inner)
+    with TestClient(outer) as client:
+        links = Page(client.get(f"/airflow{URL_PREFIX}/").text).links
+    assert f"/airflow{URL_PREFIX}/feeds" in links
+    assert "/airflow/required_actions" in links
