@@ -24,6 +24,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3
 
 from suture.feeds.errors import FeedRefusedError, FeedUnreachableError
 from suture.feeds.policies import FeedSource
@@ -122,7 +123,7 @@ class Fetcher:
                         return self._answer(response, deadline)
                     url = urljoin(url, response.headers.get("Location", ""))
                     params = None
-            except (requests.RequestException, OSError) as error:
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 raise _TryAgainError(f"no answer from {_place(url)}: {_cause(error)}") from error
         raise FeedRefusedError(f"{self._source.name}: more than {_MAX_REDIRECTS} redirects.")
 

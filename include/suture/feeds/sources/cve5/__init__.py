@@ -129,19 +129,22 @@ def _scores(
             "severity": severity if isinstance(severity, str) else None,
             "dated_at": iso(container.providerMetadata.dateUpdated),
         }
-    other = metric.get("other")
-    if (
-        isinstance(other, dict)
-        and isinstance(other.get("content"), dict)
-        and "ssvc" not in str(other.get("type")).lower()
-    ):
-        word = other["content"].get("text")
-        if isinstance(word, str) and "severity" in str(other.get("type")).lower():
-            # A severity in words (OpenSSL gives only that): kept and shown, and never turned into a score.
-            yield {
-                "record_id": cve_id, "cve_id": cve_id, "source": who, "cvss_version": "", "vector": "",
-                "base_score": None, "severity": word[:40], "dated_at": iso(container.providerMetadata.dateUpdated),
-            }  # fmt: skip
+    word = _severity_word(metric.get("other"))
+    if word is not None:
+        # A severity in words (OpenSSL gives only that): kept and shown, and never turned into a score.
+        yield {
+            "record_id": cve_id, "cve_id": cve_id, "source": who, "cvss_version": "", "vector": "",
+            "base_score": None, "severity": word, "dated_at": iso(container.providerMetadata.dateUpdated),
+        }  # fmt: skip
+
+
+def _severity_word(other: object) -> str | None:
+    """The word of an `other` metric that is neither SSVC nor KEV: OpenSSL writes `text`, Red Hat `value`."""
+    if not isinstance(other, dict) or str(other.get("type")).lower() in ("ssvc", "kev"):
+        return None
+    content = other.get("content")
+    word = (content.get("text") or content.get("value")) if isinstance(content, dict) else None
+    return word if isinstance(word, str) and 0 < len(word) <= 40 else None
 
 
 def _ssvc(cve_id: str, who: str, metric: dict[str, Any], rejected: list[Rejected]) -> Iterator[Row]:

@@ -1,0 +1,108 @@
+"""How the feeds are: which copy stands, how old it is, what lies in quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from suture.feeds.errors import StaleFeedError
+from suture.feeds.policies import FeedSource, FeedsPolicy
+from suture.store import Store
+
+ARCHIVE_FRESHNESS = timedelta(hours=26)  # sources of sources.yaml sync with the feeds, but have no entry of their own
+
+
+@dataclass(frozen=True)
+class FeedHealth:
+    """One source. well_at: when it was last accepted or seen unchanged, None for never; data_date: what the copy that
+    stands says of its own age, None when it does not; dated_snapshot: the date of the copy read
+    instead of the live source."""
+
+    source: str
+    enabled: bool
+    required: bool
+    stale: bool
+    last_status: str | None
+    last_reason: str | None
+    last_tried_at: datetime | None
+    well_at: datetime | None
+    accepted_at: datetime | None
+    data_date: datetime | None
+    dated_snapshot: date | None
+    records: int
+    quarantined: int
+    sentence: str
+
+
+def feed_health(store: Store, policy: FeedsPolicy, *, now: datetime) -> list[FeedHealth]:
+    """Every source of feeds.yaml in its order, then those that the warehouse knows besides (apt archives)."""
+    rows = {row["source"]: row for row in store.fetch_all("feed/list_feed_status")}
+    known = [_health(source.name, source, rows.get(source.name), now) for source in policy.sources]
+    names = {source.name for source in policy.sources}
+    return known + [_health(name, None, row, now) for name, row in rows.items() if name not in names]
+
+
+def stale_feeds(store: Store, policy: FeedsPolicy, *, now: datetime) -> list[FeedHealth]:
+    """The required sources that are stale now: while there is one, no urgency is lowered."""
+    return [found for found in feed_health(store, policy, now=now) if found.required and found.stale]
+
+
+def require_fresh(store: Store, policy: FeedsPolicy, *, now: datetime) -> None:
+    """Raise StaleFeedError when a required source is stale."""
+    stale = stale_feeds(store, policy, now=now)
+    if stale:
+        raise StaleFeedError(
+            " ".join(found.sentence for found in stale),
+            remedy="Nothing is planned from stale data: mend the feed, or load a copy with `./suture feed load`.",
+        )
+
+
+def _health(name: str, source: FeedSource | None, row: Mapping[str, Any] | None, now: datetime) -> FeedHealth:
+    enabled = source.enabled if source else True
+    freshness = source.freshness if source else ARCHIVE_FRESHNESS
+    well_at = row["well_at"] if row else None
+    data_date = row["data_date"] if row else None
+    stale = enabled and (well_at is None or now - well_at > freshness)
+    if source and source.max_data_age and data_date and now - data_date > source.max_data_age:
+        stale = enabled
+    return FeedHealth(
+        source=name,
+        enabled=enabled,
+        required=source.required if source else False,
+        stale=stale,
+        last_status=row["status"] if row else None,
+        last_reason=row["reason"] if row else None,
+        last_tried_at=row["tried_at"] if row else None,
+        well_at=well_at,
+        accepted_at=row["accepted_at"] if row else None,
+        data_date=data_date,
+        dated_snapshot=source.dated_snapshot if source else None,
+        records=(row["record_count"] or 0) if row else 0,
+        quarantined=row["quarantined"] if row else 0,
+        sentence=_sentence(name, enabled, row, source.dated_snapshot if source else None, stale, now),
+    )
+
+
+def _sentence(
+    name: str, enabled: bool, row: Mapping[str, Any] | None, snapshot: date | None, stale: bool, now: datetime
+) -> str:
+    if not enabled:
+        return f"{name} is switched off by policy."
+    if row is None or row["well_at"] is None:
+        last = f" The last try: {row['reason']}" if row and row["reason"] else ""
+        return f"{name} was never loaded.{last}"
+    origin = f"a dated snapshot of {snapshot.isoformat()}" if snapshot else "live"
+    dated = f", its data of {row['data_date']:%Y-%m-%d}" if row["data_date"] else ""
+    text = f"{name} ({origin}{dated}): {row['record_count'] or 0} records, well {_age(now - row['well_at'])} ago"
+    if row["status"] not in ("accepted", "unchanged"):
+        text += f"; the last try was {row['status']}: {row['reason']}"
+    return text + ("; stale." if stale else ".")
+
+
+def _age(span: timedelta) -> str:
+    hours = span.total_seconds() / 3600
+    return (
+        f"{hours * 60:.0f} minutes" if hours < 2 else f"{hours:.0f} hours" if hours < 72 else f"{hours / 24:.0f} days"
+    )
