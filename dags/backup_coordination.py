@@ -17,6 +17,7 @@ scratch folder and compares. Only that counts as proof.
 from __future__ import annotations
 
 from airflow.sdk import PartitionedAssetTimetable, dag
+
 from suture_airflow.assets import CAMPAIGN_APPROVED, CAMPAIGN_BACKED_UP
 from suture_airflow.operators.ansible import AnsiblePhaseOperator
 from suture_airflow.sensors.window import MaintenanceWindowSensor

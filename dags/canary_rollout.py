@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import PartitionedAssetTimetable, chain, dag, task
+
 from suture_airflow.assets import CAMPAIGN_APPROVED, CAMPAIGN_VERIFIED
 from suture_airflow.operators.ansible import AnsiblePhaseOperator
 from suture_airflow.sensors.backup import BackupProofSensor

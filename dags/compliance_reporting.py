@@ -17,6 +17,7 @@ verification, approvals, verdicts, exceptions, incident. Anchors the evidence ch
 from __future__ import annotations
 
 from airflow.sdk import PartitionedAssetTimetable, dag, task
+
 from suture_airflow.assets import CAMPAIGN_REPORTED, CAMPAIGN_ROLLED_BACK, CAMPAIGN_VERIFIED
 from suture_airflow.stages import compliance
 

@@ -19,6 +19,7 @@ urgency. `./suture feed status` shows the same; `./suture feed load SOURCE FILE`
 from __future__ import annotations
 
 from airflow.sdk import CronTriggerTimetable, dag, task
+
 from suture_airflow.assets import ADVISORIES
 from suture_airflow.stages import feeds
 

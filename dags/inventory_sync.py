@@ -17,6 +17,7 @@ reached keeps its last state, with its age, and counts as unknown (never as comp
 from __future__ import annotations
 
 from airflow.sdk import CronTriggerTimetable, dag, task
+
 from suture_airflow.assets import HOSTS
 from suture_airflow.stages import inventory
 

@@ -19,6 +19,7 @@ says who and why. Nothing was touched. Where an answer "does not count", clear t
 from __future__ import annotations
 
 from airflow.sdk import PartitionedAssetTimetable, dag, task
+
 from suture_airflow.assets import CAMPAIGN_APPROVED, CAMPAIGN_TESTED
 from suture_airflow.operators.approval import ReleaseApprovalOperator
 from suture_airflow.stages import approval

@@ -17,6 +17,7 @@ A finding without any score is *unscored*, with its own rule in `include/policy/
 from __future__ import annotations
 
 from airflow.sdk import dag, task
+
 from suture_airflow.assets import ADVISORIES, CAMPAIGN_PLANNED, HOSTS
 from suture_airflow.stages import risk
 

@@ -21,6 +21,7 @@ which host and why. Mend it, then trigger this DAG again: hosts that are done ar
 from __future__ import annotations
 
 from airflow.sdk import Param, PartitionedAtRuntime, chain, dag, task
+
 from suture_airflow.assets import CAMPAIGN_ROLLED_BACK
 from suture_airflow.operators.ansible import AnsiblePhaseOperator
 from suture_airflow.stages import recovery

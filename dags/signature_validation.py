@@ -18,6 +18,7 @@ adopted: the internal repository is what it was. `./suture verify repository` re
 from __future__ import annotations
 
 from airflow.sdk import PartitionedAssetTimetable, dag, task
+
 from suture_airflow.assets import CAMPAIGN_PLANNED, CAMPAIGN_VALIDATED
 from suture_airflow.stages import sourcing
 

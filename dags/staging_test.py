@@ -18,6 +18,7 @@ The pair is left as the failure left it, for you to look at; the next campaign's
 from __future__ import annotations
 
 from airflow.sdk import PartitionedAssetTimetable, chain, dag, task
+
 from suture_airflow.assets import CAMPAIGN_TESTED, CAMPAIGN_VALIDATED
 from suture_airflow.operators.ansible import AnsiblePhaseOperator
 from suture_airflow.stages import staging

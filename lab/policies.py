@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from suture.settings import PROJECT_ROOT
-from suture.sourcing.keyring import load_keyring
 
 from lab.archive import Archive
 from lab.layout import Layout
+from suture.settings import PROJECT_ROOT
+from suture.sourcing.keyring import load_keyring
 
 WINDOW = "lab"
 WINDOW_EVERY = timedelta(hours=1)
 WINDOW_LASTS = "PT55M"
+SNAPSHOT_DATE = "2026-11-23"  # of lab/feeds; see its README
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -121,4 +122,26 @@ def _sources(found: dict[str, Any], layout: Layout, archive: Archive, vendor_url
 
 
 def _feeds(found: dict[str, Any], described: Mapping[str, Any]) -> None:
-    raise NotImplementedError
+    """The dated snapshot in the feeds' own formats, and the vendor's live advisories."""
+    feeds, vendor = described["feeds_url"], described["vendor_url"]
+    places = {"kev": "kev.json", "epss": "epss.csv", "nvd": "nvd.json", "cve5": "cve5/{cve_id}.json"}
+    for source in found["sources"]:
+        place = places.get(source["name"])
+        if place is None:
+            source["enabled"] = False
+            continue
+        source.update(url=f"{feeds}/{place}", lab=True, dated_snapshot=SNAPSHOT_DATE, min_records=0, pause_seconds=0)
+        source.pop("max_data_age_hours", None)
+    found["sources"].insert(
+        0,
+        {
+            "name": "lab-vendor-advisories",
+            "format": "osv",
+            "transport": "document",
+            "url": f"{vendor}/advisories.json",
+            "lab": True,
+            "advisory_source": "lab-vendor",
+            "suite": "stable",
+            "max_shrink_share": 1.0,  # the vendor of the lab takes advisories back when it is set up anew
+        },
+    )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException
+
 from suture.errors import SutureError
 
 P = ParamSpec("P")
@@ -41,3 +42,10 @@ def campaign_of(context: Any) -> str:
             "is done; to start one by hand, trigger it with the campaign's id as the partition key."
         )
     return str(key)
+
+
+def failed_tasks(context: Any) -> list[str]:
+    """The tasks of this run that failed (not those that only followed)."""
+    ti = context["ti"]
+    states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id])[ti.run_id]
+    return sorted(task_id for task_id, state in states.items() if state == "failed")

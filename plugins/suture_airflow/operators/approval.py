@@ -9,12 +9,12 @@ from typing import Any
 from airflow.providers.standard.exceptions import HITLTimeoutError
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk.exceptions import AirflowFailException
+
 from suture.campaign import CampaignState, fetch_campaign, move
 from suture.campaign.approvals import APPROVE, REJECT, ApprovalError, Gate, decide, eligible
 from suture.errors import SutureError
 from suture.settings import Settings
 from suture.store import Store
-
 from suture_airflow.translation import campaign_of
 from suture_airflow.warehouse import open_store
 

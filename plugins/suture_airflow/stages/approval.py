@@ -8,7 +8,6 @@ from suture.campaign import CampaignState, fetch_campaign, move
 from suture.campaign.approvals import Gate, require_release
 from suture.campaign.briefing import release_briefing
 from suture.settings import Settings
-
 from suture_airflow.translation import campaign_of, translated
 from suture_airflow.warehouse import open_store
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowSkipException
+
 from suture import evidence
 from suture.campaign import CampaignState, fetch_campaign, move
 from suture.compliance import report
 from suture.errors import SutureError
 from suture.settings import Settings
-
 from suture_airflow.translation import campaign_of, translated
 from suture_airflow.warehouse import open_store
 

@@ -8,7 +8,6 @@ from typing import Any
 from suture.inventory.collect import collect
 from suture.model.assets import AssetRegister
 from suture.settings import Settings
-
 from suture_airflow.translation import translated
 from suture_airflow.warehouse import open_store
 

@@ -12,7 +12,6 @@ from suture.risk.policies import RiskPolicy
 from suture.risk.scoring import score_all
 from suture.rollout.rings import RingPolicy
 from suture.settings import Settings
-
 from suture_airflow.stages.feeds import urgencies_may_fall
 from suture_airflow.translation import translated
 from suture_airflow.warehouse import open_store

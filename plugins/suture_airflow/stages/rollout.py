@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowSkipException
+
 from suture.campaign import CampaignState, fetch_campaign, move
 from suture.campaign.approvals import Gate, require_release
-from suture.model import Verdict
+from suture.recovery import incident
+from suture.recovery.incident import calls_for_incident
 from suture.rollout.trials import latest_verdict
 from suture.settings import Settings
-
-from suture_airflow.translation import campaign_of, translated
+from suture_airflow.clock import utc_now
+from suture_airflow.stages.recovery import count_impact
+from suture_airflow.translation import campaign_of, failed_tasks, translated
 from suture_airflow.warehouse import open_store
 
 ACTOR = "suture:canary_rollout"
@@ -67,7 +69,11 @@ def halt(context: Any) -> dict[str, Any]:
         campaign = fetch_campaign(store, campaign_id)
         if campaign.state is not CampaignState.ROLLING_OUT:
             raise AirflowSkipException(f"{campaign_id} is {campaign.state}: there is no rollout to halt.")
-        why, rolls_back = _why_halted(store, campaign_id, _failed_tasks(context))
+        why, is_incident = _why_halted(store, campaign_id, failed_tasks(context))
+        if is_incident:
+            now = utc_now()
+            impact = count_impact(store, Settings.load(), campaign, now)
+            incident.declare(store, campaign, cause=why, impact=impact, declared_by=ACTOR, at=now)
         move(
             store,
             campaign_id,
@@ -75,9 +81,9 @@ def halt(context: Any) -> dict[str, Any]:
             to=CampaignState.HALTED,
             actor=ACTOR,
             reason=why,
-            grounds={"plan_hash": campaign.plan_hash, "at": datetime.now(UTC).isoformat()},
+            grounds={"plan_hash": campaign.plan_hash, "incident": is_incident},
         )
-    return {"reason": why, "rolls_back": rolls_back}
+    return {"reason": why, "rolls_back": is_incident}
 
 
 def rolls_back(halted: dict[str, Any]) -> bool:
@@ -91,14 +97,10 @@ def _why_halted(store: Any, campaign_id: str, failed: list[str]) -> tuple[str, b
         found = latest_verdict(store, campaign_id)
         if found is not None:
             verdict, row = found
-            return f"The judge of {row['ring']} says {verdict}: {row['reason']}", verdict is Verdict.FAIL
+            why = f"The judge of {row['ring']} says {verdict}: {row['reason']}"
+            return why, calls_for_incident(verdict=verdict, verification_failed=False)
     verified = next((name for name in failed if name.startswith("verify_")), None)
     if verified is not None:
         return f"The verification of {verified.removeprefix('verify_')} failed; see its task's log.", True
     return f"The rollout stopped at {', '.join(failed) or 'a task that failed'}; see its log. A person decides.", False
 
-
-def _failed_tasks(context: Any) -> list[str]:
-    ti = context["ti"]
-    states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id])[ti.run_id]
-    return sorted(task_id for task_id, state in states.items() if state == "failed")

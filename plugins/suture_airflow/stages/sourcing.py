@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
+
 from suture.campaign import CampaignState, move, pin_packages
 from suture.settings import Settings
 from suture.sourcing.intake import ACTOR, validate_campaign
-
 from suture_airflow.translation import campaign_of, translated
 from suture_airflow.warehouse import open_store
 

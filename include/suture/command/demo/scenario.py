@@ -25,7 +25,7 @@ from suture.store import Store
 APPROVERS = ("vera", "amir")
 WEB = "web"
 DEBIAN, VENDOR = "debian-security", "lab-vendor"
-VULNERABLE, BAD_FIX = "1.0.0", "1.0.2"
+VULNERABLE, GOOD_FIX, BAD_FIX = "1.0.0", "1.0.1", "1.0.2"
 FEED_PATIENCE_S, PLAN_PATIENCE_S, CAMPAIGN_PATIENCE_S = 600.0, 180.0, 3600.0
 
 STAGE_OF = {
@@ -73,14 +73,16 @@ class Demo:
     def second_campaign(self) -> Campaign:
         found = self._campaign_of(VENDOR)
         if found is None:
-            from lab import vendor
+            from lab import layout, vendor
 
             self.narrator.stage("The lab's vendor announces a fix")
             self.narrator.say(
-                f"acme-portal {VULNERABLE} has a path traversal (LABSA-2026-0001). The vendor publishes {BAD_FIX}, signed and "
-                "in order, which closes it, and which returns errors on 5 % of requests under real traffic."
+                f"The hosts run acme-portal {VULNERABLE}, with a path traversal (LABSA-2026-0001, fixed in {GOOD_FIX}) and sessions "
+                f"that never expire (LABSA-2026-0002, fixed in {BAD_FIX}). The vendor publishes both fixes, signed and in order. "
+                f"{BAD_FIX} returns errors on about 5 % of requests, but only under real traffic."
             )
-            vendor.publish([VULNERABLE, BAD_FIX])
+            here = layout.prepare()
+            vendor.publish(here.vendor, here.secrets, [VULNERABLE, GOOD_FIX, BAD_FIX])
             self._run_dag("feed_sync")
             found = self._await_campaign(VENDOR)
         return self._follow(found, {CampaignState.ROLLED_BACK})
@@ -118,13 +120,23 @@ class Demo:
         self.narrator.say(f"Incident {row['incident_id']} ({row['status']}): {row['summary']}")
 
     def never_again(self, campaign: Campaign) -> None:
+        """The retired version is not planned again; the older good fix is, and waits for a person."""
         self.narrator.stage("Is the bad version offered again?")
-        self._run_dag("feed_sync")
-        time.sleep(20)  # risk scoring follows the feed's asset by itself
-        again = self._campaign_of(VENDOR, other_than=campaign.campaign_id)
-        if again is not None:
+        self._run_dag("inventory_sync")
+        deadline = time.monotonic() + PLAN_PATIENCE_S
+        while (again := self._campaign_of(VENDOR, other_than=campaign.campaign_id)) is None:
+            if time.monotonic() > deadline:
+                self.narrator.say(f"No: acme-portal {BAD_FIX} is retired for good, and nothing else is to be had.")
+                return
+            time.sleep(1)
+        versions = {package.version for package in fetch_campaign(self.store, again).plan.packages}
+        if BAD_FIX in versions:
             raise DemoError(f"{again} offers a version again that was rolled back.")
-        self.narrator.say(f"No: acme-portal {BAD_FIX} is retired for good, and no new campaign offers it.")
+        self.narrator.say(
+            f"No: {BAD_FIX} is retired for good. Risk scoring plans {again} with {', '.join(sorted(versions))} instead; "
+            "it is tested on staging by itself and then waits for two releases: yours, if you like."
+        )
+        self.narrator.look("Answer", f"{self.ui_url}/required_actions")
 
     def _follow(self, campaign_id: str, ends: set[CampaignState]) -> Campaign:
         apis = {name: stack.airflow_api(name) for name in APPROVERS}

@@ -1,0 +1,122 @@
+"""What vendors and threat intelligence say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from suture.errors import SutureError
+from suture.feeds import FeedOutcome, FeedsPolicy, FeedStatus, feed_health, stale_feeds, sync_source
+from suture.feeds.accept import Copy, conclude
+from suture.feeds.archive import VerifiedArchive, sync_archive
+from suture.feeds.decoded import Decoded
+from suture.settings import Settings
+from suture.sourcing import AptSource, Refusal, RefusalReason, load_sources, verify_repository
+from suture.sourcing.cache import FileCache
+from suture.sourcing.changelog import changelog_cves
+from suture.sourcing.intake import StoreSeen, repository_of
+from suture.sourcing.transport import Transport, transport_for
+from suture.store import Store
+from suture_airflow.clock import utc_now
+from suture_airflow.translation import translated
+from suture_airflow.warehouse import open_store
+
+ACTOR = "suture:feed_sync"
+SECURITY_SUITE = "-security"
+
+
+class FeedsFailedError(SutureError):
+    """A source could not be taken in. The last good data stands; the others were taken in."""
+
+    retryable = True
+
+
+@translated
+def sync_advisories() -> list[str]:
+    """Vendors' advisories first, then each patch source's own archive; a sentence on each."""
+    settings = Settings.load()
+    policy = FeedsPolicy.load(settings.policy_dir)
+    now = utc_now()
+    with open_store() as store:
+        outcomes = [
+            sync_source(store, source, now=now, actor=ACTOR)
+            for source in policy.sources
+            if source.enabled and source.format == "osv"
+        ]
+        outcomes += [
+            _sync_archive(store, settings, source, now) for source in load_sources(settings.policy_dir).values()
+        ]
+    return _require_ok(outcomes)
+
+
+@translated
+def sync_feed(name: str) -> list[str]:
+    """One threat feed; a sentence on it. A feed that policy leaves out, or switches off, is nothing to do."""
+    policy = FeedsPolicy.load(Settings.load().policy_dir)
+    chosen = [source for source in policy.sources if source.enabled and source.format == name]
+    with open_store() as store:
+        return _require_ok([sync_source(store, source, now=utc_now(), actor=ACTOR) for source in chosen])
+
+
+@translated
+def freshness() -> list[str]:
+    """How every feed is now, in a sentence each."""
+    policy = FeedsPolicy.load(Settings.load().policy_dir)
+    with open_store() as store:
+        sentences = [health.sentence for health in feed_health(store, policy, now=utc_now())]
+    print("\n".join(sentences))
+    return sentences
+
+
+def urgencies_may_fall(store: Store, settings: Settings, now: datetime) -> bool:
+    """False while a required feed is stale: what is too old to trust must not let a finding wait longer."""
+    return not stale_feeds(store, FeedsPolicy.load(settings.policy_dir), now=now)
+
+
+def _sync_archive(store: Store, settings: Settings, source: AptSource, now: datetime) -> FeedOutcome:
+    transport = transport_for(source.address)
+    try:
+        proven = verify_repository(source, transport, at=now, seen=StoreSeen(store))
+        security = source.suite.endswith(SECURITY_SUITE)
+        archive = VerifiedArchive(
+            source=source.name,
+            suite=source.suite,
+            address=f"apt:{source.name}",
+            codename=source.suite.removesuffix(SECURITY_SUITE) if security else None,
+            release_date=proven.release.date,
+            inrelease_sha256=proven.inrelease_sha256,
+            packages=proven.packages,
+            makes_advisories=security,
+        )
+        reader = _ChangelogReader(repository_of(settings).cache, transport)
+        return sync_archive(store, archive, read_changelog=reader.read, now=now, actor=ACTOR)
+    except Refusal as refusal:
+        status = (
+            FeedStatus.UNREACHABLE if refusal.reason is RefusalReason.UNREACHABLE else FeedStatus.QUARANTINED
+        )
+        nothing = Copy(f"archive:{source.name}", f"apt:{source.name}", Decoded(None, {}), "", main_table="advisory")
+        said = f"{refusal.reason.value}: {refusal}"
+        return conclude(store, nothing, status, said, now=now, actor=ACTOR)
+    finally:
+        transport.close()
+
+
+class _ChangelogReader:
+    """Reads changelogs out of proven .debs; each file comes once, into the intake's own cache."""
+
+    def __init__(self, cache: FileCache, transport: Transport) -> None:
+        self._cache = cache
+        self._transport = transport
+
+    def read(self, package: Any, oldest: str) -> Sequence[Any] | None:
+        return changelog_cves(self._cache.fetch(self._transport, package).path, oldest).entries
+
+
+def _require_ok(outcomes: Sequence[FeedOutcome]) -> list[str]:
+    sentences = [outcome.sentence for outcome in outcomes]
+    print("\n".join(sentences))
+    failed = [outcome.sentence for outcome in outcomes if not outcome.ok]
+    if failed:
+        raise FeedsFailedError(" ".join(failed), remedy="`./suture feed status` shows every source's age and quarantine.")
+    return sentences
