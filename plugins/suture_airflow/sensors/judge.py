@@ -9,7 +9,6 @@ from typing import Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
-from suture_airflow.warehouse import open_store
 
 from suture.campaign import fetch_campaign
 from suture.model import Ring, Verdict
@@ -19,6 +18,7 @@ from suture.rollout.trials import record_judgement, trial_of_ring
 from suture.settings import Settings
 from suture_airflow.translation import campaign_of, translated
 from suture_airflow.triggers.judge import JudgeTrigger
+from suture_airflow.warehouse import open_store
 
 
 class JudgeSensor(BaseOperator):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from suture.inventory.matching import match_all
 from suture.model.assets import AssetRegister
@@ -59,6 +58,6 @@ def plan_campaigns() -> list[str]:
         )
 
 
-def _logged(sentence: str) -> Any:
+def _logged(sentence: str) -> str:
     print(sentence)  # Airflow's task log takes standard output
     return sentence
