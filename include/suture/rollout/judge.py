@@ -197,6 +197,8 @@ def _lacking(
     unseen = [host for host in (*trial.canary, *trial.control) if host not in observed.hosts()]
     if unseen:
         yield f"no usable metrics of {_names(unseen)}"
+        if len(unseen) == len(trial.canary) + len(trial.control):
+            return  # nothing at all was seen: to list what follows from it would only hide it
     last_at = observed.last_at
     if last_at is not None and (at - last_at).total_seconds() > rules.stale_seconds:
         yield f"the metrics end {spoken(at - last_at)} ago"

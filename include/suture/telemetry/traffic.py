@@ -79,7 +79,7 @@ def observe(
         try:
             return _by_host(source.range(query, since, until, step), queries.host_label, hosts)
         except PrometheusError as error:
-            problems.append(error.message)
+            problems.append(error.message.rstrip("."))
             return {}
 
     measures = {

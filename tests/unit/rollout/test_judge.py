@@ -100,7 +100,7 @@ def test_what_is_missing_is_inconclusive_at_the_deadline_and_never_a_pass(measur
 
 
 def test_unreadable_metrics_are_inconclusive() -> None:
-    final = look(steady(600), 600, problems=("http://p:9090 cannot be reached (ConnectionError).",))
+    final = look(steady(600), 600, problems=("http://p:9090 cannot be reached (ConnectionError)",))
     assert final.verdict is Verdict.INCONCLUSIVE
     assert "cannot be reached" in final.reason
 
