@@ -4,6 +4,8 @@ repository that already holds something."""
 from __future__ import annotations
 
 import hashlib
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from suture.campaign import create_campaign
+from suture.command.postgres import EmbeddedPostgres
 from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
 from suture.settings import Settings
-from suture.sourcing.intake import IntakeVerdict, repository_of, validate_campaign
+from suture.sourcing.intake import IntakeVerdict, validate_campaign
+from suture.sourcing.internal import InternalRepository
 from suture.store import Store
+from tests.conftest import TEMPLATE
 from tests.faults.repository.builder import SUITE, Key, Repository, good_repository
-
-CAMPAIGN = "SUT-2026-0001"
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class Ground:
     keys: Keys
     store: Store
     settings: Settings
+    source: str
+    campaign: str
 
     def repository(self, **changes: object) -> Repository:
         return good_repository(self.root, self.now, **changes)
@@ -98,7 +103,7 @@ class Ground:
         expected = {"codename": SUITE, "origin": "Vendor", **expected}
         lines = [
             "sources:",
-            "  - name: vendor",
+            f"  - name: {self.source}",
             "    kind: apt",
             f"    address: {address}",
             f"    suite: {SUITE}",
@@ -111,7 +116,7 @@ class Ground:
         (self.settings.policy_dir / "sources.yaml").write_text("\n".join(lines) + "\n", "utf-8")
 
     def intake(self, *, at: datetime | None = None) -> IntakeVerdict:
-        return validate_campaign(self.store, self.settings, CAMPAIGN, now=at or self.now)
+        return validate_campaign(self.store, self.settings, self.campaign, now=at or self.now)
 
     def public_digest(self) -> str:
         return folder_digest(self.settings.repository_dir / "public")
@@ -129,17 +134,46 @@ def folder_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
+@pytest.fixture(scope="session")
+def shared_store(postgres: EmbeddedPostgres) -> Iterator[Store]:
+    """One database for all attacks: each has a source and a campaign of its own name."""
+    postgres.create_database("attacks", template=TEMPLATE)
+    with Store.connect(postgres.dsn("attacks"), application_name="suture-test") as opened:
+        yield opened
+    postgres.drop_database("attacks")
+
+
+@pytest.fixture(scope="session")
+def shared_repository(shared_home: Path) -> Path:
+    InternalRepository(shared_home / "repository").ensure(now=datetime.now(UTC) - timedelta(minutes=1))
+    return shared_home / "repository"
+
+
+_number = itertools.count(1)
+
+
 @pytest.fixture
-def ground(
-    tmp_path: Path, keys: Keys, published_keyring: Path, shared_home: Path, store: Store, settings: Settings
-) -> Ground:
-    now = datetime.now(UTC).replace(microsecond=0)
-    settings = replace(settings, repository_dir=shared_home / "repository", policy_dir=tmp_path / "policy")
-    ground = Ground(tmp_path / "vendor", now, keys, store, settings)
+def ground(tmp_path: Path, keys: Keys, published_keyring: Path, shared_repository: Path, shared_store: Store) -> Ground:
+    settings = Settings.load({"SUTURE_HOME": str(tmp_path / "state"), "SUTURE_POLICY_DIR": str(tmp_path / "policy")})
+    return break_ground(tmp_path, keys, shared_store, replace(settings, repository_dir=shared_repository))
+
+
+def break_ground(tmp_path: Path, keys: Keys, store: Store, settings: Settings) -> Ground:
+    """A planned campaign of a source that lies in tmp_path/vendor."""
+    number = next(_number)
+    ground = Ground(
+        root=tmp_path / "vendor",
+        now=datetime.now(UTC).replace(microsecond=0),
+        keys=keys,
+        store=store,
+        settings=settings,
+        source=f"vendor-{number}",
+        campaign=f"SUT-2026-{number:04}",
+    )
     ground.point_at(str(ground.root))
     plan = CampaignPlan(
         asset_group="web",
-        source="vendor",
+        source=ground.source,
         window_name="always",
         rings={ring: (("app1",) if ring is Ring.CANARY else ()) for ring in Ring},
         packages=(
@@ -149,18 +183,17 @@ def ground(
     )
     store._connection.execute(
         "INSERT INTO host (host_id, asset_group, environment, criticality, exposure)"
-        " VALUES ('app1', 'web', 'production', 'high', 'open')"
+        " VALUES ('app1', 'web', 'production', 'high', 'open') ON CONFLICT DO NOTHING"
     )
     create_campaign(
         store,
-        campaign_id=CAMPAIGN,
+        campaign_id=ground.campaign,
         title="portal",
         requested_by="olga",
         priority=Priority.SCHEDULED,
-        deadline=now + timedelta(days=7),
+        deadline=ground.now + timedelta(days=7),
         plan=plan,
         reasons=["a test"],
-        at=now,
+        at=ground.now,
     )
-    repository_of(settings).ensure(now=now)
     return ground

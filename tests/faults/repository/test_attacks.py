@@ -11,13 +11,15 @@ import lzma
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from suture.sourcing import RefusalReason
-from tests.faults.repository.builder import RELEASE_DATE, Deb
-from tests.faults.repository.conftest import CAMPAIGN, Ground
+from suture.store import sources
+from tests.faults.repository.builder import RELEASE_DATE, SUITE, Deb
+from tests.faults.repository.conftest import Ground
 
 R = RefusalReason
 Attack = Callable[[Ground], object]
@@ -378,9 +380,9 @@ def test_an_attack_is_refused_with_its_reason_and_changes_nothing(
     assert verdict.next_step
     assert len(verdict.sentence) > 20
     assert ground.public_digest() == before
-    rows = ground.store.fetch_all("intake/list_intakes", {"campaign_id": CAMPAIGN, "limit": 10})
+    rows = ground.store.fetch_all("intake/list_intakes", {"campaign_id": ground.campaign, "limit": 10})
     assert [(row["verdict"], row["reason"]) for row in rows] == [("refused", reason.value)]
-    assert ground.store.fetch_all("source_state/list_source_states") == []
+    assert sources.fetch_source_state(ground.store, ground.source, SUITE) is None
 
 
 @pytest.mark.database
@@ -388,8 +390,6 @@ def test_what_is_attacked_is_adopted_when_it_is_left_alone(
     ground: Ground, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """The attacks prove nothing if the good repository is refused as well."""
-    from dataclasses import replace
-
     own = replace(ground, settings=replace(ground.settings, repository_dir=tmp_path_factory.mktemp("own")))
     repository = own.good()
 

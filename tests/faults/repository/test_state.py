@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from suture.settings import Settings
 from suture.sourcing import RefusalReason
 from suture.sourcing.intake import IntakeReason, repository_of
 from suture.sourcing.internal import InternalRepository, InternalRepositoryError
 from suture.sourcing.retirement import retire
 from suture.sourcing.signing import SigningError, SigningKey
-from suture.store import sources
+from suture.store import Store, sources
 from tests.faults.repository.builder import RELEASE_DATE, Deb
-from tests.faults.repository.conftest import CAMPAIGN, Ground
+from tests.faults.repository.conftest import Ground, Keys, break_ground
 
 pytestmark = pytest.mark.database
 
@@ -30,10 +31,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def own(ground: Ground, template: Path, tmp_path: Path) -> Ground:
-    """A ground whose internal repository this test may change."""
+def own(
+    tmp_path: Path, keys: Keys, published_keyring: Path, template: Path, store: Store, settings: Settings
+) -> Ground:
+    """A ground whose warehouse and internal repository this test may change."""
     shutil.copytree(template, tmp_path / "repository", symlinks=True)
-    return replace(ground, settings=replace(ground.settings, repository_dir=tmp_path / "repository"))
+    settings = replace(settings, repository_dir=tmp_path / "repository", policy_dir=tmp_path / "policy")
+    return break_ground(tmp_path, keys, store, settings)
 
 
 def test_an_older_state_is_a_rollback_although_it_is_well_signed(own: Ground) -> None:
@@ -51,7 +55,7 @@ def test_an_older_state_is_a_rollback_although_it_is_well_signed(own: Ground) ->
 
     assert verdict.reason == RefusalReason.ROLLBACK
     assert own.public_digest() == before
-    assert sources.fetch_source_state(own.store, "vendor", "stable").release_date == own.now - timedelta(hours=1)  # type: ignore[union-attr]
+    assert sources.fetch_source_state(own.store, own.source, "stable").release_date == own.now - timedelta(hours=1)  # type: ignore[union-attr]
 
 
 def test_the_same_state_again_is_fine_and_changes_nothing(own: Ground) -> None:
@@ -118,7 +122,7 @@ def test_a_retired_version_is_never_offered_again(own: Ground) -> None:
         own.settings,
         source_package="portal",
         source_version="2.0",
-        campaign_id=CAMPAIGN,
+        campaign_id=own.campaign,
         reason="5 % of requests failed.",
         actor="suture:test",
         now=own.now,
@@ -169,7 +173,7 @@ def test_an_adoption_that_fails_half_way_leaves_the_public_folder_as_it_was(
     with pytest.raises((SigningError, InternalRepositoryError, AptlyError, OSError)):
         own.intake()
     assert own.public_digest() == before
-    assert own.store.fetch_all("intake/list_intakes", {"campaign_id": CAMPAIGN, "limit": 10}) == []
+    assert own.store.fetch_all("intake/list_intakes", {"campaign_id": own.campaign, "limit": 10}) == []
 
     monkeypatch.undo()
     assert own.intake().adopted  # and it is not stuck
@@ -178,7 +182,7 @@ def test_an_adoption_that_fails_half_way_leaves_the_public_folder_as_it_was(
 def test_evidence_holds_the_whole_chain(own: Ground) -> None:
     own.good()
     verdict = own.intake()
-    rows = own.store.fetch_all("evidence/list_evidence", {"campaign_id": CAMPAIGN, "after": 0, "limit": 100})
+    rows = own.store.fetch_all("evidence/list_evidence", {"campaign_id": own.campaign})
     grounds = next(row["grounds"] for row in rows if row["action"] == "intake_adopted")
     chain = grounds["chain"]
     assert chain["key_fingerprint"] == own.keys.pins[0]
