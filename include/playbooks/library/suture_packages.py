@@ -61,7 +61,7 @@ def examine(planned: list[dict[str, Any]], arguments: list[str]) -> Changes:
     """What apt would do, refused when it goes beyond the plan. Raises HostError."""
     if not arguments:
         return {}
-    changes, removals = host.simulate(["install", "--no-remove", *arguments], host.apt_options())
+    changes, removals = host.simulate(["install", *arguments], host.apt_options())
     if removals:
         raise host.HostError("apt would remove {}".format(", ".join(sorted(removals))))
     versions = {package["package"]: package["version"] for package in planned}

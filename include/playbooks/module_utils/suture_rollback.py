@@ -5,8 +5,7 @@ Where the old .deb comes from, in this order (the manifest says which):
 1. `kept`: it lies here already, from an earlier try.
 2. `internal`: the internal repository still offers the old version.
 3. `original`: the sources that the host had before it was enrolled, kept aside, still offer it.
-4. `repacked`: `dpkg-repack` builds it from the installed files. Conffiles are as they are now, which for a way back
-   is right.
+4. `repacked`: built anew from the installed files (suture_repack).
 
 A package with none of these makes the patch refuse to start: a patch without a way back is a decision for people.
 """
@@ -20,7 +19,7 @@ import time
 from typing import Any
 
 from ansible.module_utils import suture_host as host
-from ansible.module_utils import suture_job
+from ansible.module_utils import suture_job, suture_repack
 
 ORIGINAL_LISTS = os.path.join(host.STATE, "lists.original")
 ORIGINAL_MERGED = os.path.join(host.STATE, "original.list")
@@ -64,7 +63,7 @@ def keep_replaced(campaign_id: str, changes: dict[str, tuple[str | None, str]]) 
     lost = sorted("{} {}".format(*item) for item in wanted.items() if item not in found)
     if lost:
         raise host.HostError(
-            "there is no way back for {}: the old version is in no source, and dpkg-repack could not build it".format(
+            "there is no way back for {}: the old version is in no source, and it could not be built anew".format(
                 ", ".join(lost)
             )
         )
@@ -166,6 +165,6 @@ def original_options() -> list[str]:
 def _repacked(folder: str, wanted: dict[str, str]) -> None:
     for name in sorted(wanted):
         try:
-            host.run(["dpkg-repack", name], timeout_seconds=300, folder=folder)
-        except host.HostError:
+            suture_repack.repack(name, folder)
+        except (host.HostError, OSError):
             continue  # keep_replaced names what is still missing

@@ -1,0 +1,93 @@
+"""Making the .deb of an installed package anew from what is installed: the last way back, when no source has it any more.
+
+What dpkg knows of the package (control fields, maintainer scripts, conffiles, diversions) and the files as they are now.
+Conffiles are therefore as the administrator left them, which for a way back is right. Files that are missing on the host
+(path-exclude in minimal images) are missing in the package too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+
+from ansible.module_utils import suture_host as host
+
+_MEMBERS = ("preinst", "postinst", "prerm", "postrm", "config", "templates", "triggers", "shlibs", "symbols", "md5sums")
+_DROPPED = ("Status", "Conffiles", "Config-Version")
+_DIVERTED = re.compile(r"^(?:locally diverted|diverted by \S+) to: (/.*)$")
+
+
+def repack(name: str, folder: str) -> str:
+    """Build the .deb of an installed package into `folder`; its path. Raises HostError."""
+    control, conffiles = _control(name)
+    fields = dict(re.findall(r"^(Package|Version|Architecture): (\S+)$", control, re.MULTILINE))
+    version = fields["Version"].replace(":", "%3a")
+    target = os.path.join(folder, f"{name}_{version}_{fields['Architecture']}.deb")
+    root = tempfile.mkdtemp(prefix="repack-", dir=folder)
+    try:
+        os.chmod(root, 0o755)  # noqa: S103 - the mode of / in the package
+        _copy_files(name, root)
+        _write_control(name, root, control, conffiles)
+        host.run(["dpkg-deb", "-Zgzip", "-z1", "--build", root, target], timeout_seconds=600)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    return target
+
+
+def _control(name: str) -> tuple[str, list[str]]:
+    """(the control file's text, the conffiles that belong to this version)."""
+    kept, conffiles, dropping, field = [], [], False, ""
+    for line in host.run(["dpkg-query", "--status", name]).rstrip().splitlines():
+        if not line.startswith(" "):
+            field = line.partition(":")[0]
+            dropping = field in _DROPPED
+        elif field == "Conffiles" and not line.endswith("obsolete"):
+            conffiles.append(line.split()[0])
+        if not dropping:
+            kept.append(line)
+    return "\n".join(kept) + "\n", conffiles
+
+
+def _copy_files(name: str, root: str) -> None:
+    listed: list[tuple[str, str]] = []  # (path in the package, path on this host)
+    for line in host.run(["dpkg-query", "-L", name]).splitlines():
+        diverted = _DIVERTED.match(line)
+        if diverted and listed:
+            listed[-1] = (listed[-1][0], diverted.group(1))
+        elif line.startswith("/") and line != "/.":
+            listed.append((line, line))
+    folders = {os.path.dirname(path) for path, _ in listed}
+    for path, source in listed:
+        place = root + path
+        if not os.path.lexists(source):
+            continue
+        # A folder may be a link here (/lib on merged systems) and is a folder in the package all the same.
+        if path in folders or (os.path.isdir(source) and not os.path.islink(source)):
+            os.makedirs(place, exist_ok=True)
+            shutil.copystat(source, place)
+            found = os.stat(source)
+            os.chown(place, found.st_uid, found.st_gid)
+            continue
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        shutil.copy2(source, place, follow_symlinks=False)
+        found = os.lstat(source)
+        os.chown(place, found.st_uid, found.st_gid, follow_symlinks=False)
+        if not os.path.islink(source):
+            os.chmod(place, found.st_mode & 0o7777)  # chown took set-uid bits away
+
+
+def _write_control(name: str, root: str, control: str, conffiles: list[str]) -> None:
+    folder = os.path.join(root, "DEBIAN")
+    os.mkdir(folder, 0o755)
+    for member in _MEMBERS:
+        path = host.run(["dpkg-query", "--control-path", name, member], accepted=(0, 1)).strip()
+        if path and os.path.exists(path):
+            shutil.copy2(path, os.path.join(folder, member))
+    present = [path for path in conffiles if os.path.lexists(root + path)]
+    if present:
+        with open(os.path.join(folder, "conffiles"), "w") as file:
+            file.write("\n".join(present) + "\n")
+    with open(os.path.join(folder, "control"), "w") as file:
+        file.write(control)
