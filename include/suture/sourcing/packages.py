@@ -1,6 +1,6 @@
 """The Packages index: one typed record a binary package.
 
-Written by hand for speed (one regular expression a stanza, decoded once) and strict where it matters: a
+Written by hand for speed (decoded once, one pass over the lines) and strict where it matters: a
 package without a strong digest, with a field twice, or with a file name that leaves the repository is
 refused, not skipped.
 """
@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from suture.sourcing.refusal import Refusal, RefusalReason
 from suture.sourcing.release import ListedFile, is_safe_path
 
-_FIELDS = re.compile(
-    r"^(Package|Version|Architecture|Source|Filename|Size|SHA256|SHA512|Depends|Pre-Depends|Provides|Section"
-    r"|Essential|Multi-Arch):[ \t]*(.*(?:\n[ \t].*)*)",
-    re.MULTILINE,
+_WANTED = frozenset(
+    "Package Version Architecture Source Filename Size SHA256 SHA512 Depends Pre-Depends Provides".split()
 )
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")  # Debian policy 5.6.1, and one character tolerated
 _VERSION = re.compile(r"[0-9A-Za-z.+:~-]+")
@@ -61,17 +59,24 @@ def parse_packages(data: bytes, *, subject: str, component: str = "") -> list[Bi
 
 
 def _stanzas(text: str, subject: str, component: str) -> Iterator[BinaryPackage]:
-    find = _FIELDS.findall
     for stanza in text.split("\n\n"):
-        pairs = find(stanza)
-        if not pairs:
-            if stanza.strip():
-                raise _malformed(subject, f"no package in {stanza.strip()[:60]!r}")
-            continue
-        fields: dict[str, str] = dict(pairs)
-        if len(fields) != len(pairs):
-            raise _malformed(subject, f"a field stands twice in the entry of {fields.get('Package', '?')}")
-        yield _package(fields, subject, component)
+        fields: dict[str, str] = {}
+        last = ""
+        for line in stanza.split("\n"):
+            name, colon, value = line.partition(":")
+            if name in _WANTED and colon:
+                if name in fields:
+                    raise _malformed(subject, f"{name} stands twice in the entry of {fields.get('Package', '?')}")
+                fields[name] = value.strip()
+                last = name
+            elif line[:1] not in {" ", "\t"}:
+                last = ""
+            elif last:
+                fields[last] += "\n" + line.strip()
+        if fields:
+            yield _package(fields, subject, component)
+        elif stanza.strip():
+            raise _malformed(subject, f"no package in {stanza.strip()[:60]!r}")
 
 
 def _package(fields: dict[str, str], subject: str, component: str) -> BinaryPackage:
