@@ -15,7 +15,10 @@ from suture.sourcing.refusal import Refusal, RefusalReason
 from suture.sourcing.release import ListedFile, is_safe_path
 
 _WANTED = frozenset(
-    "Package Version Architecture Source Filename Size SHA256 SHA512 Depends Pre-Depends Provides".split()
+    {
+        *("Package", "Version", "Architecture", "Source", "Filename", "Size", "SHA256", "SHA512"),
+        *("Depends", "Pre-Depends", "Provides"),
+    }
 )
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")  # Debian policy 5.6.1, and one character tolerated
 _VERSION = re.compile(r"[0-9A-Za-z.+:~-]+")
