@@ -18,10 +18,8 @@ The rules:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -31,7 +29,6 @@ from suture.model import Ring
 from suture.model.assets import AssetRegister
 from suture.recovery.service_graph import dependents, restore_order
 from suture.store import Store
-from suture.store.sources import retire_version
 from suture.store.steps import HostStep, StepStatus, list_steps
 
 PATCH_STEPS = frozenset({"patch", "patch_again"})
@@ -180,22 +177,6 @@ def rollback_plan_of(store: Store, campaign: Campaign, policy_dir: Path) -> Roll
     )
 
 
-def retire(store: Store, campaign: Campaign, plan: RollbackPlan, *, reason: str, at: datetime) -> int:
-    """Retire the versions that the campaign brought, for its asset group; how many were not retired before."""
-    return sum(
-        retire_version(
-            store,
-            source_package=source_package,
-            source_version=source_version,
-            asset_group=campaign.plan.asset_group,
-            campaign_id=campaign.campaign_id,
-            reason=reason,
-            retired_at=at,
-        )
-        for source_package, source_version in plan.retired
-    )
-
-
 def _restore(host: str, group: str, ring: str, tries: Sequence[HostStep], backed_up: bool) -> HostRestore:
     versions: dict[str, str] = {}
     added: set[str] = set()
@@ -227,10 +208,3 @@ def _host_line(host: HostRestore) -> str:
         parts.append(f"{len(host.remove)} taken out")
     detail = f" ({', '.join(parts)})" if parts else ""
     return f"`{host.host_id}` [{host.ring}] {_MEANING[host.tier]}{detail}"
-
-
-def summary(plan: RollbackPlan) -> str:
-    """'3 hosts: 2 downgrade, 1 look.'"""
-    tiers = Counter(host.tier.value for host in plan.hosts)
-    said = ", ".join(f"{count} {tier}" for tier, count in sorted(tiers.items()))
-    return f"{len(plan.hosts)} hosts" + (f": {said}." if said else " were touched.")

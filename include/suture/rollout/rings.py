@@ -144,13 +144,6 @@ def room_to_disrupt(hosts: Sequence[str], unavailable: Sequence[str], max_unavai
     return room
 
 
-def batches(hosts: Sequence[str], size: int) -> list[tuple[str, ...]]:
-    """The hosts in order, at most `size` at a time."""
-    if size < 1:
-        raise RingError(f"A batch holds at least one host, not {size}.")
-    return [tuple(hosts[start : start + size]) for start in range(0, len(hosts), size)]
-
-
 def _mixed(salt: str, roles: Mapping[str, str]) -> list[str]:
     by_role: dict[str, list[str]] = defaultdict(list)
     for host in sorted(roles, key=lambda host: _digest(salt, host)):

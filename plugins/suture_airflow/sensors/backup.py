@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -14,6 +13,7 @@ from suture.campaign import fetch_campaign
 from suture.campaign.lifecycle import note
 from suture.recovery.backup_proof import BackupPolicy, ProofOfBackup, proof_for_campaign
 from suture.settings import Settings
+from suture_airflow.clock import utc_now
 from suture_airflow.translation import campaign_of, translated
 from suture_airflow.triggers.backup import BackupProofTrigger
 from suture_airflow.warehouse import open_store
@@ -41,7 +41,7 @@ class BackupProofSensor(BaseOperator):
         campaign_id, hosts, proof = self._prove(context, policy)
         if proof.complete:
             return self._pass(campaign_id, proof)
-        now = datetime.now(UTC)
+        now = utc_now()
         self.log.info("%s Waiting until %s.", proof.sentence, (now + policy.wait).isoformat())
         self.defer(
             trigger=BackupProofTrigger(
@@ -70,7 +70,7 @@ class BackupProofSensor(BaseOperator):
         campaign_id = self.campaign_id or campaign_of(context)
         with open_store() as store:
             hosts = list(fetch_campaign(store, campaign_id).plan.production_hosts)
-            return campaign_id, hosts, proof_for_campaign(store, campaign_id, hosts, datetime.now(UTC), policy.max_age)
+            return campaign_id, hosts, proof_for_campaign(store, campaign_id, hosts, utc_now(), policy.max_age)
 
     @translated
     def _pass(self, campaign_id: str, proof: ProofOfBackup) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -16,6 +16,7 @@ from suture.rollout.judge import Judgement, Trial
 from suture.rollout.judge_rules import JudgePolicy, JudgeRules
 from suture.rollout.trials import record_judgement, trial_of_ring
 from suture.settings import Settings
+from suture_airflow.clock import utc_now
 from suture_airflow.translation import campaign_of, translated
 from suture_airflow.triggers.judge import JudgeTrigger
 from suture_airflow.warehouse import open_store
@@ -50,7 +51,7 @@ class JudgeSensor(BaseOperator):
         self.defer(
             trigger=JudgeTrigger(prometheus_url=url, rules=rules.as_json(), trial=trial.as_json()),
             method_name="resume",
-            kwargs={"started_at": datetime.now(UTC).isoformat()},
+            kwargs={"started_at": utc_now().isoformat()},
         )
         raise AssertionError("defer() raises")
 
@@ -70,7 +71,7 @@ class JudgeSensor(BaseOperator):
         with open_store() as store:
             campaign = fetch_campaign(store, campaign_id)
             rules = policy.for_service(campaign.plan.service)
-            trial = trial_of_ring(store, campaign, Ring(self.ring), rules, datetime.now(UTC))
+            trial = trial_of_ring(store, campaign, Ring(self.ring), rules, utc_now())
         return os.environ.get("SUTURE_PROMETHEUS_URL") or policy.prometheus_url, rules, trial
 
     @translated
@@ -100,5 +101,5 @@ def _judgement_of(event: Any) -> Judgement:
         f"The judge itself failed ({said}); nothing was shown.",
         "Mend the cause, then clear this task to judge again, or roll the campaign back.",
         {},
-        datetime.now(UTC),
+        utc_now(),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -16,6 +16,7 @@ from suture.errors import BadInputError
 from suture.recovery.backup_proof import BackupPolicy
 from suture.rollout.admission import Admission, admit
 from suture.settings import Settings
+from suture_airflow.clock import utc_now
 from suture_airflow.translation import campaign_of, translated
 from suture_airflow.triggers.window import WindowTrigger
 from suture_airflow.warehouse import open_store
@@ -56,7 +57,7 @@ class MaintenanceWindowSensor(BaseOperator):
     @translated
     def _wait_or_go(self, campaign_id: str) -> dict[str, Any]:
         lead = self._lead()
-        now = _now()
+        now = utc_now()
         with open_store() as store:
             admission = admit(store, fetch_campaign(store, campaign_id), Settings.load().policy_dir, now)
             self.log.info("%s", admission.sentence)
@@ -94,7 +95,3 @@ class MaintenanceWindowSensor(BaseOperator):
         if self.before != BACKUP_LEAD:
             raise BadInputError(f"before= knows {BACKUP_LEAD!r}, not {self.before!r}.")
         return BackupPolicy.load(Settings.load().policy_dir).lead
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from suture.errors import SutureError
 from suture.recovery.backup_proof import ProofOfBackup, proof_for_campaign
+from suture_airflow.clock import utc_now
 from suture_airflow.warehouse import open_store
 
 
@@ -50,7 +51,7 @@ class BackupProofTrigger(BaseTrigger):
                     yield TriggerEvent({"status": "error", "sentence": str(error)})  # type: ignore[no-untyped-call]
                     return
                 sentence = str(error)
-            if datetime.now(UTC) >= give_up_at:
+            if utc_now() >= give_up_at:
                 yield TriggerEvent({"status": "timeout", "sentence": sentence})  # type: ignore[no-untyped-call]
                 return
             self.log.info("%s", sentence)
@@ -59,4 +60,4 @@ class BackupProofTrigger(BaseTrigger):
     def _prove(self) -> ProofOfBackup:
         max_age = timedelta(seconds=self.max_age_seconds)
         with open_store() as store:
-            return proof_for_campaign(store, self.campaign_id, self.hosts, datetime.now(UTC), max_age)
+            return proof_for_campaign(store, self.campaign_id, self.hosts, utc_now(), max_age)

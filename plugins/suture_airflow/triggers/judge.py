@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -13,6 +12,7 @@ from suture.rollout.judge import Judgement, Trial
 from suture.rollout.judge_rules import JudgeRules
 from suture.rollout.watch import look
 from suture.telemetry import Prometheus
+from suture_airflow.clock import utc_now
 
 
 class JudgeTrigger(BaseTrigger):
@@ -46,7 +46,7 @@ class JudgeTrigger(BaseTrigger):
         rules, trial = JudgeRules.from_json(self.rules), Trial.from_json(self.trial)
         told = ""
         while True:
-            judgement = await asyncio.to_thread(look, client, rules, trial, datetime.now(UTC))
+            judgement = await asyncio.to_thread(look, client, rules, trial, utc_now())
             if judgement.verdict is not None:
                 return judgement
             if judgement.reason != told:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from suture_airflow.clock import utc_now
 
 _LONGEST_SLEEP_SECONDS = 30.0  # so that a clock set right meanwhile is noticed
 
@@ -27,6 +29,6 @@ class WindowTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         moment = datetime.fromisoformat(self.moment)
-        while (left := (moment - datetime.now(UTC)).total_seconds()) > 0:
+        while (left := (moment - utc_now()).total_seconds()) > 0:
             await asyncio.sleep(min(left, _LONGEST_SLEEP_SECONDS))
         yield TriggerEvent({"status": "reached", "moment": self.moment})  # type: ignore[no-untyped-call]

@@ -26,7 +26,7 @@ Clock = Callable[[str], None]
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     def set_to(text: str) -> None:
-        monkeypatch.setattr(module, "_now", lambda: datetime.fromisoformat(text).replace(tzinfo=UTC))
+        monkeypatch.setattr(module, "utc_now", lambda: datetime.fromisoformat(text).replace(tzinfo=UTC))
 
     return set_to
 

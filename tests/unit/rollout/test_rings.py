@@ -16,7 +16,6 @@ from suture.rollout.rings import (
     RingError,
     RingPlan,
     RingPolicy,
-    batches,
     control_hosts,
     room_to_disrupt,
 )
@@ -93,9 +92,6 @@ def test_disruption_budget() -> None:
     assert room_to_disrupt(["db1"], [], 1) == 1
     with pytest.raises(BudgetError, match="at most 1 may be out of service at once, and 1 are: app3"):
         room_to_disrupt(WEB, ["app3"], 1)
-    assert batches(WEB, 4) == [("app1", "app2", "app3", "app4"), ("app5", "app6")]
-    with pytest.raises(RingError, match="at least one"):
-        batches(WEB, 0)
 
 
 @pytest.mark.parametrize("shares", ["{ring_1: 0.5}", "{ring_1: 0.8, ring_2: 0.5, ring_3: 1.0}"])
