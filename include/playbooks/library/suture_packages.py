@@ -115,7 +115,7 @@ def restore(token: int, campaign_id: str) -> dict[str, Any]:
     if host.dpkg_audit():
         steps.append({"name": "dpkg --configure -a", "argv": ["dpkg", "--configure", "-a"], "accepted_rc": [0, 1]})
     if debs or removals:
-        argv = apt_get(host.apt_options(), "install", "--allow-downgrades", "--no-download", *debs, *removals)
+        argv = apt_get(host.apt_options(), "install", "--allow-downgrades", *debs, *removals)
         steps.append({"name": "apt-get install --allow-downgrades", "argv": argv})
     job = host.run_job("restore", token, steps) if steps else {"steps": []}
     after = host.installed_versions(manifest["replaced"])
