@@ -73,7 +73,7 @@ def main() -> None:
         while True:
             row = haproxy.server(backend, server)
             sessions = int(row["scur"] or 0)
-            arrived = sessions == 0 if state == "drain" else row["status"].startswith("UP")
+            arrived = sessions == 0 if state == "drain" else row["status"].startswith(("UP", "no check"))
             waited = round(time.monotonic() - started, 3)
             if arrived:
                 break

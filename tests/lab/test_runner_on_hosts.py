@@ -1,0 +1,162 @@
+"""The runner on real Debian hosts: the contract that the simulator keeps too, and the faults that only real hosts have."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from suture.inventory.collect import collect
+from suture.model.assets import AssetRegister
+from suture.runner.ansible import AnsibleRunner
+from suture.runner.interface import Phase, PlaybookRun
+from suture.runner.reports import mistake_in
+from suture.settings import PROJECT_ROOT, Settings
+from suture.store import Store, hosts
+from tests.lab.conftest import INVENTORY, STAGING, seen_token
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+HOST = "stg-app1"
+
+
+@pytest.mark.database
+def test_the_whole_fleet_is_collected(fleet: Any, store: Store, lab_settings: Settings) -> None:
+    register = AssetRegister.load(PROJECT_ROOT / "include" / "policy")
+    found = collect(store, AnsibleRunner(INVENTORY), register, now=datetime.now(UTC))
+    assert found.unreachable == {}
+    assert set(STAGING) < set(found.collected)
+    assert "acme-portal" in hosts.installed_packages(store, HOST)
+    assert fleet(HOST, "uname -r").strip() == {r["host_id"]: r for r in hosts.list_hosts(store)}[HOST]["kernel_running"]
+
+
+def test_what_a_host_is_told_is_never_evaluated(fleet: Any, run_on: Any, tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    for text in (f"{{{{ lookup('pipe', 'touch {canary}') }}}}", "$(touch /canary)", "`touch /canary`; touch /canary"):
+        result = run_on(Phase.DATA_CHECK, HOST, packages=[{"package": text, "version": text}])
+        assert "is not a package and a version" in result.failed[HOST]
+    result = run_on(Phase.FENCE, HOST, holder=f"{{{{ lookup('pipe', 'touch {canary}') }}}}$(touch /canary)")
+    assert result.failed == {}
+    run_on(Phase.RELEASE, HOST)
+    assert not canary.exists()
+    assert fleet(HOST, "ls /canary 2>&1", check=False).strip() != "/canary"
+
+
+def test_the_fence_lets_only_us_through_and_opens_again(fleet: Any, run_on: Any) -> None:
+    assert "portal" in fleet("lb1", f"curl -s -m 3 http://{HOST}:8081/version || echo no portal")
+    report = run_on(Phase.FENCE, HOST).reports[HOST]
+    try:
+        assert report["fenced"]
+        # Nothing answers to others behind the fence; we still get in.
+        assert (
+            fleet("stg-db1", "timeout 3 bash -c '</dev/tcp/10.77.0.42/8081' && echo open || echo shut").strip()
+            == "shut"
+        )
+        assert fleet(HOST, "hostname").strip() == HOST
+    finally:
+        assert run_on(Phase.RELEASE, HOST).failed == {}
+    assert fleet("stg-db1", "timeout 3 bash -c '</dev/tcp/10.77.0.42/8081' && echo open || echo shut").strip() == "open"
+
+
+def test_an_older_token_is_refused_by_the_host(fleet: Any, run_on: Any) -> None:
+    run_on(Phase.FENCE, HOST)
+    run_on(Phase.RELEASE, HOST)
+    late = run_on(Phase.FENCE, HOST, token=seen_token(fleet, HOST) - 1)
+    assert "is refused" in late.failed[HOST]
+    assert fleet(HOST, "nft list table inet suture_fence 2>&1 || true").startswith("Error")
+
+
+def test_a_half_configured_dpkg_is_healed(fleet: Any, lab_settings: Settings, run_on: Any) -> None:
+    from suture.runner.briefs import HostRepository
+
+    if not (lab_settings.repository_dir / "public" / "suture-internal.gpg").exists():
+        pytest.skip("the fleet's internal repository was not set up yet")
+    fleet(
+        HOST,
+        "d=$(mktemp -d) && mkdir -p $d/p/DEBIAN && cd $d && chmod 755 p &&"
+        " printf 'Package: suture-test-broken\\nVersion: 1\\nArchitecture: all\\nMaintainer: t <t@example.org>\\n"
+        "Description: breaks once\\n' > p/DEBIAN/control &&"
+        " printf '#!/bin/sh\\n[ -e /run/suture-test-mended ] || exit 1\\n' > p/DEBIAN/postinst && chmod 755 p/DEBIAN/postinst &&"
+        " dpkg-deb -b p t.deb >/dev/null && ! dpkg -i t.deb 2>/dev/null >&2; touch /run/suture-test-mended; true",
+    )
+    try:
+        assert "suture-test-broken" in fleet(HOST, "dpkg --audit")
+        repository = HostRepository.load(lab_settings, {}).as_json()
+        report = run_on(Phase.PREFLIGHT, HOST, repository=repository).reports[HOST]
+        assert any("suture-test-broken" in line for line in report["healed"])
+        assert fleet(HOST, "dpkg --audit").strip() == ""
+    finally:
+        fleet(HOST, "dpkg -P suture-test-broken; rm -f /run/suture-test-mended", check=False)
+
+
+def test_a_backup_is_restored_and_compared(fleet: Any, run_on: Any) -> None:
+    result = run_on(Phase.BACKUP, "stg-db1", backup_password="only for this test")
+    report = result.reports["stg-db1"]
+    assert mistake_in(Phase.BACKUP, report) is None
+    assert report["backup"]["restored_files"] > 100
+    assert "only for this test" not in "\n".join(result.log_tail)
+    fleet("stg-db1", "rm -rf /var/backups/suture/restic")  # its password is this test's
+
+
+def test_a_killed_task_leaves_nothing_here_and_the_next_try_waits_for_the_host(
+    fleet: Callable[..., str], tmp_path: Path
+) -> None:
+    """A job of 6 s runs on the host when the task dies; the next claim waits for it, and its token ends the old one."""
+    token = seen_token(fleet, HOST) + 1
+    fleet(HOST, "mkdir -p /var/lib/suture && flock /var/lib/suture/lease.lock sleep 12 >/dev/null 2>&1 &")
+    task = tmp_path / "task.py"
+    task.write_text(
+        f"""
+import signal, sys
+from pathlib import Path
+from suture.runner.ansible import AnsibleRunner
+from suture.runner.interface import Phase, PlaybookRun
+runner = AnsibleRunner(Path({str(INVENTORY)!r}))
+def on_kill(*_):
+    runner.stop()
+    sys.exit(3)
+signal.signal(signal.SIGTERM, on_kill)
+brief = {{"campaign_id": "SUT-TEST-1", "packages": [], "hosts": {{{HOST!r}: {{"token": {token}, "holder": "try 1",
+    "checks": {{}}, "balancers": [], "backend": ""}}}}}}
+runner.run(PlaybookRun(Phase.FENCE, ({HOST!r},), brief), log=print)
+""",
+        "utf-8",
+    )
+    output = (tmp_path / "log").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "-u", str(task)],
+        env={**os.environ, "PYTHONPATH": f"{PROJECT_ROOT}/include"},
+        stdout=output,
+        stderr=output,
+    )
+    deadline = time.monotonic() + 60
+    while "Claim the host with" not in (tmp_path / "log").read_text():
+        assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+        time.sleep(0.1)
+    mine = psutil.Process(process.pid).children(recursive=True)
+    assert any(p.name() == "ssh" for p in mine)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 3
+    assert [p for p in mine if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    assert fleet(HOST, "nft list table inet suture_fence 2>&1 || true").startswith("Error")
+
+
+def test_a_host_out_of_reach_is_unreachable_and_not_failed(fleet: Any) -> None:
+    fleet(HOST, "systemd-run --quiet --on-active=40 systemctl start ssh; systemctl stop ssh")
+    try:
+        result = AnsibleRunner(INVENTORY).run(PlaybookRun(Phase.COLLECT_INVENTORY, STAGING))
+        assert HOST in result.unreachable
+        assert "stg-db1" in result.reports
+    finally:
+        deadline = time.monotonic() + 90
+        while not fleet(HOST, "hostname", check=False):
+            assert time.monotonic() < deadline
+            time.sleep(2)
