@@ -7,7 +7,8 @@ before it is touched. After each ring a judge compares its hosts with those not 
 **When** When a campaign is approved: the run waits for its maintenance window; one run per campaign.
 
 **Steps** `await_window` ▸ `require_backup` (a fresh, verified backup of every host) ▸ `start_rollout` ▸ for the canary and each
-ring: `patch_…` ▸ `verify_…` ▸ `judge_…` ▸ `conclude`. Waiting tasks hold no worker slot.
+ring: `patch_…` ▸ `verify_…` ▸ `judge_…` ▸ `conclude` ▸ `mirror_to_staging` (the pair follows production). Waiting tasks hold no
+worker slot.
 
 **When it is red** Find the first red task; its last line says what happened, to which host, and what to do next. If hosts were
 already being changed the campaign is *halted* (`halt`): nothing more is touched. A judge's *fail*, or a failed verification, starts
@@ -85,7 +86,11 @@ def canary_rollout():
     started = start_rollout()
     steps = [step for ring in RINGS for step in ring_steps(ring)]
     # One chain: no ring is reached around the window, the backup's proof, or the judge of the ring before it.
-    chain(await_window, require_backup, started, *steps, conclude())
+    chain(await_window, require_backup, started, *steps, concluded := conclude())
+    # The staging pair follows production; whatever becomes of that, the campaign is verified.
+    concluded >> AnsiblePhaseOperator(
+        task_id="mirror_to_staging", phase="patch_mirror", ring="staging", pool="suture_staging", retries=1
+    )
     # Whatever fails once hosts are being changed, halts; only a fail of judge or verification rolls back by itself.
     halted = halt()
     [started, *steps] >> halted

@@ -7,7 +7,8 @@ NVD, KEV and EPSS into the warehouse.
 **When** Every hour at minute 7; by hand at any time (it is safe to repeat).
 
 **Steps** `sync_advisories` reads the archives and vendor advisories, so that the CVEs in question are known ▸ `sync_kev`,
-`sync_epss`, `sync_cve_records`, `sync_nvd` side by side ▸ `publish_advisories` tells risk scoring.
+`sync_epss`, `sync_cve5` (CVE records), `sync_nvd` side by side ▸ `publish_advisories` tells risk scoring. `refresh_repository`
+signs the internal repository anew before its short validity ends.
 
 **When it is red** The task's last line says which source, what was wrong with it and since when its data is old. What failed
 is quarantined; the last good data stands and its age shows on the Suture page. A feed that cannot be reached never lowers an
@@ -47,8 +48,13 @@ def feed_sync():
     def publish_advisories():
         return feeds.freshness()
 
+    @task(pool="suture_repository", retries=1)
+    def refresh_repository():
+        return feeds.refresh_repository()
+
     synced = [sync_feed.override(task_id=f"sync_{name}")(name) for name in THREAT_FEEDS]
     sync_advisories() >> synced >> publish_advisories()
+    refresh_repository()
 
 
 feed_sync()

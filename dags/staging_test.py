@@ -7,10 +7,11 @@ each function test must pass throughout; then rolls the patch back, tests, patch
 **When** As soon as a campaign's packages are validated; one run per campaign. One campaign at a time holds the pair.
 
 **Steps** `test_before` ▸ `patch_staging` ▸ `test_after` ▸ `roll_back_staging` ▸ `test_rolled_back` ▸ `patch_again` ▸
-`test_forward_again` ▸ `conclude` moves the campaign to *tested* with the measured durations.
+`test_forward_again` ▸ `mirror_production` takes the pair back to what production runs ▸ `conclude` moves the campaign to
+*tested* with the measured durations.
 
 **When it is red** The campaign is *test_failed* (`give_up` says why). The JUnit results are kept; the campaign's page links to them.
-The pair is left as the failure left it, for you to look at; the next campaign's run starts by bringing it to a known state.
+The pair is taken back to what production runs (`mirror_after_failure`), so that the next campaign finds a true mirror.
 
 **Owner** quality assurance
 """
@@ -58,8 +59,9 @@ def staging_test():
         patch("patch_again", "patch_again"),
         run_tests.override(task_id="test_forward_again")("forward_again"),
     ]
-    chain(*steps, conclude())
-    steps >> give_up()
+    # The pair mirrors production again before the campaign goes on; so too when the test has failed.
+    chain(*steps, patch("mirror_production", "restore_mirror"), conclude())
+    steps >> give_up() >> patch("mirror_after_failure", "restore_mirror")
 
 
 staging_test()

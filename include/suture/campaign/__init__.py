@@ -1,6 +1,6 @@
 """Campaigns: one set of patches going to one set of hosts, and the lifecycle they move through."""
 
-from suture.campaign.campaigns import Campaign, create_campaign, fetch_campaign, pin_packages
+from suture.campaign.campaigns import Campaign, create_campaign, fetch_campaign, give_up, pin_packages
 from suture.campaign.lifecycle import CampaignState, LifecycleError, StaleMoveError, move
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "StaleMoveError",
     "create_campaign",
     "fetch_campaign",
+    "give_up",
     "move",
     "pin_packages",
 ]

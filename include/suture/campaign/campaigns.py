@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from suture import evidence
-from suture.campaign.lifecycle import FIRST_STATE, CampaignState, LifecycleError, StaleMoveError
+from suture.campaign.lifecycle import FIRST_STATE, CampaignState, LifecycleError, StaleMoveError, move
 from suture.errors import BadInputError
 from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
 from suture.store import Json, Store
+
+GIVEN_UP_FROM = frozenset({CampaignState.REJECTED, CampaignState.TEST_FAILED, CampaignState.DECLINED})
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,27 @@ def pin_packages(store: Store, campaign_id: str, packages: Sequence[PlannedPacka
             grounds={"plan_hash_before": campaign.plan_hash, "plan_hash": plan.hash, "packages": len(packages)},
         )
     return plan.hash
+
+
+def give_up(store: Store, campaign_id: str, *, actor: str, reason: str) -> None:
+    """End a campaign that waits for a person (rejected, test failed, declined), so that its findings are planned anew.
+
+    Raises LifecycleError for a campaign in any other state: one that is under way is not given up, it is halted.
+    """
+    campaign = fetch_campaign(store, campaign_id)
+    if campaign.state not in GIVEN_UP_FROM:
+        raise LifecycleError(
+            f"{campaign_id} is {campaign.state}: only a campaign that waits for a person is planned anew.",
+            remedy=f"That is: {', '.join(sorted(GIVEN_UP_FROM))}.",
+        )
+    move(
+        store,
+        campaign_id,
+        expected=campaign.state,
+        to=CampaignState.SUPERSEDED,
+        actor=actor,
+        reason=f"Given up to be planned anew: {reason}",
+    )
 
 
 def _write_packages(store: Store, campaign_id: str, packages: Iterable[PlannedPackage]) -> None:

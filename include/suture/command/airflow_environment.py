@@ -96,6 +96,7 @@ def _airflow_variables(installation: Installation, root: Path, airflow_url: str)
             "execution_api_server_url": f"{installation.ui_url}/execution/",
             "hostname_callable": "socket.gethostname",  # the default asks the name server
             "dagbag_import_timeout": 60,
+            "default_task_retry_delay": 15,  # seconds; Airflow's own 300 would eat a maintenance window
         },
         "database": {
             "sql_alchemy_conn": airflow_url.replace("postgres://", "postgresql://", 1),

@@ -32,13 +32,14 @@ from suture.runner.briefs import Policies, write_brief
 from suture.runner.claims import contradiction
 from suture.runner.interface import Phase, PlaybookResult, PlaybookRun, Report, Runner, quiet
 from suture.settings import Settings
-from suture.store import Store, leases, steps
+from suture.store import Store, backups, leases, steps
 from suture.store.leases import Lease
 from suture.store.steps import StepStatus
 
 RENEW_SECONDS = 15.0
 LEASE_WAIT = timedelta(seconds=90)  # longer than a lease lives: a killed try's lease has expired by then
 TOUCHED = "touched"
+PRODUCTION = "production"
 
 _S = CampaignState
 
@@ -54,10 +55,13 @@ class Step:
 
 _STAGING = frozenset({_S.VALIDATED})
 _BACK = frozenset({_S.ROLLING_BACK})
+_MIRRORED = frozenset({_S.VERIFIED, _S.CLOSED})
 STEPS: Mapping[str, Step] = {
     "prepare": Step(Phase.PREFLIGHT, _STAGING | {_S.ROLLING_OUT}),
     "patch": Step(Phase.PATCH, _STAGING | {_S.ROLLING_OUT}, batched=True),
     "patch_again": Step(Phase.PATCH, _STAGING | {_S.ROLLING_OUT}, batched=True),
+    "restore_mirror": Step(Phase.RESTORE, _STAGING | {_S.TEST_FAILED}),
+    "patch_mirror": Step(Phase.PATCH, _MIRRORED, batched=True),
     "verify": Step(Phase.VERIFY, _STAGING | {_S.ROLLING_OUT}),
     "backup": Step(Phase.BACKUP, frozenset({_S.TESTED, _S.APPROVED, _S.ROLLING_OUT})),
     "fence": Step(Phase.FENCE, _BACK),
@@ -130,7 +134,8 @@ def run_phase(
     lease_wait: timedelta = LEASE_WAIT,
     timeout: timedelta = timedelta(hours=1),
 ) -> PhaseOutcome:
-    """Run `step` (a key of STEPS) on the hosts of a ring, on those already `touched`, or on the hosts named.
+    """Run `step` (a key of STEPS) on the hosts of a ring, on all of `production`, on those already `touched`, or on the
+    hosts named.
 
     holder: names this try, no other (run, task, try number). Raises StaleMoveError when the campaign's state forbids
     it, LeaseHeldError (retryable) when a host is being changed by somebody else, RunnerError.
@@ -273,6 +278,10 @@ class _Work:
                 error=error,
                 **self._key(),
             )
+            if self.step.phase is Phase.BACKUP and status is StepStatus.DONE:
+                backups.record_backup(
+                    self.store, campaign_id=self.campaign.campaign_id, host_id=host, backup=report["backup"]
+                )
             evidence.record(
                 self.store,
                 actor=self.actor,
@@ -310,6 +319,8 @@ def touched_hosts(store: Store, campaign: Campaign) -> tuple[str, ...]:
 def _hosts_of(store: Store, campaign: Campaign, ring: str | None) -> tuple[str, ...]:
     if ring is None:
         raise BadInputError("Name a ring, or hosts: no selector means none, never all.")
+    if ring == PRODUCTION:
+        return campaign.plan.production_hosts
     if ring == TOUCHED:
         return touched_hosts(store, campaign)
     return campaign.plan.hosts(Ring(ring))

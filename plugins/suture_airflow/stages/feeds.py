@@ -69,6 +69,16 @@ def freshness() -> list[str]:
     return sentences
 
 
+@translated
+def refresh_repository() -> str:
+    """Sign the internal repository anew where less than half of its validity is left; until when it is valid."""
+    repository = repository_of(Settings.load())
+    now = utc_now()
+    if not (repository.public / "dists").exists():
+        repository.ensure(now=now)
+    return repository.refresh(now=now).isoformat()
+
+
 def urgencies_may_fall(store: Store, settings: Settings, now: datetime) -> bool:
     """False while a required feed is stale: what is too old to trust must not let a finding wait longer."""
     return not stale_feeds(store, FeedsPolicy.load(settings.policy_dir), now=now)

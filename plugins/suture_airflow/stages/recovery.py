@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,7 @@ def count_impact(store: Store, settings: Settings, campaign: Campaign, until: da
         policy = JudgePolicy.load(settings.policy_dir)
         rules = policy.for_service(campaign.plan.service)
         return impact_from_counters(
-            Prometheus(policy.prometheus_url),
+            Prometheus(os.environ.get("SUTURE_PROMETHEUS_URL") or policy.prometheus_url),
             host_label=rules.host_label,
             requests=rules.measures[0].requests,
             bad=rules.measures[0].bad,

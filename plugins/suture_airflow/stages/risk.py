@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from suture.feeds import FeedsPolicy, require_fresh
 from suture.inventory.matching import match_all
 from suture.model.assets import AssetRegister
 from suture.risk import planning
@@ -48,13 +49,15 @@ def score_findings() -> str:
 def plan_campaigns() -> list[str]:
     """The ids of the campaigns that were planned now."""
     settings = Settings.load()
+    now = datetime.now(UTC)
     with open_store() as store:
+        require_fresh(store, FeedsPolicy.load(settings.policy_dir), now=now)
         return planning.plan_campaigns(
             store,
             planning.PlanningPolicy.load(settings.policy_dir),
             AssetRegister.load(settings.policy_dir),
             ring_plan=RingPolicy.load(settings.policy_dir).ring_plan,
-            now=datetime.now(UTC),
+            now=now,
         )
 
 

@@ -6,12 +6,15 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from suture.campaign import CampaignState, fetch_campaign, move
-from suture.campaign.approvals import Gate, require_release
+from suture.campaign import Campaign, CampaignState, fetch_campaign, move
+from suture.campaign.approvals import ApprovalError, Gate, require_release
+from suture.model import Ring
 from suture.recovery import incident
 from suture.recovery.incident import calls_for_incident
 from suture.rollout.trials import latest_verdict
 from suture.settings import Settings
+from suture.store import Store
+from suture.store.steps import StepStatus, list_steps
 from suture_airflow.clock import utc_now
 from suture_airflow.stages.recovery import count_impact
 from suture_airflow.translation import campaign_of, failed_tasks, translated
@@ -27,7 +30,12 @@ def start(context: Any) -> str:
         campaign = fetch_campaign(store, campaign_of(context))
         if campaign.state is CampaignState.ROLLING_OUT:
             return campaign.plan_hash  # a cleared task: the rollout goes on
-        approvers = require_release(store, campaign, Gate.load(Settings.load().policy_dir))
+        try:
+            approvers = require_release(store, campaign, Gate.load(Settings.load().policy_dir))
+        except ApprovalError as error:
+            if campaign.state is CampaignState.APPROVED:
+                _decline(store, campaign.campaign_id, str(error))
+            raise
         expected = CampaignState.HALTED if campaign.state is CampaignState.HALTED else CampaignState.APPROVED
         move(
             store,
@@ -67,9 +75,12 @@ def halt(context: Any) -> dict[str, Any]:
     campaign_id = campaign_of(context)
     with open_store() as store:
         campaign = fetch_campaign(store, campaign_id)
+        if campaign.state is CampaignState.HALTED:  # an earlier try of this task got so far
+            known = store.fetch_one("incident/fetch_campaign_incident", {"campaign_id": campaign_id})
+            return {"reason": campaign.state_reason, "rolls_back": known is not None}
         if campaign.state is not CampaignState.ROLLING_OUT:
             raise AirflowSkipException(f"{campaign_id} is {campaign.state}: there is no rollout to halt.")
-        why, is_incident = _why_halted(store, campaign_id, failed_tasks(context))
+        why, is_incident = _why_halted(store, campaign, failed_tasks(context))
         if is_incident:
             now = utc_now()
             impact = count_impact(store, Settings.load(), campaign, now)
@@ -91,16 +102,33 @@ def rolls_back(halted: dict[str, Any]) -> bool:
     return bool(halted["rolls_back"])
 
 
-def _why_halted(store: Any, campaign_id: str, failed: list[str]) -> tuple[str, bool]:
-    judged = next((name for name in failed if name.startswith("judge_")), None)
-    if judged is not None:
-        found = latest_verdict(store, campaign_id)
-        if found is not None:
-            verdict, row = found
-            why = f"The judge of {row['ring']} says {verdict}: {row['reason']}"
-            return why, calls_for_incident(verdict=verdict, verification_failed=False)
+def _why_halted(store: Store, campaign: Campaign, failed: list[str]) -> tuple[str, bool]:
+    """The sentence, and whether it is an incident: a judge's fail, or a host that was asked and did not verify."""
+    judged = next((name.removeprefix("judge_") for name in failed if name.startswith("judge_")), None)
+    found = latest_verdict(store, campaign.campaign_id, Ring(judged)) if judged else None
+    if found is not None:
+        verdict, row = found
+        why = f"The judge of {judged} says {verdict}: {row['reason']}"
+        return why, calls_for_incident(verdict=verdict, verification_failed=False)
     verified = next((name for name in failed if name.startswith("verify_")), None)
     if verified is not None:
-        return f"The verification of {verified.removeprefix('verify_')} failed; see its task's log.", True
+        broken = [
+            step
+            for step in list_steps(store, campaign.campaign_id, campaign.plan_hash, step="verify")
+            if step.status is StepStatus.FAILED
+        ]
+        if broken:
+            told = "; ".join(f"{step.host_id}: {step.error}" for step in broken)
+            return f"The verification of {verified.removeprefix('verify_')} failed. {told}", True
     return f"The rollout stopped at {', '.join(failed) or 'a task that failed'}; see its log. A person decides.", False
 
+
+def _decline(store: Store, campaign_id: str, why: str) -> None:
+    move(
+        store,
+        campaign_id,
+        expected=CampaignState.APPROVED,
+        to=CampaignState.DECLINED,
+        actor=ACTOR,
+        reason=f"The release does not hold: {why}",
+    )

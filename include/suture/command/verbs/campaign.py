@@ -20,6 +20,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     showing.add_argument("campaign_id", metavar="ID")
     showing.add_argument("--json", action="store_true", help="print JSON")
     showing.set_defaults(handler=show_one)
+    again = verbs.add_parser("replan", help="give up a rejected, failed or declined campaign: its findings are planned anew")
+    again.add_argument("campaign_id", metavar="ID")
+    again.add_argument("--reason", required=True, help="what was mended; kept as evidence")
+    again.set_defaults(handler=replan)
 
 
 def show_list(args: argparse.Namespace) -> int:
@@ -60,6 +64,20 @@ def show_one(args: argparse.Namespace) -> int:
         print(json.dumps(view, indent=2, ensure_ascii=False))
     else:
         _print(view)
+    return 0
+
+
+def replan(args: argparse.Namespace) -> int:
+    """0: its findings are free for the next run of risk_scoring; 2: it is in no state to be given up."""
+    from getpass import getuser
+
+    from suture.campaign import give_up
+    from suture.settings import Settings
+    from suture.store import Store
+
+    with Store.connect(Settings.load().require_warehouse()) as store:
+        give_up(store, args.campaign_id, actor=f"user:{getuser()}", reason=args.reason)
+    print(f"{args.campaign_id} is superseded; the next run of risk_scoring plans its findings anew.")
     return 0
 
 
