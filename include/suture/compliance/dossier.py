@@ -90,10 +90,12 @@ def step_facts(steps: Sequence[Row], host_id: str, plan_hash: str) -> StepFacts:
     own = {row["phase"]: row for row in steps if row["host_id"] == host_id and row["plan_hash"] == plan_hash}
     unfinished = next((row for row in own.values() if row["status"] in ("running", "unknown")), None)
     failed = next((row for row in own.values() if row["status"] == "failed"), None)
+    patched = max(filter(None, (_done_at(own.get("patch")), _done_at(own.get("patch_again")))), default=None)
+    restored = _done_at(own.get("restore"))
     return StepFacts(
-        patched_at=_done_at(own.get("patch")),
+        patched_at=patched,
         verified_at=_done_at(own.get("verify")),
-        restored_at=_done_at(own.get("restore")),
+        restored_at=restored if restored and (patched is None or restored > patched) else None,
         failure=f"{failed['phase']} failed: {failed['error'] or 'no reason was kept'}" if failed else None,
         unfinished=(
             f"{unfinished['phase']} began at {unfinished['started_at']:%Y-%m-%d %H:%M} UTC and its end is not known."

@@ -256,3 +256,21 @@ def test_the_report_over_all_hosts(store: Store, settings: Settings) -> None:
 def test_a_campaign_that_is_not_there_is_said_to_be_missing(store: Store, settings: Settings) -> None:
     with pytest.raises(LifecycleError, match="no campaign"):
         write_report(store, settings, "SUT-0", now=LATER)
+
+
+def test_staging_that_went_back_and_forward_again_is_not_restored(store: Store, settings: Settings) -> None:
+    campaign_id = scene.released(store)
+    scene.install(store, "stg-app1", scene.OLD, NOW)
+    scene.patch(store, campaign_id, "stg-app1", NOW + timedelta(minutes=1))
+    scene.step(
+        store, campaign_id, "stg-app1", "restore", NOW + timedelta(minutes=2),
+        after={"versions": {"nginx": scene.OLD}, "dpkg_audit": []},
+    )  # fmt: skip
+    scene.step(
+        store, campaign_id, "stg-app1", "patch_again", NOW + timedelta(minutes=3),
+        after={"versions": {"nginx": scene.NEW}, "dpkg_audit": []},
+    )  # fmt: skip
+    (row,) = store.fetch_all("report/list_version_changes", {"campaign_id": campaign_id})
+    assert (row["before"], row["after"], row["restored"]) == (scene.OLD, scene.NEW, False)
+    hosts = {host["host_id"]: host for host in draw_report(store, settings, campaign_id, now=LATER)["hosts"]}
+    assert hosts["stg-app1"]["status"] == "unverified"  # patched, and nobody has looked since

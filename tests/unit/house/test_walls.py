@@ -31,7 +31,13 @@ CORE_MAY_KNOW = {
     "campaign": {"errors", "evidence", "model", "policy", "settings", "store"},
     "runner": {"campaign", "errors", "evidence", "model", "policy", "settings", "store"},
 }
-MAX_LINES = 350
+ABOUT, TOO_MANY = 350, 500  # lines; modules between the two are few, and named
+LONG = {
+    "include/suture/command/postgres.py": "one server's whole life",
+    "include/suture/command/stack.py": "the order in which all parts come up and go down",
+    "lab/fleet.py": "the fleet's whole life",
+    "lab/nursery.py": "the parent of all hosts: one process, one file",
+}
 
 
 def _imports(path: Path) -> Iterator[tuple[int, str]]:
@@ -61,9 +67,11 @@ def _breaches(path: Path) -> list[str]:
         other = module.split(".")[1]
         if other == room or (not (DOMAIN / other).exists() and not (DOMAIN / f"{other}.py").exists()):
             continue
+        if _window(room, module):
+            continue
         if room in CORE_MAY_KNOW and other not in CORE_MAY_KNOW[room]:
             found.append(f"{path.name}:{line}: the core room {room} imports {module}")
-        elif room not in CORE_MAY_KNOW and room not in COMPOSING and other not in CORE and not _window(room, module):
+        elif room not in CORE_MAY_KNOW and room not in COMPOSING and other not in CORE:
             found.append(f"{path.name}:{line}: the room {room} imports the room {other} ({module})")
     return found
 
@@ -145,8 +153,9 @@ def test_adapters_import_the_domain_and_dags_import_adapters() -> None:
 
 def test_modules_stay_small_enough_to_read() -> None:
     files = python_files("include/suture", "plugins", "dags", "lab")
-    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in files}
-    assert {str(path.relative_to(PROJECT_ROOT)): n for path, n in lengths.items() if n > MAX_LINES} == {}
+    lengths = {str(path.relative_to(PROJECT_ROOT)): len(path.read_text("utf-8").splitlines()) for path in files}
+    long = {name: n for name, n in lengths.items() if n > ABOUT}
+    assert {name: n for name, n in long.items() if n > TOO_MANY or name not in LONG} == {}
 
 
 def test_no_module_is_a_drawer_for_everything() -> None:

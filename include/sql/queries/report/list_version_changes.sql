@@ -34,5 +34,15 @@ LEFT JOIN host_step AS restored
         AND changed.plan_hash = restored.plan_hash
         AND restored.phase = 'restore'
         AND restored.status = 'done'
+        -- Staging goes back and forward again: what was put back is then not what runs.
+        AND NOT EXISTS (
+            SELECT 1 FROM host_step AS again
+            WHERE
+                again.campaign_id = restored.campaign_id
+                AND again.host_id = restored.host_id
+                AND again.plan_hash = restored.plan_hash
+                AND again.phase = 'patch_again'
+                AND again.started_at >= restored.started_at
+        )
 WHERE changed.before IS DISTINCT FROM changed.patched
 ORDER BY changed.host_id, changed.package

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from suture.campaign import Campaign, CampaignState, fetch_campaign
@@ -88,10 +89,10 @@ class Demo:
         return self._follow(found, {CampaignState.ROLLED_BACK})
 
     def tell_findings(self) -> None:
-        for row in self.store.fetch_all("feed/list_latest_snapshots"):
+        for row in self.store.fetch_all("report/list_report_sources"):
             dated = ", a dated snapshot" if row["dated_snapshot"] else ""
             self.narrator.fact(f"{row['source']:<18} {row['status']:<10} {row['record_count'] or 0:>6} records{dated}")
-        for row in self.store.fetch_all("finding/count_findings_by_priority"):
+        for row in self.store.fetch_all("report/count_open_findings", {"at": datetime.now(UTC)}):
             self.narrator.fact(
                 f"{row['findings']:>5} findings {row['priority']:<13} {row['advisories']} advisories on {row['hosts']} hosts"
             )
