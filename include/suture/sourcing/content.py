@@ -153,7 +153,9 @@ class _ArWalk:
 
     @property
     def cut(self) -> bool:
-        return self._position == 0 or (self._is_ar and (self._next_header > self._position or bool(self._header)))
+        if self._position <= len(_AR_MAGIC):
+            return True
+        return self._is_ar and (self._next_header > self._position or bool(self._header))
 
 
 def _hashers(listed: ListedFile) -> dict[str, Any]:

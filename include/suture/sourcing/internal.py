@@ -11,8 +11,6 @@ The rules:
 4. The Release file holds for VALIDITY; refresh() signs it anew. If nobody does, hosts refuse it: a stopped Suture must
    not look like an up-to-date one.
 5. Index files of the state before stay reachable by hash, for a host that is in the middle of its `apt-get update`.
-
-Layout: public/dists -> .trees/<time>/dists, public/pool, public/suture-internal.gpg (the key for Signed-By).
 """
 
 from __future__ import annotations
@@ -33,6 +31,7 @@ from suture.errors import SutureError
 from suture.sourcing.aptly import Aptly
 from suture.sourcing.cache import CachedFile, FileCache
 from suture.sourcing.packages import BinaryPackage
+from suture.sourcing.publishing import KEYRING_NAME, PublicFolder, link_or_copy
 from suture.sourcing.refusal import Refusal
 from suture.sourcing.repository import Adoption, verify_repository
 from suture.sourcing.seen import NothingSeen
@@ -42,7 +41,6 @@ from suture.sourcing.transport import FolderTransport
 
 DISTRIBUTION = "suture"
 ORIGIN = "Suture"
-KEYRING_NAME = "suture-internal.gpg"
 VALIDITY = timedelta(days=7)
 _DATE = "%a, %d %b %Y %H:%M:%S UTC"
 _KEPT_FIELDS = ("Origin", "Label", "Suite", "Codename", "Architectures", "Components")
@@ -69,7 +67,7 @@ class InternalRepository:
         self.root = root
         self.public = root / "public"
         self.cache = FileCache(root / "cache")
-        self._trees = self.public / ".trees"
+        self._folder = PublicFolder(self.public)
         self._architectures = tuple(dict.fromkeys((*architectures, "all")))
         self._aptly = Aptly(root / "aptly", root / "staging")
         self._key = SigningKey(root / "gnupg", owner=f"{owner} internal repository")
@@ -77,7 +75,7 @@ class InternalRepository:
     @property
     def keyring(self) -> Path:
         """The public key's file, for hosts."""
-        return self.public / KEYRING_NAME
+        return self._folder.keyring
 
     def ensure(self, *, now: datetime) -> PublishedState:
         """The published state; an empty one is made, with its key, where there is none yet."""
@@ -163,7 +161,7 @@ class InternalRepository:
         try:
             self._key.ensure()
             public_key = self._key.public_key()
-            self._carry_over_hashes(staged)
+            self._folder.carry_over_hashes(staged, DISTRIBUTION)
             self._sign(staged, snapshot, now)
             keyring = staged / KEYRING_NAME
             keyring.write_bytes(public_key)
@@ -173,7 +171,7 @@ class InternalRepository:
                 # Not the source's fault, so not a Refusal: what we built ourselves does not hold.
                 raise InternalRepositoryError(f"The new state does not prove: {refusal.sentence}") from refusal
             _require(proven, expected)
-            self._promote(staged, proven.packages, public_key, now)
+            self._folder.promote(staged, proven.packages, public_key, now=now)
         finally:
             self._aptly.drop_tree(snapshot, distribution=DISTRIBUTION)
             shutil.rmtree(staged, ignore_errors=True)
@@ -202,56 +200,6 @@ class InternalRepository:
         (dist / "InRelease").write_bytes(inline)
         (dist / "Release.gpg").write_bytes(detached)
         (dist / "snapshot.json").write_text(json.dumps({"snapshot": snapshot}) + "\n", "utf-8")
-
-    def _carry_over_hashes(self, staged: Path) -> None:
-        """The indices that the present Release lists stay reachable by their hashes, for one more state."""
-        present = self.public / "dists" / DISTRIBUTION
-        for path in present.rglob("Packages*"):
-            if "by-hash" not in path.parts:
-                data = path.read_bytes()
-                folder = staged / "dists" / DISTRIBUTION / path.relative_to(present).parent / "by-hash" / "SHA256"
-                folder.mkdir(parents=True, exist_ok=True)
-                (folder / hashlib.sha256(data).hexdigest()).write_bytes(data)
-
-    def _promote(self, staged: Path, packages: Sequence[BinaryPackage], public_key: bytes, now: datetime) -> None:
-        """Make `staged` what hosts see. Everything before the rename of the link is undone when it fails."""
-        self._trees.mkdir(parents=True, exist_ok=True)
-        tree = self._trees / f"{now.astimezone(UTC):%Y%m%dT%H%M%S}-{os.urandom(4).hex()}"
-        added: list[Path] = []
-        link = self.public / ".dists.new"
-        try:
-            for package in packages:
-                target = self.public / package.filename
-                if not target.exists():
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    added.append(target)
-                    _link_or_copy(staged / package.filename, target)
-            if not self.keyring.exists() or self.keyring.read_bytes() != public_key:
-                self.keyring.write_bytes(public_key)
-                self.keyring.chmod(0o644)
-            shutil.copytree(staged / "dists", tree / "dists", symlinks=False)
-            link.unlink(missing_ok=True)
-            link.symlink_to(Path(self._trees.name, tree.name, "dists"))
-            link.replace(self.public / "dists")
-        except BaseException:
-            link.unlink(missing_ok=True)
-            for path in added:
-                path.unlink(missing_ok=True)
-            shutil.rmtree(tree, ignore_errors=True)
-            _remove_empty_folders(self.public)
-            raise
-        self._clean(tree, packages)
-
-    def _clean(self, current: Path, packages: Sequence[BinaryPackage]) -> None:
-        """Remove trees that nobody sees and files that nobody lists."""
-        for tree in self._trees.iterdir():
-            if tree != current:
-                shutil.rmtree(tree, ignore_errors=True)
-        listed = {self.public / package.filename for package in packages}
-        for path in (self.public / "pool").rglob("*"):
-            if path.is_file() and path not in listed:
-                path.unlink()
-        _remove_empty_folders(self.public)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -307,7 +255,7 @@ class InternalRepository:
             for number, file in enumerate(files):
                 path = folder / str(number) / Path(file.package.filename).name
                 path.parent.mkdir()
-                _link_or_copy(file.path, path)
+                link_or_copy(file.path, path)
                 paths.append(path)
             yield paths
         finally:
@@ -349,16 +297,3 @@ def _require(proven: Adoption, expected: Sequence[CachedFile]) -> None:
                 f"{package.name} {package.version} did not come out of aptly as it went in.",
                 remedy="Nothing was published. Check the disk, then run the intake again.",
             )
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)  # another file system, or one without hard links
-
-
-def _remove_empty_folders(folder: Path) -> None:
-    for path in sorted((p for p in folder.rglob("*") if p.is_dir() and not p.is_symlink()), reverse=True):
-        if not any(path.iterdir()):
-            path.rmdir()

@@ -85,7 +85,7 @@ class Adoption:
         """The proof as JSON, for evidence: key, Release, indices, files."""
         return {
             "source": self.source.name,
-            "address": self.address,
+            "address": self.source.stated_address or self.address,
             "suite": self.source.suite,
             "origin": self.release.origin,
             "codename": self.release.codename,

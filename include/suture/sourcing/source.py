@@ -28,7 +28,8 @@ class AptSource:
 
     address: http(s) URL or folder of the repository's root (the parent of dists/). components, architectures: () means
     all that the Release file names; but where default_architecture is among those, only that one (and "all"). codename,
-    origin, label: None means not checked. max_age: how old a Release file without Valid-Until may be.
+    origin, label: None means not checked. max_age: how old a Release file without Valid-Until may be. stated_address: how
+    policy words the address (`machine`), for records; None: as it is.
     """
 
     name: str
@@ -44,6 +45,7 @@ class AptSource:
     label: str | None = None
     max_age: timedelta = DEFAULT_MAX_AGE
     contact: str | None = None
+    stated_address: str | None = None
 
     def __post_init__(self) -> None:
         if not _SUITE.match(self.suite) or ".." in self.suite:
@@ -89,4 +91,5 @@ def _source(entry: Mapping[str, Any], policy_dir: Path, machine_sources: Path) -
         label=entry.get("label"),
         max_age=timedelta(days=entry["max_age_days"]) if "max_age_days" in entry else DEFAULT_MAX_AGE,
         contact=entry.get("contact"),
+        stated_address=entry["address"],
     )

@@ -163,7 +163,7 @@ def test_an_adoption_that_fails_half_way_leaves_the_public_folder_as_it_was(
     if breaks == "sign":
         monkeypatch.setattr(SigningKey, "sign", lambda *a: (_ for _ in ()).throw(SigningError("no agent")))
     elif breaks == "promote":
-        monkeypatch.setattr("suture.sourcing.internal.shutil.copytree", fail)
+        monkeypatch.setattr("suture.sourcing.publishing.shutil.copytree", fail)
     elif breaks == "verify":
         monkeypatch.setattr(internal, "_require", lambda *a: (_ for _ in ()).throw(InternalRepositoryError("differs")))
     else:
