@@ -145,7 +145,7 @@ def count_impact(store: Store, settings: Settings, campaign: Campaign, until: da
     try:
         record = _clients_record(settings)
         if record is not None:
-            return impact_from_log([record.with_name(record.name + ".1"), record], min(begun), until)
+            return impact_from_log([record.with_name(f"{record.stem}.old{record.suffix}"), record], min(begun), until)
         policy = JudgePolicy.load(settings.policy_dir)
         rules = policy.for_service(campaign.plan.service)
         return impact_from_counters(
