@@ -8,10 +8,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-from suture.errors import SutureError
-
 from lab import fleet
 from lab.doctor import doctor
+from suture.errors import SutureError
 
 HOST_VERBS = ("start", "stop", "kill", "reboot", "cut_off", "reconnect")
 

@@ -40,11 +40,11 @@ class Archive:
 
 def read(apt: Path = APT, os_release: Path = Path("/etc/os-release")) -> Archive:
     """The archive that the machine's sources name. Raises MachineUnfitError when it has no main suite over HTTP."""
-    release = dict(
-        (name, value.strip().strip('"'))
+    release = {
+        name: value.strip().strip('"')
         for name, _, value in (line.partition("=") for line in os_release.read_text("utf-8").splitlines())
         if name
-    )
+    }
     codename, distribution = release.get("VERSION_CODENAME", ""), release.get("ID", "")
     sources = [found for found in parse_folder(apt) if found.uri.startswith(("http://", "https://"))]
     main = _pick(sources, codename)

@@ -30,7 +30,7 @@ from lab.namespace import Walls
 
 INSIDE = Path(__file__).with_name("inside")
 BASE_PACKAGES = (
-    "systemd", "systemd-sysv", "openssh-server", "python3", "python3-apt", "nftables", "iproute2", "procps",
+    "systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "python3-apt", "nftables", "iproute2", "procps",
     "rsyslog", "nginx-light", "prometheus-node-exporter", "restic", "needrestart", "ca-certificates", "curl",
     "gpgv", "util-linux-extra",
 )  # fmt: skip
@@ -56,7 +56,9 @@ class Built:
         return [self.layers[role], self.base]
 
 
-def build(layout: Layout, archive: Archive, app_package: Path, owner_uid: int | None, say: Callable[[str], None]) -> Built:
+def build(
+    layout: Layout, archive: Archive, app_package: Path, owner_uid: int | None, say: Callable[[str], None]
+) -> Built:
     """Everything the hosts boot from, unpacked under `layout.fleet`; quick when it is there already."""
     cache = layout.cache
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -81,6 +83,7 @@ def build(layout: Layout, archive: Archive, app_package: Path, owner_uid: int | 
             _unpack(layout, tarball, name, owner_uid, say)
             layers[role] = name
         _forget_old(cache)
+    _remove_unused(layout, [base, *layers.values()], owner_uid)
     return Built(base, layers)
 
 
@@ -172,7 +175,17 @@ def _unpack(layout: Layout, tarball: Path, name: str, owner_uid: int | None, say
         part = namespace.FOLDER_INSIDE / f"{name}.part"
         subprocess.run(["rm", "-rf", str(part)], check=True)
         part.mkdir()
-        tar = ["tar", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--exclude=./dev/*", "-C", str(part), "-xpf", "-"]
+        tar = [
+            "tar",
+            "--numeric-owner",
+            "--xattrs",
+            "--xattrs-include=*",
+            "--exclude=./dev/*",
+            "-C",
+            str(part),
+            "-xpf",
+            "-",
+        ]
         done = subprocess.run(tar, stdin=source, check=False)
         if done.returncode == 0:
             part.chmod(0o755)
@@ -188,6 +201,22 @@ def _unpack(layout: Layout, tarball: Path, name: str, owner_uid: int | None, say
             f"{tarball} could not be unpacked (status {status}).",
             remedy="Is the disk full? Else remove that file: the next run builds it anew.",
         )
+
+
+def _remove_unused(layout: Layout, used: list[str], owner_uid: int | None) -> None:
+    """Roots of earlier builds, and what a killed build left."""
+    kinds = ("base", *map(str, Role))
+    old = [path.name for path in layout.fleet.iterdir() if path.name not in used and path.name.split("-")[0] in kinds]
+    if (layout.fleet / "build").exists():
+        old.append("build")
+    if not old:
+        return
+
+    def inside() -> int:
+        paths = [str(namespace.FOLDER_INSIDE / name) for name in old]
+        return subprocess.run(["rm", "-rf", *paths], check=False).returncode
+
+    namespace.run_inside(Walls(layout.fleet, owner_uid, own_network=False), inside)
 
 
 def _proxy_options() -> Iterator[str]:

@@ -57,7 +57,10 @@ def make(name: str, owner_uid: int | None) -> Path:
     for path in (folder, folder / NURSERY):
         path.mkdir(exist_ok=True)
         if owner_uid is not None:
-            for entry in (path, *(path / file for file in ("cgroup.procs", "cgroup.threads", "cgroup.subtree_control"))):
+            for entry in (
+                path,
+                *(path / file for file in ("cgroup.procs", "cgroup.threads", "cgroup.subtree_control")),
+            ):
                 with contextlib.suppress(FileNotFoundError):
                     os.chown(entry, owner_uid, owner_uid)
     return folder

@@ -64,7 +64,9 @@ def _programs() -> Iterator[Finding]:
         missing |= {name: "uidmap" for name in ("newuidmap", "newgidmap") if shutil.which(name) is None}
     if missing:
         packages = " ".join(sorted(set(missing.values())))
-        yield Finding("programs", f"Missing: {', '.join(missing)}.", f"apt-get install --no-install-recommends {packages}")
+        yield Finding(
+            "programs", f"Missing: {', '.join(missing)}.", f"apt-get install --no-install-recommends {packages}"
+        )
 
 
 def _kernel() -> Iterator[Finding]:
@@ -108,7 +110,9 @@ def _room(home: Path | None) -> Iterator[Finding]:
         place = place.parent
     free_bytes = shutil.disk_usage(place).free
     if free_bytes < NEEDED_FREE_BYTES:
-        yield Finding("disk", f"{free_bytes / 2**30:.1f} GiB are free at {place}; 4 GiB are needed.", "Free some space.")
+        yield Finding(
+            "disk", f"{free_bytes / 2**30:.1f} GiB are free at {place}; 4 GiB are needed.", "Free some space."
+        )
     memory_bytes = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for line in Path("/proc/meminfo").read_text("ascii").splitlines():
         if line.startswith("MemAvailable:"):

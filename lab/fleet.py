@@ -237,7 +237,8 @@ def _check_machine(layout: Layout) -> None:
     findings = doctor(layout.home)
     if findings:
         raise MachineUnfitError(
-            "This machine cannot host the practice fleet: " + " ".join(f"{found.subject}: {found.problem}" for found in findings),
+            "This machine cannot host the practice fleet: "
+            + " ".join(f"{found.subject}: {found.problem}" for found in findings),
             remedy=" ".join(found.remedy for found in findings),
         )
 
@@ -303,7 +304,9 @@ def _order(layout: Layout, what: str, host: str | None, **details: str) -> Any:
             with connection.makefile("rb") as answers:
                 line = answers.readline()
     except OSError as error:
-        raise LabError(f"The practice fleet does not answer ({error}).", remedy=f"See {layout.supervisor_log}.") from error
+        raise LabError(
+            f"The practice fleet does not answer ({error}).", remedy=f"See {layout.supervisor_log}."
+        ) from error
     finally:
         os.close(folder)
     answer = json.loads(line or b'{"ok": false, "reason": "no answer"}')

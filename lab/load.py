@@ -150,7 +150,7 @@ async def _run(folder: Path, address: str, port: int) -> None:
             await asyncio.sleep(0.5)
             due_at = time.time()
             continue
-        due_at += random.expovariate(rate)  # noqa: S311 - traffic, not a secret
+        due_at += random.expovariate(rate)
         if due_at - now > 0:
             await asyncio.sleep(due_at - now)
         task = asyncio.create_task(_one(client, record, due_at))

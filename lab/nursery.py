@@ -222,7 +222,9 @@ class Nursery:
             raise Refusal(f"{host.plan.host.name} has no snapshot {tag!r}.")
         was_on = host.process is not None
         await self._empty(host)
+        host.folder.mkdir(parents=True)
         await _run("cp", "-a", "--reflink=auto", str(source), str(host.folder / "up"))
+        _note_stack(host)
         if was_on:
             await self._start(host)
 
@@ -306,6 +308,7 @@ class Nursery:
 
 def _mount_root(host: Running) -> None:
     root = host.folder / "mnt"
+    _forget_other_stack(host)
     for folder in ("up", "wk", "mnt"):
         (host.folder / folder).mkdir(parents=True, exist_ok=True)
     (host.folder / "up").chmod(0o755)
@@ -317,9 +320,24 @@ def _mount_root(host: Running) -> None:
         _write_file(root, file, users)
 
 
+def _forget_other_stack(host: Running) -> None:
+    """A disk over another base is worth nothing: its files would cover the wrong ones. It and its snapshots go."""
+    note = host.folder / "stack"
+    if note.exists() and note.read_text("utf-8").split() != list(host.plan.stack):
+        for path in (host.folder, TOP / "snapshots" / host.plan.host.name):
+            if path.exists():
+                shutil.rmtree(path)
+    host.folder.mkdir(parents=True, exist_ok=True)
+    _note_stack(host)
+
+
+def _note_stack(host: Running) -> None:
+    (host.folder / "stack").write_text(" ".join(host.plan.stack) + "\n", "utf-8")
+
+
 def _write_file(root: Path, file: HostFile, users: dict[str, tuple[int, int]]) -> None:
     """Write only what differs: the host's own layer stays small."""
-    path = root / file.path
+    path = _only_fitting(root, file.path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if file.link_to is not None:
         if not path.is_symlink():
@@ -338,6 +356,17 @@ def _write_file(root: Path, file: HostFile, users: dict[str, tuple[int, int]]) -
         os.chown(path, *owner)
     if entry.st_mode & 0o7777 != file.mode:
         path.chmod(file.mode)
+
+
+def _only_fitting(root: Path, pattern: str) -> Path:
+    """`etc/postgresql/*/main/x` → the path with the one folder that is there. Without a `*`: as it is."""
+    if "*" not in pattern:
+        return root / pattern
+    before, after = pattern.split("/*/", 1)
+    found = sorted(path for path in (root / before).iterdir() if path.is_dir())
+    if len(found) != 1:
+        raise FileNotFoundError(f"{before} of the host holds {len(found)} folders, not the one that {pattern} means")
+    return found[0] / after
 
 
 def _users_of(root: Path) -> dict[str, tuple[int, int]]:
@@ -409,7 +438,9 @@ def _describe(host: Running) -> dict[str, Any]:
         "booted_in_s": host.booted_in_s,
         "failure": host.failure,
         "address": host.plan.host.address,
-        "snapshots": sorted(path.name for path in folder.iterdir() if path.suffix != ".part") if folder.is_dir() else [],
+        "snapshots": sorted(path.name for path in folder.iterdir() if path.suffix != ".part")
+        if folder.is_dir()
+        else [],
     }
 
 

@@ -20,7 +20,10 @@ WANTS = "etc/systemd/system/multi-user.target.wants"
 
 @dataclass(frozen=True)
 class HostFile:
-    """One file of a host; `owner` is a user name of the host (its group too). `link_to`: a symbolic link instead."""
+    """One file of a host; in `path`, a `*` stands for the one folder that fits.
+
+    `owner` is a user name of the host (its group too). `link_to`: a symbolic link instead of a file.
+    """
 
     path: str
     content: str = ""
@@ -59,7 +62,9 @@ def files_of(host: Host, identity: Identity) -> list[HostFile]:
         found += _database(identity.database_password)
     if host.role is Role.APP:
         database = next(other for other in HOSTS if other.name == host.database)
-        dsn = f"host={database.address} dbname=portal user=portal password={identity.database_password} connect_timeout=2"
+        dsn = (
+            f"host={database.address} dbname=portal user=portal password={identity.database_password} connect_timeout=2"
+        )
         found.append(HostFile("etc/acme-portal/conf.d/lab.conf", f"[database]\ndsn = {dsn}\n", 0o640, "acme-portal"))
     return found
 
@@ -71,7 +76,11 @@ def _production_apps() -> list[Host]:
 def _haproxy() -> str:
     servers = "\n".join(f"  server {host.name} {host.address}:{PORTAL_PORT}" for host in _production_apps())
     text = (TEMPLATES / "haproxy.cfg").read_text("utf-8")
-    return text.replace("@LB_PORT@", str(LB_PORT)).replace("@EXPORTER_PORT@", str(EXPORTER_PORT)).replace("@SERVERS@", servers)
+    return (
+        text.replace("@LB_PORT@", str(LB_PORT))
+        .replace("@EXPORTER_PORT@", str(EXPORTER_PORT))
+        .replace("@SERVERS@", servers)
+    )
 
 
 def _prometheus() -> str:
@@ -93,6 +102,8 @@ def _database(password: str) -> list[HostFile]:
     unit = "lab-portal-database.service"
     return [
         HostFile("etc/lab/portal.sql", sql, 0o640, "postgres"),
+        HostFile("etc/lab/pg_hba.conf", (TEMPLATES / "pg_hba.conf").read_text("utf-8"), 0o640, "postgres"),
+        HostFile("etc/postgresql/*/main/conf.d/lab.conf", (TEMPLATES / "postgresql.conf").read_text("utf-8")),
         HostFile("etc/lab/prepare-database", (TEMPLATES / "prepare-database").read_text("utf-8"), 0o755),
         HostFile(f"etc/systemd/system/{unit}", (TEMPLATES / unit).read_text("utf-8")),
         HostFile(f"{WANTS}/{unit}", link_to=f"/etc/systemd/system/{unit}"),

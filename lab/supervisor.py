@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 # The forked nursery may not be able to read the interpreter's folder any more: what it loads late is loaded here.
-import concurrent.futures.thread
+import concurrent.futures.thread  # noqa: F401
 import encodings.ascii
 import encodings.idna
 import encodings.latin_1  # noqa: F401
@@ -19,6 +19,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -184,13 +185,13 @@ def _first_inside(plan: FleetPlan, ready: int) -> int:
             generator = _fork(lambda: load.main(folder, address, port))
 
 
-def _fork(main: object) -> int:
+def _fork(main: Callable[[], int]) -> int:
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            status = main()  # type: ignore[operator]
+            status = main()
         except BaseException:
             traceback.print_exc()
         finally:

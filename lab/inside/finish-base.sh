@@ -2,6 +2,7 @@
 set -eu
 root=$1
 
+# dbus and logind stay: `shutdown -r` (Ansible's reboot) asks logind and fails without it.
 # Each host gets its own identity when it is first booted.
 rm -f "$root"/etc/ssh/ssh_host_*
 : >"$root/etc/machine-id"
@@ -14,7 +15,7 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
     sys-fs-fuse-connections.mount proc-sys-fs-binfmt_misc.automount proc-sys-fs-binfmt_misc.mount \
     systemd-networkd.service systemd-resolved.service systemd-timesyncd.service systemd-modules-load.service \
     systemd-udevd.service systemd-udevd-kernel.socket systemd-udevd-control.socket systemd-udev-trigger.service \
-    systemd-logind.service systemd-binfmt.service kmod-static-nodes.service modprobe@.service getty.target \
+    systemd-binfmt.service kmod-static-nodes.service modprobe@.service getty.target \
     console-getty.service getty@.service systemd-firstboot.service systemd-pcrphase.service \
     prometheus-node-exporter-apt.timer prometheus-node-exporter-nvme.timer prometheus-node-exporter-mellanox-hca-temp.timer \
     prometheus-node-exporter-ipmitool-sensor.timer prometheus-node-exporter-smartmon.timer; do

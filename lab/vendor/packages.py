@@ -83,20 +83,23 @@ def build_package(release: Release, folder: Path) -> Path:
     return target
 
 
+def _source(name: str) -> str:
+    return (SOURCES / name).read_text("utf-8")
+
+
 def _contents(release: Release) -> dict[str, tuple[str | bytes, int]]:
-    read = lambda name: (SOURCES / name).read_text("utf-8")  # noqa: E731
-    program = read("portal.py").replace("@POOL@", read(release.pool).strip())
-    program = program.replace("@FILES@", read(release.files).strip()).replace("@VERSION@", release.version)
+    program = _source("portal.py").replace("@POOL@", _source(release.pool).strip())
+    program = program.replace("@FILES@", _source(release.files).strip()).replace("@VERSION@", release.version)
     changelog = gzip.compress(_changelog(release).encode(), mtime=0)
     return {
-        "DEBIAN/control": (read("control").replace("@VERSION@", release.version), 0o644),
+        "DEBIAN/control": (_source("control").replace("@VERSION@", release.version), 0o644),
         "DEBIAN/conffiles": ("/etc/acme-portal/portal.conf\n", 0o644),
-        "DEBIAN/postinst": (read("postinst"), 0o755),
-        "DEBIAN/prerm": (read("prerm"), 0o755),
-        "etc/acme-portal/portal.conf": (read("portal.conf"), 0o644),
-        "lib/systemd/system/acme-portal.service": (read("acme-portal.service"), 0o644),
+        "DEBIAN/postinst": (_source("postinst"), 0o755),
+        "DEBIAN/prerm": (_source("prerm"), 0o755),
+        "etc/acme-portal/portal.conf": (_source("portal.conf"), 0o644),
+        "lib/systemd/system/acme-portal.service": (_source("acme-portal.service"), 0o644),
         "usr/lib/acme-portal/portal.py": (program, 0o755),
-        "usr/share/acme-portal/files/price-list.txt": (read("price-list.txt"), 0o644),
+        "usr/share/acme-portal/files/price-list.txt": (_source("price-list.txt"), 0o644),
         "usr/share/doc/acme-portal/changelog.Debian.gz": (changelog, 0o644),
     }
 

@@ -87,7 +87,9 @@ def _write_tree(root: Path, packages: list[Path], moment: datetime) -> None:
     for package in packages:
         shutil.copy(package, pool / package.name)
     index = _run(["apt-ftparchive", "packages", f"pool/{COMPONENT}"], root)
-    machine = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+    machine = subprocess.run(
+        ["dpkg", "--print-architecture"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     for architecture in ("all", machine):
         target = root / "dists" / SUITE / COMPONENT / f"binary-{architecture}"
         target.mkdir(exist_ok=True)
@@ -99,7 +101,9 @@ def _write_tree(root: Path, packages: list[Path], moment: datetime) -> None:
         "Valid-Until": _debian_date(moment + VALID_FOR), "Description": "ACME products: security updates",
     }  # fmt: skip
     arguments = [f"-oAPT::FTPArchive::Release::{name}={value}" for name, value in options.items()]
-    release = _run(["apt-ftparchive", *arguments, "-oAPT::FTPArchive::DoByHash=false", "release", "."], root / "dists" / SUITE)
+    release = _run(
+        ["apt-ftparchive", *arguments, "-oAPT::FTPArchive::DoByHash=false", "release", "."], root / "dists" / SUITE
+    )
     lines = [line for line in release.decode().splitlines() if not line.startswith(("Date:", "Valid-Until:"))]
     dates = [f"Date: {options['Date']}", f"Valid-Until: {options['Valid-Until']}"]
     (root / "dists" / SUITE / "Release").write_text("\n".join([*lines[:4], *dates, *lines[4:]]) + "\n", "utf-8")
@@ -146,7 +150,9 @@ def _gpg(home: Path, *arguments: str) -> None:
     environment = {**os.environ, "GNUPGHOME": str(home)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
-        raise BuildError(f"gpg failed for the lab's vendor: {done.stderr.strip()}", remedy="Is gnupg whole (gpg, gpg-agent)?")
+        raise BuildError(
+            f"gpg failed for the lab's vendor: {done.stderr.strip()}", remedy="Is gnupg whole (gpg, gpg-agent)?"
+        )
 
 
 def _run(command: list[str], folder: Path) -> bytes:
