@@ -123,6 +123,14 @@ def _results(table: str, rows: list[Row], words: Mapping[str, Any]) -> list[dict
     return found
 
 
+def _series(pd: Any, column: str, rows: list[Row]) -> Any:
+    if column in _DATES:
+        return pd.Series([_seconds(row.get(column)) for row in rows], dtype="float64")
+    if column in _NUMBERS:
+        return pd.Series([row.get(column) for row in rows], dtype="float64")
+    return pd.Series([row.get(column) for row in rows], dtype=object)
+
+
 def _refuse_broken(table: str, result: Any) -> None:
     """An expectation that could not be evaluated has checked nothing: that is no pass."""
     info = result.exception_info or {}
@@ -144,11 +152,8 @@ def _validate(table: str, rows: list[Row], expectations: list[dict[str, Any]]) -
     gx = _great_expectations()
     import pandas as pd
 
-    frame = pd.DataFrame.from_records(rows, columns=list(COLUMNS[table])).astype(object)
-    for column in _NUMBERS & set(frame.columns):
-        frame[column] = frame[column].astype("float64")
-    for column in _DATES & set(frame.columns):
-        frame[column] = [_seconds(moment) for moment in frame[column]]
+    # Column by column: pandas would turn None into NaN, and so a missing text into a number.
+    frame = pd.DataFrame({column: _series(pd, column, rows) for column in COLUMNS[table]})
     for expectation in expectations:
         if expectation["kwargs"].get("column") in _DATES:
             for bound in {"min_value", "max_value"} & set(expectation["kwargs"]):

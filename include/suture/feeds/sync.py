@@ -144,7 +144,7 @@ def _page(fetcher: Fetcher, source: FeedSource, start: datetime, end: datetime, 
 def _records(store: Store, source: FeedSource, last: Any, now: datetime, sleep: Sleep) -> Copy:
     due = store.fetch_all(
         "feed/list_due_lookups",
-        {"source": source.name, "older_than": now - source.refresh, "limit": source.max_requests},
+        {"source": source.name, "older_than": now - source.refresh, "max_rows": source.max_requests},
     )
     if not due:
         return replace(_nothing(source), note="no record is due")

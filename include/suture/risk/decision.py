@@ -114,7 +114,8 @@ def decide(cves: Sequence[CveFacts], asset: AssetProfile, policy: RiskPolicy) ->
     scores = [cve.score for cve in decided if cve.score is not None]
     due = min((cve.due_by for cve in decided if cve.due_by), default=None)
     within = min(policy.deadlines[cve.priority] if cve.scored else policy.unscored_deadline for cve in decided)
-    others = f" {len(decided) - 1} more CVEs are less urgent or as urgent." if len(decided) > 1 else ""
+    more = len(decided) - 1
+    others = f" It names {more} more {'CVE, not' if more == 1 else 'CVEs, none'} more urgent." if more else ""
     return Decision(
         priority=worst.priority,
         score=max(scores, default=None),

@@ -119,7 +119,7 @@ def kev_ids(store: Store) -> list[str]:
 
 
 def quarantine(store: Store) -> list[dict[str, Any]]:
-    return store.fetch_all("feed/list_feed_quarantine", {"source": None, "limit": 100})
+    return store.fetch_all("feed/list_feed_quarantine", {"source": None, "max_rows": 100})
 
 
 def test_a_good_copy_is_taken_in_and_asked_for_conditionally_afterwards(store: Store, server: Script) -> None:

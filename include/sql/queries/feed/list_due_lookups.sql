@@ -15,4 +15,4 @@ LEFT JOIN cve_lookup ON named.cve_id = cve_lookup.cve_id AND cve_lookup.source =
 LEFT JOIN cve ON named.cve_id = cve.cve_id AND cve.source = 'cve5'
 WHERE cve_lookup.looked_up_at IS NULL OR cve_lookup.looked_up_at <= %(older_than)s
 ORDER BY cve_lookup.looked_up_at NULLS FIRST, named.cve_id
-LIMIT %(limit)s
+LIMIT %(max_rows)s

@@ -7,4 +7,4 @@ SELECT
 FROM feed_quarantine
 WHERE %(source)s::text IS NULL OR source = %(source)s
 ORDER BY quarantine_id DESC
-LIMIT %(limit)s
+LIMIT %(max_rows)s

@@ -4,5 +4,6 @@ SELECT
     row.cve_id,
     row.relation
 FROM jsonb_to_recordset(%(rows)s) AS row (advisory_id text, cve_id text, relation text)
-ON CONFLICT (advisory_id, cve_id) DO UPDATE SET relation = excluded.relation
+ON CONFLICT (
+    advisory_id, cve_id) DO UPDATE SET relation = excluded.relation
 WHERE advisory_cve.relation <> excluded.relation

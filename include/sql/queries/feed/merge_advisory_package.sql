@@ -5,5 +5,6 @@ SELECT
     row.version,
     row.architecture
 FROM jsonb_to_recordset(%(rows)s) AS row (advisory_id text, package text, version text, architecture text)
-ON CONFLICT (advisory_id, package, architecture) DO UPDATE SET version = excluded.version
+ON CONFLICT (
+    advisory_id, package, architecture) DO UPDATE SET version = excluded.version
 WHERE advisory_package.version <> excluded.version

@@ -7,14 +7,16 @@ SELECT
     row.base_score,
     row.severity,
     row.dated_at
-FROM jsonb_to_recordset(%(rows)s) AS row (
-    cve_id text,
-    source text,
-    cvss_version text,
-    vector text,
-    base_score numeric,
-    severity text,
-    dated_at timestamptz
-)
+FROM
+    jsonb_to_recordset(%(rows)s)
+        AS row (
+            cve_id text,
+            source text,
+            cvss_version text,
+            vector text,
+            base_score numeric,
+            severity text,
+            dated_at timestamptz
+        )
 ON CONFLICT (cve_id, source, cvss_version, vector) DO UPDATE
-SET base_score = excluded.base_score, severity = excluded.severity, dated_at = excluded.dated_at
+    SET base_score = excluded.base_score, severity = excluded.severity, dated_at = excluded.dated_at

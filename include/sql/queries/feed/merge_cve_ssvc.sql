@@ -6,13 +6,15 @@ SELECT
     row.technical_impact,
     row.dated_at,
     row.source
-FROM jsonb_to_recordset(%(rows)s) AS row (
-    cve_id text, exploitation text, automatable text, technical_impact text, dated_at timestamptz, source text
-)
+FROM
+    jsonb_to_recordset(%(rows)s)
+        AS row (
+            cve_id text, exploitation text, automatable text, technical_impact text, dated_at timestamptz, source text
+        )
 ON CONFLICT (cve_id) DO UPDATE
-SET
-    exploitation = excluded.exploitation,
-    automatable = excluded.automatable,
-    technical_impact = excluded.technical_impact,
-    dated_at = excluded.dated_at,
-    source = excluded.source
+    SET
+        exploitation = excluded.exploitation,
+        automatable = excluded.automatable,
+        technical_impact = excluded.technical_impact,
+        dated_at = excluded.dated_at,
+        source = excluded.source

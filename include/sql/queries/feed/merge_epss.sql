@@ -5,12 +5,14 @@ SELECT
     row.percentile,
     row.score_date,
     row.model_version
-FROM jsonb_to_recordset(%(rows)s) AS row (
-    cve_id text, probability double precision, percentile double precision, score_date date, model_version text
-)
+FROM
+    jsonb_to_recordset(%(rows)s)
+        AS row (
+            cve_id text, probability double precision, percentile double precision, score_date date, model_version text
+        )
 ON CONFLICT (cve_id) DO UPDATE
-SET
-    probability = excluded.probability,
-    percentile = excluded.percentile,
-    score_date = excluded.score_date,
-    model_version = excluded.model_version
+    SET
+        probability = excluded.probability,
+        percentile = excluded.percentile,
+        score_date = excluded.score_date,
+        model_version = excluded.model_version

@@ -6,16 +6,18 @@ SELECT
     row.known_ransomware,
     row.name,
     %(snapshot_id)s
-FROM jsonb_to_recordset(%(rows)s) AS row (
-    cve_id text, date_added date, due_date date, known_ransomware boolean, name text
-)
+FROM
+    jsonb_to_recordset(%(rows)s)
+        AS row (
+            cve_id text, date_added date, due_date date, known_ransomware boolean, name text
+        )
 ON CONFLICT (cve_id) DO UPDATE
-SET
-    date_added = excluded.date_added,
-    due_date = excluded.due_date,
-    known_ransomware = excluded.known_ransomware,
-    name = excluded.name,
-    snapshot_id = excluded.snapshot_id
-WHERE
+    SET
+        date_added = excluded.date_added,
+        due_date = excluded.due_date,
+        known_ransomware = excluded.known_ransomware,
+        name = excluded.name,
+        snapshot_id = excluded.snapshot_id
+    WHERE
     (kev.date_added, kev.due_date, kev.known_ransomware, kev.name)
     IS DISTINCT FROM (excluded.date_added, excluded.due_date, excluded.known_ransomware, excluded.name)

@@ -10,13 +10,13 @@ SELECT
     %(now)s
 FROM jsonb_to_recordset(%(rows)s) AS row (cve_id text, status text, reason text, etag text, content_sha256 text)
 ON CONFLICT (cve_id, source) DO UPDATE
-SET
+    SET
     -- A record that was good stays found: what came now is quarantined, the good one stands.
-    status = CASE
-        WHEN cve_lookup.status = 'found' AND excluded.status <> 'found' THEN cve_lookup.status ELSE excluded.status
-    END,
-    reason = excluded.reason,
-    etag = coalesce(excluded.etag, cve_lookup.etag),
-    content_sha256 = coalesce(excluded.content_sha256, cve_lookup.content_sha256),
-    snapshot_id = excluded.snapshot_id,
-    looked_up_at = excluded.looked_up_at
+        status = CASE
+            WHEN cve_lookup.status = 'found' AND excluded.status <> 'found' THEN cve_lookup.status ELSE excluded.status
+        END,
+        reason = excluded.reason,
+        etag = coalesce(excluded.etag, cve_lookup.etag),
+        content_sha256 = coalesce(excluded.content_sha256, cve_lookup.content_sha256),
+        snapshot_id = excluded.snapshot_id,
+        looked_up_at = excluded.looked_up_at

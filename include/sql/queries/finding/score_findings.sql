@@ -2,18 +2,31 @@
 -- is raised later gets its own time from now, but never a later deadline than before. While a feed is stale
 -- (may_lower FALSE) a priority is never lowered.
 WITH decision AS (
-    SELECT * FROM jsonb_to_recordset(%(decisions)s) AS row (
-        advisory_id text,
-        asset_group text,
-        criticality text,
-        exposure text,
-        priority text,
-        priority_rank integer,
-        score numeric,
-        within_hours double precision,
-        due_by timestamptz,
-        reasons jsonb
-    )
+    SELECT
+        row.advisory_id,
+        row.asset_group,
+        row.criticality,
+        row.exposure,
+        row.priority,
+        row.priority_rank,
+        row.score,
+        row.within_hours,
+        row.due_by,
+        row.reasons
+    FROM
+        jsonb_to_recordset(%(decisions)s)
+            AS row (
+                advisory_id text,
+                asset_group text,
+                criticality text,
+                exposure text,
+                priority text,
+                priority_rank integer,
+                score numeric,
+                within_hours double precision,
+                due_by timestamptz,
+                reasons jsonb
+            )
 ),
 
 ranked AS (

@@ -1,4 +1,4 @@
--- Open findings on production hosts that no live campaign carries, where the fixed version was not retired for the group.
+-- Open findings on production hosts that no live campaign carries, whose fixed version was not retired for the group.
 SELECT
     finding.finding_id,
     finding.host_id,

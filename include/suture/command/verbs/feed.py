@@ -55,7 +55,7 @@ def status(args: argparse.Namespace) -> int:
     policy = FeedsPolicy.load(settings.policy_dir)
     with Store.connect(settings.require_warehouse()) as store:
         found = feed_health(store, policy, now=datetime.now(UTC))
-        kept = store.fetch_all("feed/list_feed_quarantine", {"source": None, "limit": 200}) if args.quarantine else []
+        kept = store.fetch_all("feed/list_feed_quarantine", {"source": None, "max_rows": 200}) if args.quarantine else []
     if args.json:
         document = {"feeds": [_plain(asdict(health)) for health in found]}
         print(json.dumps(document | ({"quarantine": _plain(kept)} if args.quarantine else {}), indent=2))
