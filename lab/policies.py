@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from lab import archive, layout
 from lab.archive import Archive
 from lab.layout import Layout
 from suture.settings import PROJECT_ROOT
@@ -28,13 +29,18 @@ SNAPSHOT_DATE = "2026-11-23"  # of lab/feeds; see its README
 Change = Callable[[dict[str, Any]], None]
 
 
-def render(layout: Layout, archive: Archive, *, now: datetime | None = None) -> Path:
+def render_here() -> Path:
+    """Render for this clone's fleet, which must be up."""
+    return render(layout.prepare(), archive.read())
+
+
+def render(place: Layout, source: Archive, *, now: datetime | None = None) -> Path:
     """Write the lab's policies; their folder. The window keeps the phase it was given at first."""
-    folder = layout.home / "policy"
+    folder = place.home / "policy"
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted((PROJECT_ROOT / "include" / "policy").glob("*.yaml")):
         shutil.copyfile(path, folder / path.name)
-    described = json.loads(layout.description.read_text("utf-8"))
+    described = json.loads(place.description.read_text("utf-8"))
     changes: Mapping[str, Change] = {
         "assets.yaml": _assets,
         "windows.yaml": lambda found: _windows(found, _first_opening(folder, now or datetime.now(UTC))),
@@ -42,7 +48,7 @@ def render(layout: Layout, archive: Archive, *, now: datetime | None = None) -> 
         "judge.yaml": lambda found: found.update(prometheus_url=described["prometheus_url"]),
         "backup.yaml": lambda found: found.update(lead_minutes=60, wait_minutes=30, poll_seconds=2),
         "planning.yaml": _planning,
-        "sources.yaml": lambda found: _sources(found, layout, archive, described["vendor_url"]),
+        "sources.yaml": lambda found: _sources(found, place, source, described["vendor_url"]),
         "feeds.yaml": lambda found: _feeds(found, described),
     }
     for name, change in changes.items():
@@ -96,13 +102,13 @@ def _planning(found: dict[str, Any]) -> None:
         rule["asset_groups"] = ["web"]
 
 
-def _sources(found: dict[str, Any], layout: Layout, archive: Archive, vendor_url: str) -> None:
-    if archive.security is None or archive.distribution != "debian":
+def _sources(found: dict[str, Any], place: Layout, distribution: Archive, vendor_url: str) -> None:
+    if distribution.security is None or distribution.distribution != "debian":
         found["sources"] = [source for source in found["sources"] if source["name"] != "debian-security"]
     for source in found["sources"]:
         if source["name"] == "debian-security":
-            source.update(suite=f"{archive.codename}-security", codename=f"{archive.codename}-security")
-    keyring = layout.vendor / "keyring.gpg"
+            source.update(suite=f"{distribution.codename}-security", codename=f"{distribution.codename}-security")
+    keyring = place.vendor / "keyring.gpg"
     found["sources"].append(
         {
             "name": "lab-vendor",

@@ -108,6 +108,7 @@ def up(with_lab: bool = False, *, port_base: int | None = None, overrides: Mappi
             _start(here)
         if with_lab:
             _lab("up")
+            importlib.import_module("lab.policies").render_here()
         wait_healthy(here)
     users = {user.name: user.duty for user in credentials.USERS}
     passwords = here.secrets_dir / credentials.PASSWORDS

@@ -24,7 +24,7 @@ def register(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from suture.command import stack
+    from suture.command import os_packages, stack
     from suture.command.demo.narration import Narrator
     from suture.command.demo.scenario import Demo
     from suture.settings import Settings
@@ -32,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
     narrator = Narrator()
     narrator.stage("Setting up PostgreSQL, Airflow and the practice fleet")
+    os_packages.require()
     running = stack.up(with_lab=True)
     narrator.say(f"All of it runs (after {running.took_s:.0f} s).")
     narrator.look("UI", running.ui_url)
