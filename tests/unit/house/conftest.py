@@ -69,11 +69,11 @@ print("LOADED " + json.dumps({
 
 
 @pytest.fixture(scope="session")
-def airflow_view(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What Airflow loads from dags/ and plugins/, without a database."""
+def airflow_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of an Airflow of its own, without a database, on this project's DAGs and plugins."""
     home = tmp_path_factory.mktemp("airflow")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "SUTURE"))}
-    environment = {
+    return {
         **kept,
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -83,9 +83,14 @@ def airflow_view(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "PYTHONPATH": f"{PROJECT_ROOT / 'include'}:{PROJECT_ROOT / 'plugins'}",
         "SUTURE_HOME": str(home / "suture"),
     }
+
+
+@pytest.fixture(scope="session")
+def airflow_view(airflow_environment: dict[str, str]) -> dict[str, Any]:
+    """What Airflow loads from dags/ and plugins/."""
     done = subprocess.run(
         [sys.executable, "-c", LOADER, str(PROJECT_ROOT / "dags"), str(PROJECT_ROOT / "plugins")],
-        env=environment, capture_output=True, text=True, timeout=180, check=False,
+        env=airflow_environment, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     lines = [line for line in done.stdout.splitlines() if line.startswith("LOADED ")]
     assert lines, f"Airflow could not load the house:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import Any
 
@@ -25,3 +26,33 @@ def test_loading_the_plugin_does_not_load_the_pages(airflow_view: dict[str, Any]
     """Every task process loads plugins; only the API server should pay for FastAPI and Airflow's security."""
     assert "suture_airflow.ui" in airflow_view["plugin_modules"]
     assert "suture_airflow.ui.pages" not in airflow_view["plugin_modules"]
+
+
+MOUNTER = """
+import sys
+sys.modules.pop("suture_plugin", None)
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from airflow.api_fastapi.app import init_plugins
+app = FastAPI()
+init_plugins(app)
+client = TestClient(app, raise_server_exceptions=False)
+print("ANSWERS", *[client.get(path).status_code for path in ("/suture/", "/suture/feeds", "/suture/docs")])
+from airflow import plugins_manager
+print("VIEWS", *[view["url_route"] for view in plugins_manager._get_ui_plugins()[0]])
+"""
+
+
+def test_the_api_server_mounts_the_pages_closed_to_strangers(airflow_environment: dict[str, str]) -> None:
+    """As the API server does it: Airflow's own init_plugins, no session."""
+    done = subprocess.run(
+        [sys.executable, "-c", MOUNTER],
+        env=airflow_environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    assert "ANSWERS 401 401 404" in lines, done.stdout[-1000:] + done.stderr[-3000:]
+    assert "VIEWS suture suture-feeds" in lines

@@ -22,10 +22,11 @@ def _name(path: Path) -> str:
 
 
 def _used() -> dict[str, set[str]]:
+    """Who names each query. A test may have one of its own to look with."""
     known = {_name(path) for path in FILES}
     pattern = re.compile(r"[\"']([a-z_]+/[a-z_0-9]+)([\"'{])")
     found: dict[str, set[str]] = {name: set() for name in known}
-    for path in python_files("include/suture", "plugins", "lab"):
+    for path in python_files("include/suture", "plugins", "lab", "tests"):
         for name, end in pattern.findall(path.read_text("utf-8")):
             # f"feed/merge_{table}": one of a family
             for used in [other for other in known if other.startswith(name)] if end == "{" else known & {name}:
