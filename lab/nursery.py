@@ -323,7 +323,8 @@ def _mount_root(host: Running) -> None:
 def _forget_other_stack(host: Running) -> None:
     """A disk over another base is worth nothing: its files would cover the wrong ones. It and its snapshots go."""
     note = host.folder / "stack"
-    if note.exists() and note.read_text("utf-8").split() != list(host.plan.stack):
+    known = note.read_text("utf-8").split() if note.exists() else []
+    if host.folder.exists() and known != list(host.plan.stack):
         for path in (host.folder, TOP / "snapshots" / host.plan.host.name):
             if path.exists():
                 shutil.rmtree(path)
