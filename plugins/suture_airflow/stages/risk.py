@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from suture.feeds import FeedsPolicy, require_fresh
+from airflow.sdk.exceptions import AirflowSkipException
+
+from suture.feeds import FeedsPolicy, require_fresh, stale_feeds
 from suture.inventory.matching import match_all
 from suture.model.assets import AssetRegister
 from suture.risk import planning
@@ -47,11 +49,18 @@ def score_findings() -> str:
 
 @translated
 def plan_campaigns() -> list[str]:
-    """The ids of the campaigns that were planned now."""
+    """The ids of the campaigns that were planned now.
+
+    Stale data fails the task; data that never came (a new installation) skips it: there is nothing to plan from yet.
+    """
     settings = Settings.load()
     now = datetime.now(UTC)
     with open_store() as store:
-        require_fresh(store, FeedsPolicy.load(settings.policy_dir), now=now)
+        feeds = FeedsPolicy.load(settings.policy_dir)
+        new = [feed.source for feed in stale_feeds(store, feeds, now=now) if feed.well_at is None]
+        if new:
+            raise AirflowSkipException(f"{', '.join(new)} was never loaded: nothing is planned before feed_sync has run.")
+        require_fresh(store, feeds, now=now)
         return planning.plan_campaigns(
             store,
             planning.PlanningPolicy.load(settings.policy_dir),
