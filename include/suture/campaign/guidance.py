@@ -11,18 +11,18 @@ _S = CampaignState
 NEXT_STEP: Mapping[CampaignState, str] = {
     _S.PLANNED: "signature_validation proves its packages; nothing to do.",
     _S.VALIDATED: "staging_test patches and tests the staging pair; nothing to do.",
-    _S.REJECTED: "Read which proof failed, mend the source, then run feed_sync: risk_scoring plans again.",
+    _S.REJECTED: "Read which proof failed, mend the source, then `./suture campaign replan`.",
     _S.TESTED: "Two named people answer under Browse, Required Actions (release_approval).",
-    _S.TEST_FAILED: "Read the failed test's report, mend the cause, then plan again.",
+    _S.TEST_FAILED: "Read the failed test's report, mend the cause, then `./suture campaign replan`.",
     _S.APPROVED: "backup_coordination proves backups; canary_rollout waits for the maintenance window. Nothing to do.",
-    _S.DECLINED: "Ask those who declined; plan again, or let a newer campaign take its place.",
+    _S.DECLINED: "Ask those who declined, then `./suture campaign replan`, or leave it.",
     _S.ROLLING_OUT: "canary_rollout patches ring by ring; watch its run.",
     _S.HALTED: "Read the reason. Trigger rollback for it, or mend the cause and clear the failed gate's task.",
     _S.VERIFIED: "compliance_reporting writes the report and closes it; nothing to do.",
     _S.CLOSED: "Nothing: it is done. A rollback can still be started.",
     _S.ROLLING_BACK: "rollback restores the hosts in dependency order; watch its run.",
     _S.ROLLED_BACK: "Hold the post-mortem: a new check keeps the same failure from coming back.",
-    _S.SUPERSEDED: "Nothing: look at the newer campaign.",
+    _S.SUPERSEDED: "Nothing: its findings are planned in a newer campaign.",
 }
 
 DAG_OF: Mapping[CampaignState, str | None] = {

@@ -78,7 +78,7 @@ def blast_radius(store: Store, settings: Settings, campaign_id: str, *, now: dat
     return {
         "campaign": view["campaign"],
         "next": view["next"],
-        "can_start": state in ROLLBACK_FROM,
+        "can_start": state in ROLLBACK_FROM and bool(touched),
         "hosts": hosts,
         "hosts_in_campaign": sum(1 for host in view["hosts"] if host["environment"] == "production"),
         "changes": touched,
