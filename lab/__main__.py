@@ -20,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(_run(options))
     except SutureError as error:
+        if options.verb in ("boot", "purge"):
+            print(json.dumps({"message": error.message, "remedy": error.remedy}))
+            return 1
         print(f"lab: {error}", file=sys.stderr)
         return 1
 
@@ -30,6 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("up", help="start the fleet").add_argument("hosts", nargs="*")
     verbs.add_parser("down", help="end it").add_argument("--purge", action="store_true", help="remove its disks too")
     verbs.add_parser("status", help="what runs").add_argument("--json", action="store_true")
+    for verb in ("boot", "purge"):  # fleet.up() and fleet.down() run these in a process of their own
+        verbs.add_parser(verb)
     verbs.add_parser("doctor", help="what this machine lacks").add_argument("--json", action="store_true")
     verbs.add_parser("renew", help="hosts as they were when built").add_argument("hosts", nargs="*")
     verbs.add_parser("publish", help="the vendor publishes these versions").add_argument("versions", nargs="+")
@@ -54,6 +59,8 @@ def _run(options: argparse.Namespace) -> int:
         print(f"The practice fleet is up ({time.monotonic() - started_at:.1f} s).")
     elif verb == "down":
         fleet.down(purge=options.purge)
+    elif verb in ("boot", "purge"):
+        getattr(fleet, verb)()
     elif verb == "status":
         return _status(as_json=options.json)
     elif verb == "doctor":

@@ -40,6 +40,7 @@ ROLE_PACKAGES = {
     Role.DB: ("postgresql",),
     Role.OBS: ("prometheus",),
 }
+GONE = "gone"
 BUILD_PATIENCE_S = 1800
 KEPT_BUILDS = 12  # tarballs in the cache: two releases' worth of base and layers, and some
 
@@ -205,18 +206,30 @@ def _unpack(layout: Layout, tarball: Path, name: str, owner_uid: int | None, say
 
 def _remove_unused(layout: Layout, used: list[str], owner_uid: int | None) -> None:
     """Roots of earlier builds, and what a killed build left."""
-    kinds = ("base", *map(str, Role))
+    kinds = ("base", "build", GONE, *map(str, Role))
     old = [path.name for path in layout.fleet.iterdir() if path.name not in used and path.name.split("-")[0] in kinds]
-    if (layout.fleet / "build").exists():
-        old.append("build")
-    if not old:
+    remove(layout, old, owner_uid)
+
+
+def remove(layout: Layout, names: list[str], owner_uid: int | None) -> None:
+    """Remove entries of the fleet's folder, from inside the walls: they belong to uids that only those map.
+
+    Renamed first: what a killed removal leaves has no name that anybody trusts.
+    """
+    if not names:
         return
 
     def inside() -> int:
-        paths = [str(namespace.FOLDER_INSIDE / name) for name in old]
-        return subprocess.run(["rm", "-rf", *paths], check=False).returncode
+        gone = []
+        for name in names:
+            path = namespace.FOLDER_INSIDE / name
+            target = path if name.startswith(GONE) else path.with_name(f"{GONE}-{name}")
+            path.replace(target)
+            gone.append(str(target))
+        return subprocess.run(["rm", "-rf", "--one-file-system", *gone], check=False).returncode
 
-    namespace.run_inside(Walls(layout.fleet, owner_uid, own_network=False), inside)
+    if namespace.run_inside(Walls(layout.fleet, owner_uid, own_network=False), inside) != 0:
+        raise BuildError(f"{', '.join(names)} in {layout.fleet} could not be removed.")
 
 
 def _proxy_options() -> Iterator[str]:

@@ -25,15 +25,15 @@ from typing import Any
 import psutil
 
 from lab import archive as archives
-from lab import base, cgroup, identity, namespace, supervisor, vendor
+from lab import base, cgroup, identity, supervisor, vendor
 from lab import layout as layouts
 from lab.doctor import doctor
 from lab.errors import LabError, MachineUnfitError
 from lab.hosts import GATEWAY, HOSTS, find
 from lab.layout import Layout
-from lab.namespace import Walls
 from lab.nursery import FleetPlan, HostPlan
 from lab.roles import files_of
+from suture.settings import PROJECT_ROOT
 
 BOOT_SCRIPT = Path(__file__).with_name("inside") / "boot-host.sh"
 FIRST_VERSIONS = ("1.0.0",)
@@ -58,7 +58,8 @@ def up(*, hosts: Iterable[str] | None = None) -> dict[str, Any]:
         if not _runs(layout):
             _check_machine(layout)
             _clean_leftovers(layout)
-            _start(layout)
+            _in_fresh_process("boot")
+            _wait_for_orders(layout)
         for name in wanted:
             _order(layout, "start", name)
         _wait_up(layout, wanted)
@@ -74,7 +75,7 @@ def down(*, purge: bool = False) -> None:
         _end(layout)
         _clean_leftovers(layout)
         if purge and layout.fleet.exists():
-            _remove_fleet_folder(layout)
+            _in_fresh_process("purge")
 
 
 def status() -> dict[str, Any]:
@@ -172,7 +173,10 @@ def set_load(rate_per_s: float) -> None:
 # How it is done
 
 
-def _start(layout: Layout) -> None:
+def boot() -> None:
+    """Build what is missing and leave a supervisor running. For `python -m lab boot`: it forks into namespaces, which
+    a process with threads (a test runner, a server) must not do; up() runs it in a fresh one."""
+    layout = layouts.prepare()
     owner_uid = layout.uid_base if os.getuid() == 0 else None
     archive = archives.read()
     for folder in (layout.fleet, layout.run, layout.load_log.parent):
@@ -196,7 +200,6 @@ def _start(layout: Layout) -> None:
     )
     say(f"Booting {len(HOSTS)} hosts.")
     supervisor.start(layout, plan, archive, owner_uid)
-    _wait_for_orders(layout)
 
 
 def _describe(layout: Layout, archive: archives.Archive) -> None:
@@ -280,16 +283,26 @@ def _clean_leftovers(layout: Layout) -> None:
     layout.supervisor_record.unlink(missing_ok=True)
 
 
-def _remove_fleet_folder(layout: Layout) -> None:
-    """From inside the walls: the files belong to uids that only they map to."""
+def purge() -> None:
+    """Remove the fleet's folder. For `python -m lab purge`, like boot()."""
+    layout = layouts.prepare()
     owner_uid = layout.uid_base if os.getuid() == 0 else None
-
-    def inside() -> int:
-        names = [str(path) for path in namespace.FOLDER_INSIDE.iterdir()]
-        return subprocess.run(["rm", "-rf", "--one-file-system", *names], check=False).returncode
-
-    namespace.run_inside(Walls(layout.fleet, owner_uid, own_network=False), inside)
+    base.remove(layout, [path.name for path in layout.fleet.iterdir()], owner_uid)
     shutil.rmtree(layout.fleet, ignore_errors=True)
+
+
+def _in_fresh_process(verb: str) -> None:
+    """`python -m lab VERB`, with its progress on our standard error; raises its LabError here."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", verb], cwd=PROJECT_ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        try:
+            failure = json.loads(done.stdout)
+        except ValueError:
+            failure = {"message": f"`python -m lab {verb}` ended with status {done.returncode}.", "remedy": None}
+        raise LabError(failure["message"], remedy=failure["remedy"])
 
 
 def _order(layout: Layout, what: str, host: str | None, **details: str) -> Any:

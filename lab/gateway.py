@@ -36,6 +36,7 @@ from lab.archive import Archive
 FETCH_PATIENCE_S = 60
 PASSED_ON = ("If-Modified-Since", "If-None-Match", "Range", "If-Range")
 PASSED_BACK = ("Content-Length", "Content-Type", "Last-Modified", "ETag", "Content-Range", "Accept-Ranges")
+NVD_SNAPSHOT = "nvd.json"
 NVD_PAGE = 2000  # the API's own maximum, and its default
 
 
@@ -67,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_bytes(b"The gateway of a Suture practice fleet.\n", "text/plain; charset=utf-8")
         elif parts[0] == "archive" and len(parts) > 2:
             self.from_archive(parts[1], url.path.split("/", 3)[3])
-        elif parts[:2] == ["feeds", "nvd"] and parts[-2:] == ["cves", "2.0"]:  # NVD's address: no file is behind it
+        elif parts == ["feeds", NVD_SNAPSHOT] and url.query:
             self.nvd_page(parse_qs(url.query))
         elif parts[0] in self.server.served.folders:
             self.send_file(self.server.served.folders[parts[0]], parts[1:])
@@ -160,15 +161,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def nvd_page(self, query: dict[str, list[str]]) -> None:
         """A page of the CVE API 2.0: startIndex, resultsPerPage, cveId."""
-        folder = self.server.served.folders["feeds"]
+        snapshot = self.server.served.folders["feeds"] / NVD_SNAPSHOT
         try:
             start = int(query.get("startIndex", ["0"])[0])
             size = min(int(query.get("resultsPerPage", [str(NVD_PAGE)])[0]), NVD_PAGE)
-            snapshot = _nvd_snapshot(folder)
         except ValueError:
             self.refuse(HTTPStatus.NOT_FOUND, "startIndex and resultsPerPage are numbers.")  # NVD answers 404 as well
             return
-        if snapshot is None or start < 0 or size < 1:
+        if not snapshot.is_file() or start < 0 or size < 1:
             self.refuse(HTTPStatus.NOT_FOUND, "There is no NVD snapshot here, or no such page.")
             return
         document = _read_json(snapshot, snapshot.stat().st_mtime_ns)
@@ -284,12 +284,6 @@ def serve_in_threads(*servers: Gateway | UnixGateway) -> None:
 def _kind_of(path: Path) -> str:
     kind, encoding = mimetypes.guess_type(path.name)
     return "application/gzip" if encoding == "gzip" else kind or "application/octet-stream"
-
-
-def _nvd_snapshot(feeds: Path) -> Path | None:
-    """The newest JSON file of the NVD snapshot."""
-    found = sorted((feeds / "nvd").glob("*.json"))
-    return found[-1] if found else None
 
 
 @lru_cache(maxsize=4)
