@@ -51,7 +51,6 @@ def test_what_a_host_is_told_is_never_evaluated(fleet: Any, run_on: Any, tmp_pat
 
 
 def test_the_fence_lets_only_us_through_and_opens_again(fleet: Any, run_on: Any) -> None:
-    assert "portal" in fleet("lb1", f"curl -s -m 3 http://{HOST}:8081/version || echo no portal")
     report = run_on(Phase.FENCE, HOST).reports[HOST]
     try:
         assert report["fenced"]

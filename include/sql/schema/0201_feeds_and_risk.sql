@@ -37,7 +37,7 @@ CREATE TABLE campaign_number (
 );
 
 -- Which hosts run which source package in a version older than an advisory's fix. Distinct (source package, version)
--- pairs are compared once and fanned out to hosts. Packages that are removed (config-files, not-installed) do not count.
+-- pairs are compared once and fanned out to hosts. Removed packages (config-files, not-installed) do not count.
 CREATE VIEW vulnerable_host_source AS
 WITH installed AS (
     SELECT

@@ -44,7 +44,7 @@ MEANING: Mapping[CampaignState, str] = {
     CampaignState.TESTED: "The staging pair was patched, tested, rolled back and patched again.",
     CampaignState.TEST_FAILED: "A test on staging failed. Read its report, mend the cause, then `./suture campaign replan`.",
     CampaignState.APPROVED: "Two named people released exactly this plan. It waits for its maintenance window.",
-    CampaignState.DECLINED: "The release was rejected or nobody answered in time: silence is no. `./suture campaign replan` asks anew.",
+    CampaignState.DECLINED: "The release was rejected, or nobody answered in time: silence is no. See `./suture campaign replan`.",
     CampaignState.ROLLING_OUT: "Hosts are being patched, ring by ring, each ring judged before the next.",
     CampaignState.HALTED: "A gate stopped the rollout. Nothing moves until a person or the rollback acts.",
     CampaignState.VERIFIED: "Every host was verified after its patch; the report is due.",

@@ -1,4 +1,4 @@
-"""Sources as the warehouse holds them: what was seen of each, which intakes were decided, which versions are retired."""
+"""Sources as the warehouse holds them: what was seen of each, which intakes were decided, what is retired."""
 
 from __future__ import annotations
 
