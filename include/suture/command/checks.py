@@ -46,7 +46,7 @@ def steps(*, fast: bool, pytest_arguments: Sequence[str]) -> list[Step]:
     return [
         ruff,
         mypy,
-        Step("sqlfluff", (python, "-m", "sqlfluff", "lint", "include/sql")),
+        Step("sqlfluff", (python, "-m", "sqlfluff", "lint", "--processes", "2", "include/sql")),
         Step("ansible-lint", (python, "-m", "ansiblelint", "--offline", "-q", "include/playbooks")),
         Step("docs", (python, "-m", "suture.command.main", "docs", "--check")),
         pytest,

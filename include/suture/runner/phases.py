@@ -9,7 +9,8 @@ The rules:
 3. A host that has finished this step for this plan is not touched again; the report that it gave stands.
 4. A report is believed only as far as it proves what it says: a host that says `done` and shows other versions than
    the plan's has failed.
-5. Patches go in batches of the plan's `max_unavailable`; after a batch with a failed or lost host no further batch
+5. Patches go in batches of the plan's `max_unavailable` (on staging all at once); after a batch with a failed or
+   lost host no further batch
    is started.
 6. A lost host is `unknown`: not failed, not done. The next try looks before it acts.
 7. Each host's end is a step and an evidence record in one transaction.
@@ -211,7 +212,8 @@ class _Work:
         )
 
     def _next_batch(self, waiting: Sequence[str]) -> tuple[list[str], list[str]]:
-        size = max(1, self.campaign.plan.max_unavailable) if self.step.batched else len(waiting)
+        staging = set(waiting) <= set(self.campaign.plan.hosts(Ring.STAGING))  # nobody is served from there
+        size = max(1, self.campaign.plan.max_unavailable) if self.step.batched and not staging else len(waiting)
         return list(waiting[:size]), list(waiting[size:])
 
     def _run_batch(self, batch: Sequence[str]) -> tuple[dict[str, Report], dict[str, str], dict[str, str]]:

@@ -82,7 +82,7 @@ def record_intake(
 
 def list_intakes(store: Store, *, campaign_id: str | None = None, limit: int = 100) -> list[Row]:
     """Newest first; of one campaign, or of all (None)."""
-    return store.fetch_all("intake/list_intakes", {"campaign_id": campaign_id, "limit": limit})
+    return store.fetch_all("intake/list_intakes", {"campaign_id": campaign_id, "max_rows": limit})
 
 
 def retire_version(

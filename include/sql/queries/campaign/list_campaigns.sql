@@ -14,7 +14,7 @@ SELECT
     jsonb_array_length(plan -> 'packages') AS packages,
     (
         SELECT count(*) FROM campaign_host
-        WHERE campaign_host.campaign_id = campaign.campaign_id AND ring <> 'staging'
+        WHERE campaign_host.campaign_id = campaign.campaign_id AND campaign_host.ring <> 'staging'
     ) AS hosts
 FROM campaign
 WHERE %(state)s::text IS NULL OR state = %(state)s

@@ -11,4 +11,4 @@ SELECT
 FROM intake
 WHERE %(campaign_id)s::text IS NULL OR campaign_id = %(campaign_id)s
 ORDER BY decided_at DESC, intake_id DESC
-LIMIT %(limit)s
+LIMIT %(max_rows)s
