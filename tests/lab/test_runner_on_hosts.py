@@ -106,11 +106,14 @@ def test_a_backup_is_restored_and_compared(fleet: Any, run_on: Any) -> None:
 
 
 def test_a_killed_task_leaves_nothing_here_and_the_next_try_waits_for_the_host(
-    fleet: Callable[..., str], tmp_path: Path
+    fleet: Callable[..., str], run_on: Any, tmp_path: Path
 ) -> None:
-    """A job of 6 s runs on the host when the task dies; the next claim waits for it, and its token ends the old one."""
+    """Something holds the host's lock when the task dies waiting for it. The next try waits, too; and what the dead one
+    left waiting on the host is refused, however late it gets its turn.
+    """
     token = seen_token(fleet, HOST) + 1
-    fleet(HOST, "mkdir -p /var/lib/suture && flock /var/lib/suture/lease.lock sleep 12 >/dev/null 2>&1 &")
+    fleet(HOST, "systemd-run --quiet flock /var/lib/suture/lease.lock sleep 45")
+    held_until = time.monotonic() + 40
     task = tmp_path / "task.py"
     task.write_text(
         f"""
@@ -137,14 +140,19 @@ runner.run(PlaybookRun(Phase.FENCE, ({HOST!r},), brief), log=print)
         stderr=output,
     )
     deadline = time.monotonic() + 60
-    while "Claim the host with" not in (tmp_path / "log").read_text():
+    while not any(p.name() == "ssh" for p in psutil.Process(process.pid).children(recursive=True)):
         assert time.monotonic() < deadline, (tmp_path / "log").read_text()
         time.sleep(0.1)
+    time.sleep(3)  # long enough that the claim waits on the host
     mine = psutil.Process(process.pid).children(recursive=True)
-    assert any(p.name() == "ssh" for p in mine)
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 3
     assert [p for p in mine if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    second = run_on(Phase.RELEASE, HOST, token=token + 1, holder="try 2")
+    assert second.failed == {}
+    assert time.monotonic() >= held_until
+    time.sleep(2)
+    assert seen_token(fleet, HOST) == token + 1
     assert fleet(HOST, "nft list table inet suture_fence 2>&1 || true").startswith("Error")
 
 
