@@ -143,18 +143,23 @@ class Probe:
         self.connection = None
 
     def check(self):
+        """Ask the database. A connection that it closed meanwhile (it was restarted) is opened anew, once."""
         with self.lock:
+            kept = self.connection is not None
             try:
-                if self.connection is None:
-                    self.connection = psycopg2.connect(self.dsn, connect_timeout=2)
-                    self.connection.autocommit = True
-                with self.connection.cursor() as cursor:
-                    cursor.execute("SELECT 1 FROM orders LIMIT 1")
+                self.ask()
             except psycopg2.Error:
-                connection, self.connection = self.connection, None
-                if connection is not None:
-                    connection.close()
-                raise
+                self.connection = None
+                if not kept:
+                    raise
+                self.ask()
+
+    def ask(self):
+        if self.connection is None:
+            self.connection = psycopg2.connect(self.dsn, connect_timeout=2)
+            self.connection.autocommit = True
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM orders LIMIT 1")
 
 
 class Server(ThreadingHTTPServer):
