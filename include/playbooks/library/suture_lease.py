@@ -42,7 +42,10 @@ def main() -> None:
                 lease = {name: values[name] for name in ("token", "holder", "campaign_id")}
                 suture_job.write_atomically(suture_job.lease_path(), json.dumps(lease))
     except (suture_job.StaleTokenError, suture_job.LockBusyError) as error:
-        module.fail_json(msg=f"The lease does not hold: {error}.")
+        module.fail_json(
+            msg=f"The lease does not hold: {error}. A newer run holds the host; where there is none (a warehouse that was"
+            " set up anew), inventory_sync learns the host's token and the next try is above it."
+        )
     module.exit_json(changed=changed, token=values["token"], waited_seconds=round(time.monotonic() - started, 3))
 
 
