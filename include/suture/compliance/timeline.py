@@ -5,12 +5,14 @@ A record whose action has no sentence here is told by its own words; nothing is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 Grounds = Mapping[str, Any]
+_HOST_STEP = re.compile(r"^host_(?P<step>\w+)_(?P<status>running|done|failed|unknown)$")
 MAX_FACTS, MAX_FACT_CHARACTERS = 4, 120
 
 
@@ -37,6 +39,9 @@ def entries(records: Iterable[Mapping[str, Any]]) -> list[Entry]:
 def sentence(record: Mapping[str, Any]) -> str:
     """What happened, in one sentence."""
     grounds: Grounds = record["grounds"] if isinstance(record["grounds"], Mapping) else {}
+    step = _HOST_STEP.match(record["action"])
+    if step is not None:
+        return _host_step(record["subject"], step["step"], step["status"], grounds)
     tell = _SENTENCES.get(record["action"])
     told = tell(grounds) if tell else None
     return told or _plain(record["action"], record["subject"], grounds)
@@ -90,6 +95,24 @@ _SENTENCES: Mapping[str, Callable[[Grounds], str | None]] = {
     "approval_refused": _refused,
     "report_written": _report,
 }
+
+
+def _host_step(subject: str, step: str, status: str, grounds: Grounds) -> str:
+    """'app1: patch done; 14 packages changed, restarted rsyslog.service.'"""
+    host, words = subject.partition(":")[2] or subject, step.replace("_", " ")
+    parts = [f"{host}: {words} {status}"]
+    changes, restarted, backup = (grounds.get(name) for name in ("changes", "restarted", "backup"))
+    if isinstance(changes, Mapping | list) and changes:
+        parts.append(f"{len(changes)} packages changed")
+    if isinstance(restarted, list) and restarted:
+        parts.append(f"restarted {', '.join(map(str, restarted[:MAX_FACTS]))}" + (" …" if len(restarted) > MAX_FACTS else ""))
+    if isinstance(backup, Mapping):
+        parts.append(f"snapshot {str(backup.get('snapshot_ref'))[:8]} read back and restored")
+    if grounds.get("reason"):
+        parts.append(str(grounds["reason"]))
+    if grounds.get("counted") is False:
+        parts.append("a newer try has taken over: not counted")
+    return _ended("; ".join(parts))
 
 
 def _plain(action: str, subject: str, grounds: Grounds) -> str:
