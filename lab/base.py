@@ -92,9 +92,11 @@ def _build_base(archive: Archive, tarball: Path) -> None:
     main = archive.main
     line = f"deb [signed-by={keyring_of(main)}] {main.uri} {main.suite} main"
     with tempfile.TemporaryDirectory(prefix="suture-base-") as scratch:
-        # A relative name keeps spaces in the clone's path out of the hook's shell.
+        # A copy under a plain name: the clone's path may hold spaces, or be closed to the uid that runs the hook.
+        Path(scratch).chmod(0o755)
         hook = Path(scratch) / "finish-base.sh"
         shutil.copy(INSIDE / "finish-base.sh", hook)
+        hook.chmod(0o644)
         part = tarball.with_suffix(".part")
         command = [
             "mmdebstrap", "--quiet", f"--mode={'root' if os.getuid() == 0 else 'unshare'}", "--variant=minbase",
