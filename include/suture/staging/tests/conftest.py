@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import testinfra
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # include/: this pytest runs from a folder of its own
 
 
 @cache
@@ -21,6 +24,20 @@ def brief() -> dict[str, Any]:
 @cache
 def reach(name: str) -> Any:
     return testinfra.get_host(f"ssh://{name}", ssh_config=brief()["ssh_config"], controlpersist=30, timeout=15)
+
+
+@cache
+def installed(name: str) -> dict[str, tuple[str, str]]:
+    """What dpkg says of every package of a host, asked once: package → (status, version)."""
+    shown = reach(name).run("dpkg-query -W -f %s", "${Package}\t${db:Status-Abbrev}\t${Version}\n")
+    assert shown.rc == 0, f"dpkg-query failed on {name}: {shown.stderr[-300:]}"
+    lines = [line.split("\t") for line in shown.stdout.splitlines()]
+    return {package: (status.strip(), version) for package, status, version in lines}
+
+
+@pytest.fixture
+def packages(subject: tuple[str, Any]) -> dict[str, tuple[str, str]]:
+    return installed(subject[0])
 
 
 @pytest.fixture
