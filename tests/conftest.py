@@ -7,7 +7,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from suture.command.postgres import EmbeddedPostgres
 from suture.settings import Settings
@@ -52,15 +54,25 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
         server.destroy()
 
 
+@pytest.fixture(scope="session")
+def maintenance(postgres: EmbeddedPostgres) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """One connection that makes the tests' databases: a process for each would cost half a second a test."""
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        yield connection
+
+
 @pytest.fixture
-def warehouse_url(postgres: EmbeddedPostgres, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of an empty, migrated database that only this test knows."""
+def warehouse_url(
+    postgres: EmbeddedPostgres, maintenance: psycopg.Connection[tuple[object, ...]], request: pytest.FixtureRequest
+) -> str:
+    """The URL of an empty, migrated database that only this test knows. It goes with the server, at the end."""
     name = f"test_{abs(hash(request.node.nodeid)) % 10**12}"
-    postgres.create_database(name, template=TEMPLATE)
-    try:
-        yield postgres.dsn(name)
-    finally:
-        postgres.drop_database(name)
+    maintenance.execute(
+        sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+            sql.Identifier(name), sql.Identifier(TEMPLATE)
+        )
+    )
+    return postgres.dsn(name)
 
 
 @pytest.fixture
