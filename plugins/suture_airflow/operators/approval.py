@@ -19,6 +19,7 @@ from suture_airflow.translation import campaign_of
 from suture_airflow.warehouse import open_store
 
 OPTIONS = {"Approve": APPROVE, "Reject": REJECT}
+COMMENT_LENGTH = 2000
 
 
 class ReleaseApprovalOperator(HITLOperator):
@@ -59,7 +60,7 @@ class ReleaseApprovalOperator(HITLOperator):
             answer = super().execute_complete(context, event)
         except HITLTimeoutError:
             self._decline(campaign_id, f"Nobody of the {self.seat} seat answered in time: silence is no.")
-        approver = str((answer["responded_by_user"] or {}).get("id", ""))
+        approver = str((answer["responded_by_user"] or {}).get("id") or "unknown")
         decision = OPTIONS[answer["chosen_options"][0]]
         gate = Gate.load(Settings.load().policy_dir)
         try:
@@ -72,7 +73,7 @@ class ReleaseApprovalOperator(HITLOperator):
                     approver=approver,
                     decision=decision,
                     plan_hash=self.plan_hash,
-                    comment=(answer["params_input"] or {}).get("comment"),
+                    comment=_comment(answer["params_input"]),
                 )
         except SutureError as error:
             if isinstance(error, ApprovalError):
@@ -87,6 +88,12 @@ class ReleaseApprovalOperator(HITLOperator):
         with open_store() as store:
             decline(store, campaign_id, why)
         raise AirflowFailException(f"{campaign_id} is declined: {why} To try again, plan it anew.")
+
+
+def _comment(form: Any) -> str | None:
+    """What was typed. The API lets any JSON through; a text that PostgreSQL refuses must not lose the answer."""
+    said = (form or {}).get("comment")
+    return None if said is None else str(said).replace("\0", "\N{REPLACEMENT CHARACTER}")[:COMMENT_LENGTH]
 
 
 def decline(store: Store, campaign_id: str, why: str) -> None:
