@@ -6,12 +6,13 @@ The rules of this room:
   without its suffix: `store.fetch_all("campaign/list_campaigns", {...})`.
 - Values travel as bind parameters, `%(name)s`, never as text in the statement.
 - Outside `transaction()` each statement commits by itself; inside it, all or nothing.
-- A lost connection or a serialisation conflict is a `StoreUnavailableError`: trying again may help.
+- A lost connection or a serialisation conflict is a `StoreUnavailableError`: trying again may help. The statement that
+  found the connection lost fails; the next one outside a transaction gets a new connection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from types import TracebackType
@@ -54,14 +55,25 @@ def query_text(name: str) -> str:
 class Store:
     """One connection. Not shared between threads. Use as a context manager, or call close()."""
 
-    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+    def __init__(self, connection: psycopg.Connection[Row], *, again: Callable[[], psycopg.Connection[Row]]) -> None:
         self._connection = connection
+        self._again = again
+        self._given_up = False
+        self._depth = 0  # of nested transactions: inside one, a lost connection must not be replaced
 
     @classmethod
     def connect(cls, dsn: str, *, application_name: str = "suture") -> Store:
         """Open a connection to the warehouse at `dsn` (a PostgreSQL URL). Raises StoreUnavailableError."""
+
+        def open_connection() -> psycopg.Connection[Row]:
+            return cls._open(dsn, application_name)
+
+        return cls(open_connection(), again=open_connection)
+
+    @staticmethod
+    def _open(dsn: str, application_name: str) -> psycopg.Connection[Row]:
         try:
-            connection = psycopg.connect(
+            return psycopg.connect(
                 dsn,
                 autocommit=True,
                 row_factory=dict_row,
@@ -74,9 +86,9 @@ class Store:
                 f"The warehouse cannot be reached: {str(error).strip()}.",
                 remedy="Check that PostgreSQL runs (`./suture status`) and that SUTURE_WAREHOUSE_URL is right.",
             ) from error
-        return cls(connection)
 
     def close(self) -> None:
+        self._given_up = True
         self._connection.close()
 
     def __enter__(self) -> Store:
@@ -90,26 +102,36 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All statements inside commit together, or none does. May be nested (savepoints)."""
-        with _translated("transaction"), self._connection.transaction():
-            yield
+        with _translated("transaction"), self._alive().transaction():
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+
+    def _alive(self) -> psycopg.Connection[Row]:
+        """The connection, or a new one where it was lost outside a transaction."""
+        if self._connection.broken and not (self._depth or self._given_up):
+            self._connection = self._again()
+        return self._connection
 
     def fetch_all(self, query: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         with _translated(query):
-            return self._connection.execute(query_text(query), _bound(params)).fetchall()
+            return self._alive().execute(query_text(query), _bound(params)).fetchall()
 
     def fetch_one(self, query: str, params: Mapping[str, Any] | None = None) -> Row | None:
         """The first row, or None when there is none."""
         with _translated(query):
-            return self._connection.execute(query_text(query), _bound(params)).fetchone()
+            return self._alive().execute(query_text(query), _bound(params)).fetchone()
 
     def execute(self, query: str, params: Mapping[str, Any] | None = None) -> int:
         """Run a statement; the number of rows it touched."""
         with _translated(query):
-            return self._connection.execute(query_text(query), _bound(params)).rowcount
+            return self._alive().execute(query_text(query), _bound(params)).rowcount
 
     def execute_many(self, query: str, rows: Iterable[Mapping[str, Any]]) -> int:
         """Run a statement once a row (pipelined, one transaction); rows touched in all."""
-        with _translated(query), self._connection.transaction(), self._connection.cursor() as cursor:
+        with _translated(query), self._alive().transaction(), self._connection.cursor() as cursor:
             cursor.executemany(query_text(query), [_bound(row) for row in rows])
             return max(cursor.rowcount, 0)
 
@@ -121,7 +143,7 @@ class Store:
         count = 0
         with (
             _translated(f"copy into {table}"),
-            self._connection.transaction(),
+            self._alive().transaction(),
             self._connection.cursor() as cursor,
             cursor.copy(statement) as copy,
         ):

@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 
-from suture.campaign import CampaignState, move
+from suture.campaign import CampaignState, fetch_campaign, move
 from suture.campaign.lifecycle import StaleMoveError
 from suture.errors import BadInputError
 from suture.evidence import verify_rows
+from suture.runner import phases
 from suture.runner.interface import Phase, RunCancelledError
 from suture.runner.phases import PhaseFailedError, PhaseUnknownError, run_phase, touched_hosts
 from suture.runner.simulator import Fault, FleetSimulator
 from suture.settings import Settings
-from suture.store import Store, leases, steps
+from suture.store import Store, StoreUnavailableError, leases, steps
 from suture.store.leases import LeaseHeldError, LeaseLostError
 from tests.unit.runner.fleet import CAMPAIGN, NEW, OLD, PLAN, make_fleet, rolling_out, with_repository
 
@@ -159,8 +160,52 @@ def test_a_try_that_lost_its_lease_stops_and_its_word_does_not_count(
         leases.acquire(store, "app1", holder="try 2", campaign_id=CAMPAIGN)
         return run(given, **rest)
 
-    fleet.run = overtaken  # type: ignore[method-assign]
+    fleet.run = overtaken  # type: ignore[method-assign, assignment]
     with pytest.raises(LeaseLostError):
+        patch(store, fleet, installation, ring="canary")
+    assert fleet.fleet["app1"].packages["nginx"] == OLD
+
+
+class _Restarts:
+    """A warehouse that cuts its clients off while a host is patched; `pg_terminate_backend` is what a client sees of it."""
+
+    def __init__(self, store: Store, fleet: FleetSimulator, url: str) -> None:
+        self._run, self._store, self._url = fleet.run, store, url
+
+    def __call__(self, given: Any, *, tick: Any, **rest: Any) -> Any:
+        pid = self._store._connection.info.backend_pid
+        with Store.connect(self._url) as other:
+            other._connection.execute("SELECT pg_terminate_backend(%s)", [pid])
+        for _ in range(3):
+            tick()
+        return self._run(given, tick=tick, **rest)
+
+
+def test_a_restart_of_the_warehouse_neither_stops_a_run_nor_loses_its_end(
+    store: Store, fleet: FleetSimulator, installation: Settings, warehouse_url: str
+) -> None:
+    rolling_out(store)
+    fleet.run = _Restarts(store, fleet, warehouse_url)  # type: ignore[method-assign, assignment]
+    said: list[str] = []
+    outcome = patch(store, fleet, installation, ring="canary", log=said.append).require_ok()
+    assert list(outcome.done) == ["app1"]
+    assert any("The lease still holds" in line for line in said)
+    plan_hash = fetch_campaign(store, CAMPAIGN).plan_hash
+    assert [step.status for step in steps.list_steps(store, CAMPAIGN, plan_hash)] == [steps.StepStatus.DONE]
+    leases.acquire(store, "app1", holder="somebody else", campaign_id=None)  # it was given back
+
+
+def test_a_warehouse_that_stays_away_stops_the_run_before_its_lease_ends(
+    store: Store, fleet: FleetSimulator, installation: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rolling_out(store)
+
+    def away(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailableError("away")
+
+    monkeypatch.setattr(leases, "renew", away)
+    monkeypatch.setattr(phases, "OUTAGE_SECONDS", 0.0)
+    with pytest.raises(StoreUnavailableError):
         patch(store, fleet, installation, ring="canary")
     assert fleet.fleet["app1"].packages["nginx"] == OLD
 
