@@ -31,7 +31,7 @@ from suture_airflow.sensors.window import MaintenanceWindowSensor
     doc_md=__doc__,
 )
 def backup_coordination():
-    await_backup_time = MaintenanceWindowSensor(task_id="await_backup_time", before="backup_lead")
+    await_backup_time = MaintenanceWindowSensor(task_id="await_backup_time", before="backup_lead", retries=2)
     back_up_hosts = AnsiblePhaseOperator(
         task_id="back_up_hosts",
         phase="backup",

@@ -41,8 +41,8 @@ RINGS = ("canary", "ring_1", "ring_2", "ring_3")
     doc_md=__doc__,
 )
 def canary_rollout():
-    await_window = MaintenanceWindowSensor(task_id="await_window")
-    require_backup = BackupProofSensor(task_id="require_backup")
+    await_window = MaintenanceWindowSensor(task_id="await_window", retries=2)
+    require_backup = BackupProofSensor(task_id="require_backup", retries=2)
 
     @task(retries=2)
     def start_rollout(**context):
@@ -80,7 +80,7 @@ def canary_rollout():
             AnsiblePhaseOperator(
                 task_id=f"verify_{ring}", phase="verify", ring=ring, pool="suture_ansible", retries=1
             ),
-            JudgeSensor(task_id=f"judge_{ring}", ring=ring),
+            JudgeSensor(task_id=f"judge_{ring}", ring=ring, retries=2),
         ]
 
     started = start_rollout()

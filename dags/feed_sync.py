@@ -44,7 +44,7 @@ def feed_sync():
         return feeds.sync_feed(source)
 
     # One feed that is down must not keep the others' news from risk scoring; its own task is red.
-    @task(outlets=[ADVISORIES], trigger_rule="all_done")
+    @task(outlets=[ADVISORIES], trigger_rule="all_done", retries=1)
     def publish_advisories():
         return feeds.freshness()
 
