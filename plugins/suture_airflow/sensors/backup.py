@@ -74,7 +74,11 @@ class BackupProofSensor(BaseOperator):
 
     @translated
     def _pass(self, campaign_id: str, proof: ProofOfBackup) -> dict[str, Any]:
-        grounds = {"backups": dict(proof.proven), "patch_start": proof.patch_start.isoformat()}
+        grounds = {
+            "backups": dict(proof.proven),
+            "patch_start": proof.patch_start.isoformat(),
+            "sentence": proof.sentence,
+        }
         with open_store() as store:
             evidence.record(
                 store,

@@ -71,7 +71,7 @@ class MaintenanceWindowSensor(BaseOperator):
                     action="window_opened",
                     subject=f"campaign:{campaign_id}",
                     campaign_id=campaign_id,
-                    grounds=dict(admission.as_json()),
+                    grounds={**admission.as_json(), "sentence": admission.sentence},
                 )
                 return dict(admission.as_json())
             if not lead:
