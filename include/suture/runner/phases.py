@@ -32,14 +32,13 @@ from suture.errors import BadInputError, SutureError
 from suture.model import Ring
 from suture.runner.briefs import Policies, write_brief
 from suture.runner.claims import contradiction
+from suture.runner.held_leases import HeldLeases
 from suture.runner.interface import Phase, PlaybookResult, PlaybookRun, Report, Runner, quiet
 from suture.settings import Settings
-from suture.store import Store, StoreUnavailableError, backups, leases, steps
-from suture.store.leases import Lease, LeaseLostError
+from suture.store import Store, backups, leases, steps
+from suture.store.leases import Lease
 from suture.store.steps import StepStatus
 
-RENEW_SECONDS = 15.0
-OUTAGE_SECONDS = leases.TIME_TO_LIVE.total_seconds() - 10.0  # so long after the last renewal the lease surely holds
 LEASE_WAIT = timedelta(seconds=90)  # longer than a lease lives: a killed try's lease has expired by then
 TOUCHED = "touched"
 PRODUCTION = "production"
@@ -179,9 +178,6 @@ class _Work:
         self.log = log
         self.lease_wait = lease_wait
         self.timeout = timeout
-        self._held_at = 0.0
-        self._next_renewal = 0.0
-        self._waits = False
 
     def through(self, hosts: Sequence[str]) -> PhaseOutcome:
         started = time.monotonic()
@@ -225,6 +221,7 @@ class _Work:
         granted = leases.acquire_all(
             self.store, batch, holder=self.holder, campaign_id=self.campaign.campaign_id, wait=self.lease_wait
         )
+        held = HeldLeases(self.store, list(granted.values()), self.log)
         try:
             brief = write_brief(
                 phase=self.step.phase,
@@ -244,49 +241,11 @@ class _Work:
                 campaign_id=self.campaign.campaign_id,
                 timeout=self.timeout,
             )
-            self._held_at = time.monotonic()
-            result = self.runner.run(run, log=self.log, tick=lambda: self._renew(list(granted.values())))
-            self._await_store(list(granted.values()))
+            result = self.runner.run(run, log=self.log, tick=held.renew)
+            held.await_store()
             return self._conclude(result, granted)
         finally:
-            self._give_back(list(granted.values()))
-
-    def _give_back(self, held: Sequence[Lease]) -> None:
-        try:
-            leases.release(self.store, held)
-        except StoreUnavailableError:
-            self.log("The leases could not be given back: they expire by themselves.")
-
-    def _renew(self, held: Sequence[Lease]) -> None:
-        now = time.monotonic()
-        if now < self._next_renewal:
-            return
-        try:
-            leases.renew(self.store, held)
-        except StoreUnavailableError as error:
-            if now - self._held_at >= OUTAGE_SECONDS:
-                raise
-            if not self._waits:
-                self.log(f"{error} The lease still holds: the run goes on, and asks again.")
-            self._waits = True
-            return
-        self._held_at, self._next_renewal, self._waits = now, now + RENEW_SECONDS, False
-
-    def _await_store(self, held: Sequence[Lease]) -> None:
-        """Wait for a warehouse that is restarting: what the hosts have told is to be recorded. Raises
-        StoreUnavailableError when it does not come back."""
-        deadline = time.monotonic() + OUTAGE_SECONDS
-        while True:
-            try:
-                leases.renew(self.store, held)
-            except LeaseLostError:
-                return  # recorded all the same, as what does not count
-            except StoreUnavailableError:
-                if time.monotonic() >= deadline:
-                    raise
-                time.sleep(1.0)
-            else:
-                return
+            held.give_back()
 
     def _conclude(
         self, result: PlaybookResult, granted: Mapping[str, Lease]

@@ -9,7 +9,7 @@ from suture.campaign import CampaignState, fetch_campaign, move
 from suture.campaign.lifecycle import StaleMoveError
 from suture.errors import BadInputError
 from suture.evidence import verify_rows
-from suture.runner import phases
+from suture.runner import held_leases
 from suture.runner.interface import Phase, RunCancelledError
 from suture.runner.phases import PhaseFailedError, PhaseUnknownError, run_phase, touched_hosts
 from suture.runner.simulator import Fault, FleetSimulator
@@ -189,7 +189,7 @@ def test_a_restart_of_the_warehouse_neither_stops_a_run_nor_loses_its_end(
     said: list[str] = []
     outcome = patch(store, fleet, installation, ring="canary", log=said.append).require_ok()
     assert list(outcome.done) == ["app1"]
-    assert any("The lease still holds" in line for line in said)
+    assert any("The leases still hold" in line for line in said)
     plan_hash = fetch_campaign(store, CAMPAIGN).plan_hash
     assert [step.status for step in steps.list_steps(store, CAMPAIGN, plan_hash)] == [steps.StepStatus.DONE]
     leases.acquire(store, "app1", holder="somebody else", campaign_id=None)  # it was given back
@@ -204,7 +204,7 @@ def test_a_warehouse_that_stays_away_stops_the_run_before_its_lease_ends(
         raise StoreUnavailableError("away")
 
     monkeypatch.setattr(leases, "renew", away)
-    monkeypatch.setattr(phases, "OUTAGE_SECONDS", 0.0)
+    monkeypatch.setattr(held_leases, "OUTAGE_SECONDS", 0.0)
     with pytest.raises(StoreUnavailableError):
         patch(store, fleet, installation, ring="canary")
     assert fleet.fleet["app1"].packages["nginx"] == OLD
