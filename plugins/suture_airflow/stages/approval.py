@@ -8,7 +8,7 @@ from suture.campaign import CampaignState, fetch_campaign, move
 from suture.campaign.approvals import Gate, require_release
 from suture.campaign.briefing import release_briefing
 from suture.settings import Settings
-from suture_airflow.translation import campaign_of, translated
+from suture_airflow.translation import campaign_of, moved_before, translated
 from suture_airflow.warehouse import open_store
 
 
@@ -26,6 +26,8 @@ def release(context: Any) -> list[str]:
     with open_store() as store:
         campaign = fetch_campaign(store, campaign_of(context))
         approvers = require_release(store, campaign, Gate.load(Settings.load().policy_dir))
+        if moved_before(campaign, CampaignState.APPROVED):
+            return approvers
         move(
             store,
             campaign.campaign_id,

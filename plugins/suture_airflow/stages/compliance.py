@@ -11,7 +11,7 @@ from suture.campaign import CampaignState, fetch_campaign, move
 from suture.compliance import report
 from suture.errors import SutureError
 from suture.settings import Settings
-from suture_airflow.translation import campaign_of, translated
+from suture_airflow.translation import campaign_of, moved_before, translated
 from suture_airflow.warehouse import open_store
 
 
@@ -41,6 +41,8 @@ def close_campaign(context: Any) -> str:
     campaign_id = campaign_of(context)
     with open_store() as store:
         campaign = fetch_campaign(store, campaign_id)
+        if moved_before(campaign, CampaignState.CLOSED):
+            return campaign_id
         if campaign.state is not CampaignState.VERIFIED:
             raise AirflowSkipException(f"{campaign_id} is {campaign.state}: there is nothing to close.")
         move(

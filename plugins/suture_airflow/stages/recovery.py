@@ -23,7 +23,7 @@ from suture.store import Store
 from suture.store.steps import list_steps
 from suture.telemetry import Prometheus, impact_from_counters, impact_from_log
 from suture_airflow.clock import utc_now
-from suture_airflow.translation import failed_tasks, translated
+from suture_airflow.translation import failed_tasks, moved_before, translated
 from suture_airflow.warehouse import open_store
 
 ACTOR = "suture:rollback"
@@ -84,6 +84,8 @@ def conclude(context: Any) -> str:
     campaign_id, reason = _form(context["params"])
     with open_store() as store:
         campaign = fetch_campaign(store, campaign_id)
+        if moved_before(campaign, CampaignState.ROLLED_BACK):
+            return campaign_id
         plan = rollback_plan_of(store, campaign, settings.policy_dir)
         for source_package, source_version in plan.retired:
             retire(
@@ -97,9 +99,7 @@ def conclude(context: Any) -> str:
                 now=now,
             )
         impact = count_impact(store, settings, campaign, now)
-        incident.update(
-            store, campaign_id, status=IncidentStatus.CONTAINED, impact=impact, actor=ACTOR, at=now
-        )
+        incident.update(store, campaign_id, status=IncidentStatus.CONTAINED, impact=impact, actor=ACTOR, at=now)
         move(
             store,
             campaign_id,
@@ -173,7 +173,9 @@ def _clients_record(settings: Settings) -> Path | None:
 def _form(params: Any) -> tuple[str, str]:
     campaign_id, confirm = params.get("campaign"), params.get("confirm")
     if not campaign_id:
-        raise BadInputError("No campaign is named.", remedy="Trigger rollback with the campaign's id, e.g. SUT-2026-0001.")
+        raise BadInputError(
+            "No campaign is named.", remedy="Trigger rollback with the campaign's id, e.g. SUT-2026-0001."
+        )
     if confirm != campaign_id:
         raise BadInputError(f"{confirm!r} was typed to confirm, the campaign is {campaign_id!r}: nothing was touched.")
     return str(campaign_id), str(params.get("reason") or "").strip() or "no reason was given"

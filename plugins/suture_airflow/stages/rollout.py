@@ -17,7 +17,7 @@ from suture.store import Store
 from suture.store.steps import StepStatus, list_steps
 from suture_airflow.clock import utc_now
 from suture_airflow.stages.recovery import count_impact
-from suture_airflow.translation import campaign_of, failed_tasks, translated
+from suture_airflow.translation import campaign_of, failed_tasks, moved_before, translated
 from suture_airflow.warehouse import open_store
 
 ACTOR = "suture:canary_rollout"
@@ -54,6 +54,8 @@ def conclude(context: Any) -> None:
     """Every ring was patched, verified and judged: verified."""
     with open_store() as store:
         campaign = fetch_campaign(store, campaign_of(context))
+        if moved_before(campaign, CampaignState.VERIFIED):
+            return
         hosts = len(campaign.plan.production_hosts)
         move(
             store,

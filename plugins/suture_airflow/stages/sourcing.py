@@ -7,10 +7,10 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from suture.campaign import CampaignState, move, pin_packages
+from suture.campaign import CampaignState, fetch_campaign, move, pin_packages
 from suture.settings import Settings
 from suture.sourcing.intake import ACTOR, validate_campaign
-from suture_airflow.translation import campaign_of, translated
+from suture_airflow.translation import campaign_of, moved_before, translated
 from suture_airflow.warehouse import open_store
 
 
@@ -26,6 +26,8 @@ def validate_sources(context: Any) -> dict[str, Any]:
     """
     campaign_id = campaign_of(context)
     with open_store() as store:
+        if moved_before(fetch_campaign(store, campaign_id), CampaignState.VALIDATED):
+            return {}
         verdict = validate_campaign(store, Settings.load(), campaign_id, now=datetime.now(UTC))
         if verdict.adopted:
             plan_hash = pin_packages(store, campaign_id, verdict.packages, actor=ACTOR)
