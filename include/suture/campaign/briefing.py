@@ -33,14 +33,14 @@ def release_briefing(store: Store, campaign: Campaign) -> str:
         "",
         "**Where**",
         *(
-            f"- {ring.value}: {_listed(campaign.plan.hosts(ring))}"
+            f"- {ring.value.replace('_', ' ')}: {_listed(campaign.plan.hosts(ring))}"
             for ring in Ring
             if campaign.plan.hosts(ring) and ring is not Ring.STAGING
         ),
         "",
         "**Staging**",
         *(
-            f"- {escaped(run['stage'])}: {run['tests'] - run['failures']} of {run['tests']} tests passed on "
+            f"- {escaped(run['stage'].replace('_', ' '))}: {run['tests'] - run['failures']} of {run['tests']} tests passed on "
             f"{escaped(run['host_id'])} in {run['duration_seconds']:.0f} s"
             for run in tests
         ),

@@ -107,14 +107,26 @@ def visible(text: str) -> str:
 
 
 def _feed(row: Mapping[str, Any], now: datetime, stale_after: timedelta) -> Json:
-    state = source_state(row, now)
-    read: datetime | None = row["good_fetched_at"]
-    late = read is None or now - read > stale_after
-    if not row["dated_snapshot"] and row["data_date"] is not None:
-        late = late or now - row["data_date"] > stale_after + timedelta(hours=24)
-    failed = row["status"] not in ("accepted", "unchanged")
-    found: Json = as_json({**state, "stale": late or failed})
+    why = _stale(row, now, stale_after)
+    found: Json = as_json({**source_state(row, now), "stale": why is not None, "stale_why": why})
     return found
+
+
+def _stale(row: Mapping[str, Any], now: datetime, stale_after: timedelta) -> str | None:
+    """Why this feed must not be relied on, as a sentence; None while it may."""
+    if row["status"] not in ("accepted", "unchanged"):
+        tail = f": {row['reason']}" if row["reason"] else ""
+        return f"its last try at {row['fetched_at']:%Y-%m-%d %H:%M} UTC was {row['status']}{tail}.".replace("..", ".")
+    read: datetime | None = row["good_fetched_at"]
+    if read is None:
+        return "it was never read well."
+    if now - read > stale_after:
+        return f"it was last read well at {read:%Y-%m-%d %H:%M} UTC."
+    # An archive is silent while there is nothing to mend, and its signature's own end is checked whenever it is read.
+    undated = row["dated_snapshot"] or row["data_date"] is None or row["source"].startswith("archive:")
+    if not undated and now - row["data_date"] > stale_after + timedelta(hours=24):
+        return f"its data is of {row['data_date']:%Y-%m-%d %H:%M} UTC."
+    return None
 
 
 def _guidance(state: CampaignState) -> Json:
