@@ -14,8 +14,22 @@ from psycopg import sql
 from suture.command.postgres import EmbeddedPostgres
 from suture.settings import Settings
 from suture.store import Store, migrate
+from tests.main_job import ORDER
 
+pytest_plugins = ["tests.main_job"]
 TEMPLATE = "suture_template"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The main job is the longest by far: its tests come first, together, on one worker; the others fill the rest."""
+    together = [item for item in items if "main_job" in getattr(item, "fixturenames", ())]
+    for item in together:
+        item.add_marker(pytest.mark.xdist_group("main-job"))
+    place = {
+        id(item): next((n for n, part in enumerate(ORDER) if part in item.nodeid), len(ORDER)) for item in together
+    }
+    others = [item for item in items if id(item) not in place]
+    items[:] = sorted(together, key=lambda item: place[id(item)]) + others
 
 
 def required(need: str) -> bool:

@@ -22,7 +22,7 @@ from suture.runner.interface import Phase, PlaybookRun
 from suture.runner.reports import mistake_in
 from suture.settings import PROJECT_ROOT, Settings
 from suture.store import Store, hosts
-from tests.lab.conftest import INVENTORY, STAGING, seen_token
+from tests.lab.conftest import STAGING, seen_token
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 HOST = "stg-app1"
@@ -31,7 +31,7 @@ HOST = "stg-app1"
 @pytest.mark.database
 def test_the_whole_fleet_is_collected(fleet: Any, store: Store, lab_settings: Settings) -> None:
     register = AssetRegister.load(PROJECT_ROOT / "include" / "policy")
-    found = collect(store, AnsibleRunner(INVENTORY), register, now=datetime.now(UTC))
+    found = collect(store, AnsibleRunner(lab_settings.inventory_path), register, now=datetime.now(UTC))
     assert found.unreachable == {}
     assert set(STAGING) < set(found.collected)
     assert "acme-portal" in hosts.installed_packages(store, HOST)
@@ -106,7 +106,7 @@ def test_a_backup_is_restored_and_compared(fleet: Any, run_on: Any) -> None:
 
 
 def test_a_killed_task_leaves_nothing_here_and_the_next_try_waits_for_the_host(
-    fleet: Callable[..., str], run_on: Any, tmp_path: Path
+    fleet: Callable[..., str], run_on: Any, inventory_path: Path, tmp_path: Path
 ) -> None:
     """Something holds the host's lock when the task dies waiting for it. The next try waits, too; and what the dead one
     left waiting on the host is refused, however late it gets its turn.
@@ -121,7 +121,7 @@ import signal, sys
 from pathlib import Path
 from suture.runner.ansible import AnsibleRunner
 from suture.runner.interface import Phase, PlaybookRun
-runner = AnsibleRunner(Path({str(INVENTORY)!r}))
+runner = AnsibleRunner(Path({str(inventory_path)!r}))
 def on_kill(*_):
     runner.stop()
     sys.exit(3)
@@ -156,10 +156,10 @@ runner.run(PlaybookRun(Phase.FENCE, ({HOST!r},), brief), log=print)
     assert fleet(HOST, "nft list table inet suture_fence 2>&1 || true").startswith("Error")
 
 
-def test_a_host_out_of_reach_is_unreachable_and_not_failed(fleet: Any) -> None:
+def test_a_host_out_of_reach_is_unreachable_and_not_failed(fleet: Any, inventory_path: Path) -> None:
     fleet(HOST, "systemd-run --quiet --on-active=40 systemctl start ssh; systemctl stop ssh")
     try:
-        result = AnsibleRunner(INVENTORY).run(PlaybookRun(Phase.COLLECT_INVENTORY, STAGING))
+        result = AnsibleRunner(inventory_path).run(PlaybookRun(Phase.COLLECT_INVENTORY, STAGING))
         assert HOST in result.unreachable
         assert "stg-db1" in result.reports
     finally:

@@ -15,7 +15,7 @@ from suture.campaign.campaigns import Campaign
 from suture.model import PRODUCTION_RINGS, Ring
 from suture.store import Store
 from suture.telemetry import impact_from_log
-from tests.lifecycle.conftest import MainJob
+from tests.main_job import MainJob
 
 pytestmark = [pytest.mark.airflow, pytest.mark.lab, pytest.mark.timeout(3600)]
 DEBIAN, VENDOR = "debian-security", "lab-vendor"
