@@ -71,11 +71,11 @@ def _python() -> Iterator[Finding]:
 def _packages() -> Iterator[Finding]:
     lacking = os_packages.missing()
     if not lacking:
-        yield Finding("packages", Verdict.GOOD, "all of packages.txt is installed")
+        yield Finding("packages", Verdict.GOOD, "all that the lab needs is installed")
         return
     names = " ".join(package.names[0] for package in lacking)
     remedy = f"apt-get install --no-install-recommends {names}"
-    yield Finding("packages", Verdict.WARNING, f"the lab and its tests lack {names}", remedy)
+    yield Finding("packages", Verdict.WARNING, f"the lab lacks {names}", remedy)
 
 
 def _disk() -> Iterator[Finding]:

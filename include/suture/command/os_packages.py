@@ -27,6 +27,7 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_MARK = "# suture: no service is started while packages are installed; this file goes away afterwards"
 UNITS = Path("/etc/systemd/system")
 INSTALL_TIMEOUT_S = 1800
+TESTS_SECTION = "[tests]"
 OPTIONS = ("-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confold")
 
 
@@ -36,31 +37,44 @@ class PackagesError(SutureError):
 
 @dataclass(frozen=True)
 class Package:
-    """One line: any of `names` will do, the first is installed. `purpose` is the line's comment."""
+    """One line: any of `names` will do, the first is installed. `purpose` is the line's comment; `only_tests`: it stands
+    below the line [tests]."""
 
     names: tuple[str, ...]
     purpose: str
+    only_tests: bool = False
 
 
 def parse(text: str, *, source: str = "packages.txt") -> list[Package]:
-    """Lines `name` or `name | other`, with `# purpose`. Raises BadInputError with the line's number."""
+    """Lines `name` or `name | other`, with `# purpose`, and once `[tests]`. Raises BadInputError with the line's number."""
     found = []
+    only_tests = False
     for number, line in enumerate(text.splitlines(), 1):
         content, _, comment = line.partition("#")
         if not content.strip():
+            continue
+        if content.strip() == TESTS_SECTION:
+            only_tests = True
             continue
         names = tuple(name.strip() for name in content.split("|"))
         for name in names:
             if not name or not all(character.isalnum() or character in "+-." for character in name):
                 raise BadInputError(f"{source} line {number}: {name!r} is not a package's name.")
-        found.append(Package(names, comment.strip()))
+        found.append(Package(names, comment.strip(), only_tests))
     return found
 
 
-def missing(path: Path = PACKAGES, *, installed: Callable[[], set[str]] | None = None) -> list[Package]:
-    """What packages.txt names and the machine lacks. Raises PackagesError where there is no dpkg."""
+def missing(
+    path: Path = PACKAGES, *, for_tests: bool = False, installed: Callable[[], set[str]] | None = None
+) -> list[Package]:
+    """What packages.txt names and the machine lacks; what only tests need is left out unless for_tests. Raises
+    PackagesError where there is no dpkg."""
     have = (installed or _installed)()
-    return [package for package in parse(path.read_text("utf-8"), source=path.name) if not have & set(package.names)]
+    return [
+        package
+        for package in parse(path.read_text("utf-8"), source=path.name)
+        if not have & set(package.names) and (for_tests or not package.only_tests)
+    ]
 
 
 def install_command(packages: Sequence[Package]) -> list[str]:
@@ -68,18 +82,22 @@ def install_command(packages: Sequence[Package]) -> list[str]:
 
 
 def offer() -> bool:
-    """Install what is missing if we may; otherwise name it. Whether everything is there now."""
+    """Install what the lab and the tests lack if we may; otherwise name it. Whether everything is there now.
+
+    The lab's come first and by themselves: a system that has no browser to install can still have its lab.
+    """
     try:
         require()
+        require(for_tests=True)
     except PackagesError as error:
         print(f"suture: {error}", file=sys.stderr, flush=True)
         return False
     return True
 
 
-def require() -> None:
+def require(*, for_tests: bool = False) -> None:
     """Install what is missing, after saying so. Raises PackagesError where that is not possible."""
-    lacking = missing()
+    lacking = missing(for_tests=for_tests)
     if not lacking:
         return
     names = " ".join(package.names[0] for package in lacking)
@@ -100,7 +118,7 @@ def require() -> None:
                 f"apt-get could not install: {names}.", remedy="Its messages stand above; mend that, then try again."
             )
     _disable(sorted(_enabled_units() - enabled_before))
-    still = missing()
+    still = missing(for_tests=for_tests)
     if still:
         raise PackagesError(f"apt-get ended well, yet these are missing: {' '.join(p.names[0] for p in still)}.")
 

@@ -17,6 +17,8 @@ uidmap   # namespaces
 a | b    # either
 
 libfoo2.0-dev
+[tests]
+browser  # looks
 """
 
 
@@ -25,6 +27,7 @@ def test_lines_parse_with_alternatives_and_purposes() -> None:
         Package(("uidmap",), "namespaces"),
         Package(("a", "b"), "either"),
         Package(("libfoo2.0-dev",), ""),
+        Package(("browser",), "looks", only_tests=True),
     ]
 
 
@@ -39,6 +42,8 @@ def test_missing_names_what_no_alternative_satisfies(tmp_path: Path) -> None:
     path.write_text(LIST)
     lacking = os_packages.missing(path, installed=lambda: {"uidmap", "b"})
     assert [package.names for package in lacking] == [("libfoo2.0-dev",)]
+    for_tests = os_packages.missing(path, for_tests=True, installed=lambda: {"uidmap", "b"})
+    assert [package.names for package in for_tests] == [("libfoo2.0-dev",), ("browser",)]
 
 
 def test_the_projects_own_list_parses_and_is_about_packages_known_to_dpkg() -> None:
@@ -89,7 +94,7 @@ def test_policy_of_a_killed_installation_is_recognised_and_removed(tmp_path: Pat
 def test_without_root_the_command_is_named_and_nothing_is_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(os_packages, "missing", lambda: [Package(("uidmap",), "")])
+    monkeypatch.setattr(os_packages, "missing", lambda **_: [Package(("uidmap",), "")])
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(os_packages, "_apt", lambda command: pytest.fail("apt was run"))
     assert not os_packages.offer()
