@@ -14,10 +14,10 @@ from psycopg import sql
 from suture.command.postgres import EmbeddedPostgres
 from suture.settings import Settings
 from suture.store import Store, migrate
-from tests.main_job import ORDER
 
 pytest_plugins = ["tests.main_job"]
 TEMPLATE = "suture_template"
+MAIN_JOB_ORDER = ("lifecycle/test_campaigns", "browser/", "lifecycle/test_faults", "lab/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,7 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in together:
         item.add_marker(pytest.mark.xdist_group("main-job"))
     place = {
-        id(item): next((n for n, part in enumerate(ORDER) if part in item.nodeid), len(ORDER)) for item in together
+        id(item): next((n for n, part in enumerate(MAIN_JOB_ORDER) if part in item.nodeid), len(MAIN_JOB_ORDER))
+        for item in together
     }
     others = [item for item in items if id(item) not in place]
     items[:] = sorted(together, key=lambda item: place[id(item)]) + others

@@ -1,7 +1,7 @@
 """The main job, run once for all tests that need a running Suture: `./suture demo` with a state folder of its own.
 
 The fixture `main_job` is known everywhere (tests/conftest.py registers this module). Tests that use it run one after the
-other on one worker, in the order of ORDER: those that plant faults come last.
+other on one worker, in the order of MAIN_JOB_ORDER (tests/conftest.py): those that plant faults come last.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from suture.store import Store
 from tests.conftest import miss
 
 DEMO_SECONDS = 3000
-ORDER = ("lifecycle/test_campaigns", "browser/", "lifecycle/test_faults", "lab/")
 # For work on these tests: the state folder of a demo that has run and still runs. It is used as it is, and left so.
 EXISTING = "SUTURE_TEST_DEMO_HOME"
 

@@ -380,7 +380,7 @@ def test_an_attack_is_refused_with_its_reason_and_changes_nothing(
     assert verdict.next_step
     assert len(verdict.sentence) > 20
     assert ground.public_digest() == before
-    rows = ground.store.fetch_all("intake/list_intakes", {"campaign_id": ground.campaign, "limit": 10})
+    rows = ground.store.fetch_all("intake/list_intakes", {"campaign_id": ground.campaign, "max_rows": 10})
     assert [(row["verdict"], row["reason"]) for row in rows] == [("refused", reason.value)]
     assert sources.fetch_source_state(ground.store, ground.source, SUITE) is None
 

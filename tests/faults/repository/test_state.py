@@ -173,7 +173,7 @@ def test_an_adoption_that_fails_half_way_leaves_the_public_folder_as_it_was(
     with pytest.raises((SigningError, InternalRepositoryError, AptlyError, OSError)):
         own.intake()
     assert own.public_digest() == before
-    assert own.store.fetch_all("intake/list_intakes", {"campaign_id": own.campaign, "limit": 10}) == []
+    assert own.store.fetch_all("intake/list_intakes", {"campaign_id": own.campaign, "max_rows": 10}) == []
 
     monkeypatch.undo()
     assert own.intake().adopted  # and it is not stuck
