@@ -70,6 +70,7 @@ def canary_rollout():
             "reason": "{{ ti.xcom_pull(task_ids='halt')['reason'] }}",
         },
         fail_when_dag_is_paused=True,
+        retries=2,  # a second run of the same rollback is refused, and does not stop the first
     )
 
     def ring_steps(ring: str):

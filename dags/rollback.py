@@ -55,7 +55,7 @@ CAMPAIGN_ID = r"^SUT-[0-9]{4}-[0-9]{4,}$"
     },
 )
 def rollback():
-    @task
+    @task(retries=2)
     def accept_request(**context):
         return recovery.accept_request(context)
 

@@ -40,6 +40,8 @@ def accept_request(context: Any) -> str:
         campaign = fetch_campaign(store, campaign_id)
         plan = rollback_plan_of(store, campaign, settings.policy_dir)
         print(plan.blast_radius)
+        if campaign.state is CampaignState.ROLLING_BACK and _is_ours(store, campaign_id, context):
+            return plan.blast_radius  # an earlier try of this task got so far
         if campaign.state is CampaignState.ROLLING_OUT:
             move(
                 store,
@@ -72,7 +74,7 @@ def accept_request(context: Any) -> str:
             to=CampaignState.ROLLING_BACK,
             actor=who,
             reason=f"Rollback of {len(plan.hosts)} hosts: {reason}",
-            grounds={"plan": plan.as_json(), "plan_hash": campaign.plan_hash},
+            grounds={"plan": plan.as_json(), "plan_hash": campaign.plan_hash, "run": context["dag_run"].run_id},
         )
     return plan.blast_radius
 
@@ -120,6 +122,8 @@ def stop(context: Any) -> str:
         campaign = fetch_campaign(store, campaign_id)
         if campaign.state is not CampaignState.ROLLING_BACK:
             raise AirflowSkipException(f"{campaign_id} is {campaign.state}: there is no rollback to stop.")
+        if not _is_ours(store, campaign_id, context):
+            raise AirflowSkipException(f"{campaign_id} is rolled back by another run, which goes on.")
         why = f"The rollback failed at {', '.join(failed_tasks(context)) or 'a task'}; its hosts stay fenced. See its log."
         move(
             store,
@@ -130,6 +134,14 @@ def stop(context: Any) -> str:
             reason=why,
         )
     return why
+
+
+def _is_ours(store: Store, campaign_id: str, context: Any) -> bool:
+    """Whether the rollback under way was begun by this run: a second one that is refused must not stop the first."""
+    rows = store.fetch_all("evidence/list_evidence", {"campaign_id": campaign_id})
+    begun = [row["grounds"] for row in rows if row["action"] == "campaign_moved"]
+    begun = [grounds for grounds in begun if grounds["to"] == CampaignState.ROLLING_BACK.value]
+    return bool(begun) and begun[-1].get("run") == context["dag_run"].run_id
 
 
 def count_impact(store: Store, settings: Settings, campaign: Campaign, until: datetime) -> ServiceImpact | None:
