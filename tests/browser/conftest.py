@@ -1,0 +1,86 @@
+"""A real Chromium in front of the installation that the main job left running. It reaches loopback and nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from suture.command.credentials import PASSWORDS
+from suture.command.installation import read
+from tests.conftest import miss
+from tests.main_job import MainJob
+
+EXECUTABLES = ("chromium", "chromium-browser", "google-chrome")
+OPTIONS = (
+    "--no-sandbox",  # tests run as root in a container as well
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+PATIENCE_MS = 60_000  # a machine that is busy with a fleet draws slowly
+
+LogIn = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    found = next((path for name in EXECUTABLES if (path := shutil.which(name))), None)
+    if found is None:
+        miss("browser", f"no {' or '.join(EXECUTABLES)} on this machine; packages.txt names it under [tests]")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=found, args=list(OPTIONS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@pytest.fixture(scope="session")
+def address(main_job: MainJob) -> str:
+    here = read(main_job.home)
+    assert here is not None
+    return here.ui_url.rstrip("/")
+
+
+@pytest.fixture
+def new_page(chromium: Browser) -> Iterator[LogIn]:
+    """A window of a browser without any past: `new_page(scheme="dark", width=400)`."""
+    contexts = []
+
+    def opened(*, scheme: str = "light", width: int = 1440) -> Page:
+        context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        return context.new_page()
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def log_in(main_job: MainJob, address: str, new_page: LogIn) -> LogIn:
+    """Types a user's name and password into the real form: `log_in("olga", scheme="dark")`. The page stands at home."""
+    here = read(main_job.home)
+    assert here is not None
+    passwords = json.loads((here.secrets_dir / PASSWORDS).read_text("utf-8"))
+
+    def entered(user: str, **window: object) -> Page:
+        page = new_page(**window)
+        page.goto(f"{address}/")
+        page.fill("input[name=username]", user)
+        page.fill("input[name=password]", passwords[user])
+        page.press("input[name=password]", "Enter")
+        page.get_by_role("link", name="Suture", exact=True).wait_for()
+        return page
+
+    return entered
