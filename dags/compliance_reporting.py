@@ -6,7 +6,7 @@ verification, approvals, verdicts, exceptions, incident. Anchors the evidence ch
 
 **When** When a campaign was verified or rolled back; one run per campaign.
 
-**Steps** `write_report` ▸ `close_campaign`.
+**Steps** `refresh_hosts` asks the hosts once more and closes the findings that are fixed ▸ `write_report` ▸ `close_campaign`.
 
 **When it is red** The evidence does not support the report, or the evidence chain is damaged: the last line says which record. Run
 `./suture evidence verify`. Nothing is closed on a damaged chain.
@@ -30,6 +30,10 @@ from suture_airflow.stages import compliance
     doc_md=__doc__,
 )
 def compliance_reporting():
+    @task(pool="suture_ansible", retries=2)
+    def refresh_hosts(**context):
+        return compliance.refresh_hosts(context)
+
     @task(retries=2)
     def write_report(**context):
         return compliance.write_report(context)
@@ -38,7 +42,8 @@ def compliance_reporting():
     def close_campaign(**context):
         return compliance.close_campaign(context)
 
-    write_report() >> close_campaign()
+    # What hosts say now, before anything is said of them: findings that are fixed close, and are not planned again.
+    refresh_hosts() >> write_report() >> close_campaign()
 
 
 compliance_reporting()

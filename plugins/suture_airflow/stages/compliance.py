@@ -11,12 +11,20 @@ from suture.campaign import CampaignState, fetch_campaign, move
 from suture.compliance import report
 from suture.errors import SutureError
 from suture.settings import Settings
+from suture_airflow.stages.inventory import collect_hosts
+from suture_airflow.stages.risk import match_findings
 from suture_airflow.translation import campaign_of, moved_before, translated
 from suture_airflow.warehouse import open_store
 
 
 class DamagedEvidenceError(SutureError):
     """The chain is not whole: nothing is reported or closed on it."""
+
+
+def refresh_hosts(context: Any) -> str:
+    """The fleet as it is now, and the findings that follow from it. Raises what collect_hosts raises."""
+    collect_hosts(context)
+    return match_findings()
 
 
 @translated
