@@ -13,7 +13,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from suture.campaign import Campaign, CampaignState, fetch_campaign
 from suture.command import stack
@@ -72,7 +71,7 @@ class Demo:
         return self._follow(found, {CampaignState.CLOSED})
 
     def second_campaign(self) -> Campaign:
-        found = self._campaign_of(VENDOR)
+        found = self._campaign_of(VENDOR, version=BAD_FIX)
         if found is None:
             from lab import layout, vendor
 
@@ -192,9 +191,14 @@ class Demo:
         )
         return found
 
-    def _campaign_of(self, source: str, *, other_than: str | None = None) -> str | None:
-        rows: list[dict[str, Any]] = self.store.fetch_all("campaign/list_campaigns", {"state": None})
-        for row in reversed(rows):
-            if row["source"] == source and row["asset_group"] == WEB and row["campaign_id"] != other_than:
+    def _campaign_of(self, source: str, *, version: str | None = None, other_than: str | None = None) -> str | None:
+        """The oldest campaign of a source for the web tier that was not superseded; with `version`, one that brings it."""
+        for row in self.store.fetch_all("campaign/list_campaigns", {"state": None}):
+            if row["state"] == CampaignState.SUPERSEDED or row["campaign_id"] == other_than:
+                continue
+            if row["source"] != source or row["asset_group"] != WEB:
+                continue
+            plan = fetch_campaign(self.store, row["campaign_id"]).plan
+            if version is None or version in {package.version for package in plan.packages}:
                 return str(row["campaign_id"])
         return None
