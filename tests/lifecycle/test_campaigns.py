@@ -23,7 +23,7 @@ VULNERABLE, BAD = "1.0.0", "1.0.2"
 
 
 def _first(job: MainJob, source: str) -> str:
-    found = job.campaigns(source)
+    found = [row for row in job.campaigns(source) if row["state"] != "superseded"]
     assert found, f"no campaign of {source} was ever planned"
     return str(found[0]["campaign_id"])
 
@@ -131,7 +131,10 @@ def test_the_incident_counts_what_the_clients_saw(main_job: MainJob) -> None:
     impact = incident["impact"]
     assert 0 < impact["failed"] < impact["requests"]
     canary = set(campaign.plan.hosts(Ring.CANARY))
-    assert {name for name, counts in impact["by_server"].items() if counts["failed"]} <= canary
+    failed = {name: counts["failed"] for name, counts in impact["by_server"].items() if counts["failed"]}
+    # A connection that broke names no server ("-"); more than one in a thousand of them would be a fault of its own.
+    assert failed.pop("-", 0) <= impact["requests"] / 1000
+    assert set(failed) <= canary
     record = main_job.home / "lab" / "fleet" / "load" / "requests.tsv"
     recount = impact_from_log(
         [record.with_name("requests.old.tsv"), record],
@@ -145,7 +148,10 @@ def test_the_bad_version_is_never_offered_again(main_job: MainJob) -> None:
     with main_job.store() as store:
         retired = store.fetch_all("retired_version/list_retired_versions", {"asset_group": "web"})
     assert ("acme-portal", BAD) in {(row["source_package"], row["source_version"]) for row in retired}
-    for later in main_job.campaigns(VENDOR)[1:]:
+    rolled_back_at = _campaign(main_job, VENDOR).updated_at
+    for later in main_job.campaigns(VENDOR):
+        if later["created_at"] < rolled_back_at:
+            continue
         with main_job.store() as store:
             packages = fetch_campaign(store, later["campaign_id"]).plan.packages
         assert BAD not in {package.version for package in packages}
