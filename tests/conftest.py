@@ -20,6 +20,7 @@ TEMPLATE = "suture_template"
 MAIN_JOB_ORDER = ("lifecycle/test_campaigns", "browser/", "lifecycle/test_faults", "lab/")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The main job is the longest by far: its tests come first, together, on one worker; the others fill the rest."""
     together = [item for item in items if "main_job" in getattr(item, "fixturenames", ())]

@@ -28,7 +28,8 @@
 | | unit/adapters/test_backup_gate.py::test_the_trigger_outlasts_a_restart_of_the_warehouse |
 | scheduler, supervisor killed | lifecycle/test_stack.py |
 | a malformed feed | unit/feeds/test_sync.py::test_a_bad_copy_changes_nothing_and_says_why, unit/feeds/test_snapshot.py |
-| syntax in package names and versions | unit/runner/test_names.py, lab/test_runner_on_hosts.py::test_what_a_host_is_told_is_never_evaluated |
+| syntax in package names and versions | unit/runner/test_names.py; |
+| | lab/test_runner_on_hosts.py::test_what_a_host_is_told_is_never_evaluated |
 | syntax in host names and inventory values | unit/runner/test_names.py, unit/runner/test_inventory_file.py |
 | syntax in form fields | lifecycle/test_faults.py::test_a_rollbacks_form_takes_no_syntax, …_their_words_stay_words; |
 | | unit/adapters/test_rollback_form.py, unit/adapters/test_approval_gate.py::test_a_comment_is_kept_as_it_was_typed |
