@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,21 +18,32 @@ from suture.store import Store, migrate
 
 pytest_plugins = ["tests.main_job"]
 TEMPLATE = "suture_template"
-MAIN_JOB_ORDER = ("lifecycle/test_campaigns", "browser/", "lifecycle/test_faults", "lab/")
+MAIN_JOB_ORDER = ("lifecycle/test_campaigns", "browser/", "lifecycle/test_faults", "lab/test_runner")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The main job is the longest by far: its tests come first, together, on one worker; the others fill the rest."""
-    together = [item for item in items if "main_job" in getattr(item, "fixturenames", ())]
-    for item in together:
-        item.add_marker(pytest.mark.xdist_group("main-job"))
-    place = {
-        id(item): next((n for n, part in enumerate(MAIN_JOB_ORDER) if part in item.nodeid), len(MAIN_JOB_ORDER))
-        for item in together
-    }
-    others = [item for item in items if id(item) not in place]
-    items[:] = sorted(together, key=lambda item: place[id(item)]) + others
+    """The main job is the longest by far: its tests come first, in their own order; the others follow."""
+    items.sort(key=lambda item: _place(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """All tests of the main job go to one worker; the other files fill the rest.
+
+    Not `--dist loadgroup`: pytest-xdist 3.8.0 does not see the groups under pytest 9.2.0 (its workers find the option unset).
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneMainJob(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+        def _split_scope(self, nodeid: str) -> str:
+            main_job = _place(nodeid) < len(MAIN_JOB_ORDER)
+            return "the main job" if main_job else nodeid.partition("::")[0]
+
+    return OneMainJob(config, log)
+
+
+def _place(nodeid: str) -> int:
+    return next((n for n, part in enumerate(MAIN_JOB_ORDER) if part in nodeid), len(MAIN_JOB_ORDER))
 
 
 def required(need: str) -> bool:

@@ -38,7 +38,7 @@ def steps(*, fast: bool, pytest_arguments: Sequence[str]) -> list[Step]:
     """All steps in order. `fast` leaves out the linters of SQL and playbooks and whatever needs a running system."""
     python = sys.executable
     # Two workers: the main job's tests (mostly waiting) on one, all others on the other; see tests/conftest.py.
-    selection = ["-m", SLOW_NEEDS] if fast else ["-n", "2", "--dist", "loadgroup"]
+    selection = ["-m", SLOW_NEEDS] if fast else ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
     pytest = Step("pytest", (python, "-m", "pytest", *selection, *pytest_arguments), quiet=False)
     ruff = Step("ruff", (python, "-m", "ruff", "check", *_existing(PYTHON_FOLDERS)))
     mypy = Step("mypy", (python, "-m", "mypy", *_existing(TYPED_FOLDERS)))
