@@ -8,9 +8,7 @@ The rules:
 3. `canary` has `canary_hosts` hosts; ring_1 … ring_3 fill up to their cumulative share of all. A ring may be
    empty.
 4. Staging is never in a ring of production.
-5. At most `max_unavailable` hosts are out of service at once, those that are down already counted; never all
-   of a group that has more than one.
-6. A ring is compared with the campaign's hosts not yet patched; the last one with those patched and judged
+5. A ring is compared with the campaign's hosts not yet patched; the last one with those patched and judged
    before it.
 """
 
@@ -25,19 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from suture import policy
-from suture.errors import BadInputError, SutureError
+from suture.errors import BadInputError
 from suture.model import PRODUCTION_RINGS, CampaignPlan, Environment, Ring
 from suture.model.assets import AssetGroup
 
 
 class RingError(BadInputError):
     """A ring plan that cannot be used, or hosts that cannot be put into rings."""
-
-
-class BudgetError(SutureError):
-    """No host may be taken out of service now: the disruption budget is used up."""
-
-    retryable = True
 
 
 @dataclass(frozen=True)
@@ -124,24 +116,6 @@ def control_hosts(plan: CampaignPlan, ring: Ring) -> tuple[str, ...]:
     later = [host for other in PRODUCTION_RINGS[position + 1 :] for host in plan.hosts(other)]
     earlier = [host for other in PRODUCTION_RINGS[:position] for host in plan.hosts(other)]
     return tuple(sorted(later or earlier))
-
-
-def room_to_disrupt(hosts: Sequence[str], unavailable: Sequence[str], max_unavailable: int) -> int:
-    """How many hosts of a group may be taken out of service now. Raises BudgetError when it is none.
-
-    hosts: the whole group that gives the service; unavailable: those of them that are out already, for
-    whatever reason.
-    """
-    out = sorted(set(hosts) & set(unavailable))
-    most = max_unavailable if len(hosts) == 1 else min(max_unavailable, len(hosts) - 1)
-    room = most - len(out)
-    if room <= 0:
-        raise BudgetError(
-            f"Of {len(hosts)} hosts at most {most} may be out of service at once, and {len(out)} are:"
-            f" {', '.join(out)}.",
-            remedy="Bring them back, then try again.",
-        )
-    return room
 
 
 def _mixed(salt: str, roles: Mapping[str, str]) -> list[str]:

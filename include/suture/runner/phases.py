@@ -10,9 +10,8 @@ The rules:
 3. A host that has finished this step for this plan is not touched again; the report that it gave stands.
 4. A report is believed only as far as it proves what it says: a host that says `done` and shows other versions than
    the plan's has failed.
-5. Patches go in batches of the plan's `max_unavailable` (on staging all at once); after a batch with a failed or
-   lost host no further batch
-   is started.
+5. Patches go in batches of the plan's `max_unavailable`, less what is out of service already (`disruption.py`); on
+   staging all at once. After a batch with a failed or lost host no further batch is started.
 6. A lost host is `unknown`: not failed, not done. The next try looks before it acts.
 7. Each host's end is a step and an evidence record in one transaction.
 """
@@ -32,6 +31,7 @@ from suture.errors import BadInputError, SutureError
 from suture.model import Ring
 from suture.runner.briefs import Policies, write_brief
 from suture.runner.claims import contradiction
+from suture.runner.disruption import hosts_out_of_service, next_batch
 from suture.runner.held_leases import HeldLeases
 from suture.runner.interface import Phase, PlaybookResult, PlaybookRun, Report, Runner, quiet
 from suture.settings import Settings
@@ -195,7 +195,8 @@ class _Work:
         unknown: dict[str, str] = {}
         waiting = [host for host in hosts if host not in finished]
         while waiting and not failed and not unknown:
-            batch, waiting = self._next_batch(waiting)
+            batch = self._next_batch(waiting)
+            waiting = [host for host in waiting if host not in batch]
             ended = self._run_batch(batch)
             done.update(ended[0])
             failed.update(ended[1])
@@ -211,10 +212,13 @@ class _Work:
             duration_seconds=round(time.monotonic() - started, 3),
         )
 
-    def _next_batch(self, waiting: Sequence[str]) -> tuple[list[str], list[str]]:
-        staging = set(waiting) <= set(self.campaign.plan.hosts(Ring.STAGING))  # nobody is served from there
-        size = max(1, self.campaign.plan.max_unavailable) if self.step.batched and not staging else len(waiting)
-        return list(waiting[:size]), list(waiting[size:])
+    def _next_batch(self, waiting: Sequence[str]) -> list[str]:
+        plan = self.campaign.plan
+        if not self.step.batched or set(waiting) <= set(plan.hosts(Ring.STAGING)):  # nobody is served from staging
+            return list(waiting)
+        group, out = hosts_out_of_service(self.store, plan.asset_group)
+        self.log("".join(f"{host} is out of service already: {why}. " for host, why in out.items()) or "All serve.")
+        return next_batch(waiting, group, out, plan.max_unavailable)
 
     def _run_batch(self, batch: Sequence[str]) -> tuple[dict[str, Report], dict[str, str], dict[str, str]]:
         _require_state(self.store, self.campaign, self.step)

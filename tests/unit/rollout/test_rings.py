@@ -12,12 +12,10 @@ from hypothesis import strategies as st
 from suture.model import PRODUCTION_RINGS, CampaignPlan, PlannedPackage, Ring
 from suture.model.assets import AssetRegister
 from suture.rollout.rings import (
-    BudgetError,
     RingError,
     RingPlan,
     RingPolicy,
     control_hosts,
-    room_to_disrupt,
 )
 from suture.settings import PROJECT_ROOT
 
@@ -83,15 +81,6 @@ def test_needed_time_counts_batches_judgements_and_the_reserve() -> None:
     assert CAREFUL.needed_time(campaign(rings, 2)) == timedelta(minutes=30 + 3 * 8 + 2 * 10)
     measured = CAREFUL.needed_time(campaign(rings), measured_per_host=timedelta(minutes=20))
     assert measured == timedelta(minutes=30 + 4 * 20 + 2 * 10)
-
-
-def test_disruption_budget() -> None:
-    assert room_to_disrupt(WEB, [], 2) == 2
-    assert room_to_disrupt(WEB, ["app1", "elsewhere"], 2) == 1
-    assert room_to_disrupt(["a", "b"], [], 5) == 1  # never all of a group
-    assert room_to_disrupt(["db1"], [], 1) == 1
-    with pytest.raises(BudgetError, match="at most 1 may be out of service at once, and 1 are: app3"):
-        room_to_disrupt(WEB, ["app3"], 1)
 
 
 @pytest.mark.parametrize("shares", ["{ring_1: 0.5}", "{ring_1: 0.8, ring_2: 0.5, ring_3: 1.0}"])
