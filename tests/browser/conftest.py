@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
 from suture.command.credentials import PASSWORDS
 from suture.command.installation import read
@@ -51,13 +52,23 @@ def address(main_job: MainJob) -> str:
     return here.ui_url.rstrip("/")
 
 
+@pytest.fixture(scope="session")
+def sessions() -> dict[str, StorageState]:
+    """What a browser keeps of each user who has logged in: the form is typed once a user."""
+    return {}
+
+
 @pytest.fixture
 def new_page(chromium: Browser) -> Iterator[LogIn]:
-    """A window of a browser without any past: `new_page(scheme="dark", width=400)`."""
+    """A window of a browser, without any past unless given: `new_page(scheme="dark", width=400)`."""
     contexts = []
 
-    def opened(*, scheme: str = "light", width: int = 1440) -> Page:
-        context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})  # type: ignore[arg-type]
+    def opened(*, scheme: str = "light", width: int = 1440, past: StorageState | None = None) -> Page:
+        context = chromium.new_context(
+            color_scheme=scheme,  # type: ignore[arg-type]
+            viewport={"width": width, "height": 900},
+            storage_state=past,
+        )
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         return context.new_page()
@@ -68,19 +79,23 @@ def new_page(chromium: Browser) -> Iterator[LogIn]:
 
 
 @pytest.fixture
-def log_in(main_job: MainJob, address: str, new_page: LogIn) -> LogIn:
-    """Types a user's name and password into the real form: `log_in("olga", scheme="dark")`. The page stands at home."""
+def log_in(main_job: MainJob, address: str, new_page: LogIn, sessions: dict[str, StorageState]) -> LogIn:
+    """Types a user's name and password into the real form, once a user: `log_in("olga", scheme="dark")`. The page stands
+    at home."""
     here = read(main_job.home)
     assert here is not None
     passwords = json.loads((here.secrets_dir / PASSWORDS).read_text("utf-8"))
 
-    def entered(user: str, **window: object) -> Page:
-        page = new_page(**window)
+    def entered(user: str, **window: Any) -> Page:
+        page = new_page(past=sessions.get(user), **window)
         page.goto(f"{address}/")
-        page.fill("input[name=username]", user)
-        page.fill("input[name=password]", passwords[user])
-        page.press("input[name=password]", "Enter")
+        if user not in sessions:
+            page.fill("input[name=username]", user)
+            page.fill("input[name=password]", passwords[user])
+            page.press("input[name=password]", "Enter")
         page.get_by_role("link", name="Suture", exact=True).wait_for()
+        if user not in sessions:
+            sessions[user] = page.context.storage_state()
         return page
 
     return entered

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from playwright.sync_api import FrameLocator, Page, expect
 
+from suture.campaign import fetch_campaign
 from suture_airflow.ui import URL_PREFIX
 from tests.browser.conftest import LogIn
 from tests.main_job import MainJob
@@ -48,6 +49,11 @@ def _campaigns(job: MainJob) -> list[dict[str, Any]]:
         found = store.fetch_all("campaign/list_campaigns", {"state": None})
     assert found, "the main job planned no campaign"
     return found
+
+
+def fetch_hosts(job: MainJob, campaign_id: str) -> tuple[str, ...]:
+    with job.store() as store:
+        return fetch_campaign(store, campaign_id).plan.production_hosts
 
 
 def _paths(job: MainJob) -> list[str]:
@@ -166,7 +172,10 @@ def test_the_rollback_page_says_what_would_be_touched(main_job: MainJob, log_in:
     page.goto(f"{address}/plugin/suture{URL_PREFIX}/campaigns/{closed[0]['campaign_id']}/rollback")
     frame = page.frame_locator("iframe[title=Suture]")
     expect(frame.get_by_role("heading", level=1)).to_contain_text("What a rollback of")
-    assert frame.locator("tbody tr").count() > 1
+    hosts = frame.locator("details.host")
+    assert hosts.count() == len(fetch_hosts(main_job, closed[0]["campaign_id"]))
+    hosts.first.locator("summary").click()
+    expect(hosts.first.get_by_role("columnheader", name="Back to")).to_be_visible()
     frame.get_by_role("link", name="the rollback DAG").click()
     page.wait_for_url(re.compile("/dags/rollback"))
     page.get_by_role("button", name="Trigger").first.click()

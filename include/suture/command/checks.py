@@ -27,10 +27,6 @@ class Step:
     quiet: bool = True
 
 
-# The browser's tests are run by hand (pytest tests/browser): not all of them hold on a loaded machine yet (docs/ROADMAP.md).
-NOT_YET = ("-m", "not browser")
-
-
 @dataclass(frozen=True)
 class Outcome:
     name: str
@@ -42,7 +38,7 @@ def steps(*, fast: bool, pytest_arguments: Sequence[str]) -> list[Step]:
     """All steps in order. `fast` leaves out the linters of SQL and playbooks and whatever needs a running system."""
     python = sys.executable
     # Two workers: the main job's tests (mostly waiting) on one, all others on the other; see tests/conftest.py.
-    selection = ["-m", SLOW_NEEDS] if fast else [*NOT_YET, "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
+    selection = ["-m", SLOW_NEEDS] if fast else ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
     pytest = Step("pytest", (python, "-m", "pytest", *selection, *pytest_arguments), quiet=False)
     ruff = Step("ruff", (python, "-m", "ruff", "check", *_existing(PYTHON_FOLDERS)))
     mypy = Step("mypy", (python, "-m", "mypy", *_existing(TYPED_FOLDERS)))

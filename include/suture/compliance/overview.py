@@ -15,6 +15,7 @@ from suture.compliance.document import as_json, campaign_document, source_state
 from suture.compliance.dossier import gather
 from suture.compliance.report import known_anchors
 from suture.evidence import EvidenceKeyError
+from suture.model import Ring
 from suture.settings import Settings
 from suture.store import Store
 
@@ -69,9 +70,14 @@ def campaign_view(store: Store, settings: Settings, campaign_id: str, *, now: da
 
 
 def blast_radius(store: Store, settings: Settings, campaign_id: str, *, now: datetime) -> Json:
-    """What a rollback of this campaign would touch: hosts, packages, versions to go back to, what has no way back."""
+    """What a rollback of this campaign would touch: production hosts (staging is never fenced), each with its packages,
+    the versions to go back to, and what has no way back."""
     view = campaign_view(store, settings, campaign_id, now=now)
-    changes = store.fetch_all("report/list_version_changes", {"campaign_id": campaign_id})
+    changes = [
+        row
+        for row in store.fetch_all("report/list_version_changes", {"campaign_id": campaign_id})
+        if row["ring"] != Ring.STAGING
+    ]
     touched = [row for row in changes if not row["restored"]]
     hosts = sorted({row["host_id"] for row in touched})
     state = CampaignState(view["campaign"]["state"])
@@ -82,9 +88,16 @@ def blast_radius(store: Store, settings: Settings, campaign_id: str, *, now: dat
         "hosts": hosts,
         "hosts_in_campaign": sum(1 for host in view["hosts"] if host["environment"] == "production"),
         "changes": touched,
+        "by_host": [
+            {
+                "host_id": host,
+                "changes": [row for row in touched if row["host_id"] == host],
+                "backup": next((row for row in reversed(view["backups"]) if row["host_id"] == host), None),
+            }
+            for host in hosts
+        ],
         "already_back": [row for row in changes if row["restored"]],
         "no_way_back": [row for row in touched if row["before"] is None],
-        "backups": [row for row in view["backups"] if row["host_id"] in hosts],
     }
 
 

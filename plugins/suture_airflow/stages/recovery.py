@@ -73,7 +73,7 @@ def accept_request(context: Any) -> str:
             expected=campaign.state,
             to=CampaignState.ROLLING_BACK,
             actor=who,
-            reason=f"Rollback of {len(plan.hosts)} hosts: {reason}",
+            reason=f"Rollback of {len(plan.hosts)} host{'s' if len(plan.hosts) != 1 else ''}: {reason}",
             grounds={"plan": plan.as_json(), "plan_hash": campaign.plan_hash, "run": context["dag_run"].run_id},
         )
     return plan.blast_radius
@@ -108,7 +108,7 @@ def conclude(context: Any) -> str:
             expected=CampaignState.ROLLING_BACK,
             to=CampaignState.ROLLED_BACK,
             actor=ACTOR,
-            reason=f"{len(plan.hosts)} hosts run what they ran before. {incident.impact_sentence(impact)}",
+            reason=f"{_run_again(len(plan.hosts))}. {incident.impact_sentence(impact)}",
             grounds={"retired": [list(pair) for pair in plan.retired], "plan_hash": campaign.plan_hash},
         )
     return campaign_id
@@ -134,6 +134,10 @@ def stop(context: Any) -> str:
             reason=why,
         )
     return why
+
+
+def _run_again(hosts: int) -> str:
+    return "1 host runs what it ran before" if hosts == 1 else f"{hosts} hosts run what they ran before"
 
 
 def _is_ours(store: Store, campaign_id: str, context: Any) -> bool:

@@ -61,10 +61,10 @@ def test_a_reason_is_kept_as_it_was_typed(halted: Store, tmp_path: Path, text: s
     canary = tmp_path / "canary"
     reason = text.replace("{0}", str(canary))
     recovery.accept_request(run(reason=reason))
-    assert fetch_campaign(halted, CAMPAIGN).state_reason == f"Rollback of 1 hosts: {reason}"
+    assert fetch_campaign(halted, CAMPAIGN).state_reason == f"Rollback of 1 host: {reason}"
     told = halted.fetch_all("evidence/list_evidence", {"campaign_id": CAMPAIGN})[-1]
     assert told["actor"] == "nils"
-    assert told["grounds"]["reason"] == f"Rollback of 1 hosts: {reason}"
+    assert told["grounds"]["reason"] == f"Rollback of 1 host: {reason}"
     assert not canary.exists()
 
 
