@@ -261,15 +261,29 @@ def _running() -> Layout:
 def _end(layout: Layout) -> None:
     record = supervisor.Record.read(layout.supervisor_record)
     process = None if record is None else record.process()
-    if process is None:
+    if record is None or process is None:
         return
     say("Ending the practice fleet.")
-    process.terminate()
-    try:
-        process.wait(30)
-    except psutil.TimeoutExpired:
-        process.kill()
-        process.wait(10)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.terminate()
+    if not _ends(record, 30):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+        if not _ends(record, 10):
+            raise LabError(
+                f"The fleet's supervisor (process {process.pid}) does not end, not even when killed.",
+                remedy="It waits for the machine's kernel: see `dmesg`, then try again.",
+            )
+
+
+def _ends(record: supervisor.Record, patience_s: float) -> bool:
+    """Whether the process ends in time. One that nobody has reaped yet (a container's init may never do) has ended."""
+    give_up_at = time.monotonic() + patience_s
+    while record.process() is not None:
+        if time.monotonic() > give_up_at:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _clean_leftovers(layout: Layout) -> None:

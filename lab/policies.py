@@ -99,7 +99,7 @@ def _rings(found: dict[str, Any]) -> None:
 
 def _planning(found: dict[str, Any]) -> None:
     for rule in found["rules"]:
-        rule["asset_groups"] = ["web"]
+        rule.update(asset_groups=["web"], max_unavailable=2)  # of six hosts
 
 
 def _sources(found: dict[str, Any], place: Layout, distribution: Archive, vendor_url: str) -> None:

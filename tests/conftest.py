@@ -18,17 +18,19 @@ from suture.store import Store, migrate
 
 pytest_plugins = ["tests.main_job"]
 TEMPLATE = "suture_template"
-MAIN_JOB_ORDER = ("lifecycle/test_campaigns", "browser/", "lifecycle/test_faults", "lab/test_runner")
+MAIN_JOB_ORDER = ("lifecycle/test_campaigns", "browser/", "lifecycle/test_faults")
+OWN_FLEET = ("lab/test_runner", "lab/test_fleet")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The main job is the longest by far: its tests come first, in their own order; the others follow."""
+    """The main job is the longest by far: its tests come first, in their own order. The small fleet's come last: the main
+    job has built then what both boot from; the last of them ends it."""
     items.sort(key=lambda item: _place(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """All tests of the main job go to one worker; the other files fill the rest.
+    """All tests of the main job go to one worker, all of the small fleet to one; the other files fill the rest.
 
     Not `--dist loadgroup`: pytest-xdist 3.8.0 does not see the groups under pytest 9.2.0 (its workers find the option unset).
     """
@@ -36,14 +38,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class OneMainJob(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
         def _split_scope(self, nodeid: str) -> str:
-            main_job = _place(nodeid) < len(MAIN_JOB_ORDER)
-            return "the main job" if main_job else nodeid.partition("::")[0]
+            place = _place(nodeid)
+            if place == OTHERS:
+                return nodeid.partition("::")[0]
+            return "the main job" if place < OTHERS else "the small fleet"
 
     return OneMainJob(config, log)
 
 
+OTHERS = len(MAIN_JOB_ORDER)
+
+
 def _place(nodeid: str) -> int:
-    return next((n for n, part in enumerate(MAIN_JOB_ORDER) if part in nodeid), len(MAIN_JOB_ORDER))
+    """A test's place: the main job in its order, then all others, then the small fleet in its order."""
+    for first, parts in ((0, MAIN_JOB_ORDER), (OTHERS + 1, OWN_FLEET)):
+        for number, part in enumerate(parts):
+            if part in nodeid:
+                return first + number
+    return OTHERS
 
 
 def required(need: str) -> bool:

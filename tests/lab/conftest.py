@@ -1,29 +1,99 @@
-"""The practice fleet of the main job: these tests change only its staging pair, and put it back."""
+"""A practice fleet of these tests' own, beside the main job's: so they also prove that two fleets do not meet.
+
+It is small: a service with its balancer and database, and the staging pair, on which the runner is tried.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from lab import cgroup, doctor
+from suture.command.installation import instance_of
 from suture.runner.ansible import AnsibleRunner
 from suture.runner.interface import Phase, PlaybookResult, PlaybookRun
 from suture.runner.inventory import Inventory
 from suture.runner.ssh import ssh_config
-from suture.settings import Settings
-from tests.main_job import MainJob
+from suture.settings import PROJECT_ROOT, Settings
+from suture.sourcing.intake import repository_of
+from tests.conftest import miss
 
 STAGING = ("stg-app1", "stg-db1")
+HOSTS = ("db1", "app1", "lb1", *STAGING)
+
+
+class OwnFleet:
+    """`python -m lab` on a state folder of our own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environment = {**os.environ, "SUTURE_HOME": str(home)}
+
+    def lab(self, *arguments: str, check: bool = True, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "lab", *arguments], cwd=PROJECT_ROOT, env=self.environment, text=True,
+            stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=timeout_s,
+        )  # fmt: skip
+        if check:
+            assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return done
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.lab("status", "--json", check=False).stdout)
+        return found
+
+    def on(self, host: str, command: str) -> str:
+        return self.lab("exec", host, "--", "sh", "-c", command).stdout.strip()
+
+    def requests(self) -> list[list[str]]:
+        path = self.home / "lab" / "fleet" / "load" / "requests.tsv"
+        return [line.split("\t") for line in path.read_text("utf-8").splitlines()[1:]] if path.exists() else []
+
+    @property
+    def cgroup(self) -> Path:
+        parent = cgroup.writable_parent()
+        assert parent is not None
+        return parent / f"suture-{instance_of(self.home)}"
+
+    def processes(self) -> list[psutil.Process]:
+        """Whatever runs in the fleet's cgroup. What ends while we look is not there."""
+        found = []
+        for path in self.cgroup.rglob("cgroup.procs"):
+            with contextlib.suppress(OSError):  # a group that was just removed
+                for pid in path.read_text().split():
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        found.append(psutil.Process(int(pid)))
+        return found
 
 
 @pytest.fixture(scope="session")
-def inventory_path(main_job: MainJob) -> Path:
-    return main_job.home / "inventory" / "hosts.yaml"
+def own_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnFleet]:
+    findings = doctor()
+    if findings:
+        miss("lab", "; ".join(map(str, findings)))
+    own = OwnFleet(tmp_path_factory.mktemp("fleet") / ".suture")
+    own.home.mkdir(mode=0o700)
+    try:
+        own.lab("up", *HOSTS)
+        yield own
+    finally:
+        own.lab("down", "--purge", check=False)
+
+
+@pytest.fixture(scope="session")
+def inventory_path(own_fleet: OwnFleet) -> Path:
+    return own_fleet.home / "inventory" / "hosts.yaml"
 
 
 @pytest.fixture(scope="session")
@@ -45,15 +115,18 @@ def fleet(inventory_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Cal
 
 
 @pytest.fixture
-def lab_settings(settings: Settings, main_job: MainJob, inventory_path: Path) -> Settings:
-    """The test's own warehouse and store, the fleet's hosts and internal repository."""
-    return replace(
+def lab_settings(settings: Settings, own_fleet: OwnFleet, inventory_path: Path) -> Settings:
+    """The test's own warehouse and store, the fleet's hosts and an internal repository for them."""
+    made = replace(
         settings,
-        home=main_job.home,
+        home=own_fleet.home,
         inventory_path=inventory_path,
-        repository_dir=main_job.home / "repository",
-        secrets_dir=Path(settings.home) / "secrets",
+        repository_dir=own_fleet.home / "repository",
+        secrets_dir=own_fleet.home / "secrets",
     )
+    if not (made.repository_dir / "public" / "suture-internal.gpg").exists():
+        repository_of(made).ensure(now=datetime.now(UTC))
+    return made
 
 
 @pytest.fixture

@@ -22,18 +22,21 @@ from suture.runner.interface import Phase, PlaybookRun
 from suture.runner.reports import mistake_in
 from suture.settings import PROJECT_ROOT, Settings
 from suture.store import Store, hosts
-from tests.lab.conftest import STAGING, seen_token
+from tests.lab.conftest import HOSTS, STAGING, seen_token
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 HOST = "stg-app1"
 
 
 @pytest.mark.database
-def test_the_whole_fleet_is_collected(fleet: Any, store: Store, lab_settings: Settings) -> None:
+def test_hosts_are_collected_and_those_without_power_are_named(
+    fleet: Any, store: Store, lab_settings: Settings
+) -> None:
     register = AssetRegister.load(PROJECT_ROOT / "include" / "policy")
-    found = collect(store, AnsibleRunner(lab_settings.inventory_path), register, now=datetime.now(UTC))
-    assert found.unreachable == {}
-    assert set(STAGING) < set(found.collected)
+    runner = AnsibleRunner(lab_settings.inventory_path)
+    found = collect(store, runner, register, now=datetime.now(UTC))
+    assert set(found.collected) == set(HOSTS)
+    assert set(found.unreachable) == set(runner.hosts()) - set(HOSTS)
     assert "acme-portal" in hosts.installed_packages(store, HOST)
     assert fleet(HOST, "uname -r").strip() == {r["host_id"]: r for r in hosts.list_hosts(store)}[HOST]["kernel_running"]
 
@@ -76,8 +79,6 @@ def test_an_older_token_is_refused_by_the_host(fleet: Any, run_on: Any) -> None:
 def test_a_half_configured_dpkg_is_healed(fleet: Any, lab_settings: Settings, run_on: Any) -> None:
     from suture.runner.briefs import HostRepository
 
-    if not (lab_settings.repository_dir / "public" / "suture-internal.gpg").exists():
-        pytest.skip("the fleet's internal repository was not set up yet")
     fleet(
         HOST,
         "d=$(mktemp -d) && mkdir -p $d/p/DEBIAN && cd $d && chmod 755 p &&"
@@ -158,7 +159,10 @@ runner.run(PlaybookRun(Phase.FENCE, ({HOST!r},), brief), log=print)
 
 def test_a_host_out_of_reach_is_unreachable_and_not_failed(fleet: Any, inventory_path: Path) -> None:
     # Without AccuracySec systemd may start it up to a minute later.
-    fleet(HOST, "systemd-run --quiet --on-active=20 --timer-property=AccuracySec=100ms systemctl start ssh; systemctl stop ssh")
+    fleet(
+        HOST,
+        "systemd-run --quiet --on-active=20 --timer-property=AccuracySec=100ms systemctl start ssh; systemctl stop ssh",
+    )
     try:
         result = AnsibleRunner(inventory_path).run(PlaybookRun(Phase.COLLECT_INVENTORY, STAGING))
         assert HOST in result.unreachable
