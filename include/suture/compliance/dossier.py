@@ -85,13 +85,19 @@ def read_chain(store: Store, anchors: Sequence[AnchoredHead] = ()) -> ChainState
     )
 
 
+_FORWARD, _BACK = ("patch", "patch_again", "patch_mirror"), ("restore", "restore_mirror")
+
+
+def _newest(own: Mapping[str, Row], names: Sequence[str]) -> datetime | None:
+    return max((at for name in names if (at := _done_at(own.get(name))) is not None), default=None)
+
+
 def step_facts(steps: Sequence[Row], host_id: str, plan_hash: str) -> StepFacts:
     """What became of the campaign's present plan on a host."""
     own = {row["phase"]: row for row in steps if row["host_id"] == host_id and row["plan_hash"] == plan_hash}
     unfinished = next((row for row in own.values() if row["status"] in ("running", "unknown")), None)
     failed = next((row for row in own.values() if row["status"] == "failed"), None)
-    patched = max(filter(None, (_done_at(own.get("patch")), _done_at(own.get("patch_again")))), default=None)
-    restored = _done_at(own.get("restore"))
+    patched, restored = (_newest(own, names) for names in (_FORWARD, _BACK))
     return StepFacts(
         patched_at=patched,
         verified_at=_done_at(own.get("verify")),

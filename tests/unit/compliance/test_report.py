@@ -274,3 +274,22 @@ def test_staging_that_went_back_and_forward_again_is_not_restored(store: Store, 
     assert (row["before"], row["after"], row["restored"]) == (scene.OLD, scene.NEW, False)
     hosts = {host["host_id"]: host for host in draw_report(store, settings, campaign_id, now=LATER)["hosts"]}
     assert hosts["stg-app1"]["status"] == "unverified"  # patched, and nobody has looked since
+
+
+def test_staging_is_what_its_last_step_made_of_it(store: Store, settings: Settings) -> None:
+    """Forward, back, forward again, put back; and after the rollout the pair follows production."""
+    campaign_id = scene.verified(store)
+    old, new = ({"versions": {"nginx": version}, "dpkg_audit": []} for version in (scene.OLD, scene.NEW))
+    scene.patch(store, campaign_id, "stg-app1", NOW - timedelta(minutes=9))
+    for minutes, phase, after in ((8, "restore", old), (7, "patch_again", new), (6, "restore_mirror", old)):
+        scene.step(store, campaign_id, "stg-app1", phase, NOW - timedelta(minutes=minutes), after=after)
+
+    def staging() -> tuple[str, bool]:
+        rows = store.fetch_all("report/list_version_changes", {"campaign_id": campaign_id})
+        return next((row["after"], row["restored"]) for row in rows if row["host_id"] == "stg-app1")
+
+    assert staging() == (scene.OLD, True)
+    host = next(h for h in draw_report(store, settings, campaign_id, now=LATER)["hosts"] if h["host_id"] == "stg-app1")
+    assert host["status"] == "restored"
+    scene.step(store, campaign_id, "stg-app1", "patch_mirror", NOW + timedelta(minutes=9), after=new)
+    assert staging() == (scene.NEW, False)

@@ -1,15 +1,14 @@
--- What a campaign changed on its hosts: each package's version before the patch, after it, and now (after a restore, if
--- there was one). A patch that was tried twice finds its own work the second time: what it replaced is in its way back.
+-- What a campaign changed on its hosts: each package's version before the patch, the patched one, and what it has
+-- now, by the last step that changed it (staging goes back and forward again, and is put back in the end). A patch
+-- that was tried twice finds its own work the second time: what it replaced is in its way back.
 SELECT
     changed.host_id,
     changed.ring,
     changed.package,
     changed.before,
     changed.patched,
-    CASE WHEN restored.report IS NULL THEN changed.patched ELSE restored.report #>> ARRAY[
-        'after', 'versions', changed.package
-    ] END AS after,
-    restored.report IS NOT NULL AS restored
+    coalesce(newest.report #>> ARRAY['after', 'versions', changed.package], changed.patched) AS after,
+    newest.phase LIKE 'restore%%' AS restored
 FROM (
     SELECT
         host_step.host_id,
@@ -27,22 +26,19 @@ FROM (
     CROSS JOIN LATERAL jsonb_each_text(coalesce(host_step.report #> '{after,versions}', '{}')) AS version
     WHERE host_step.campaign_id = %(campaign_id)s AND host_step.phase = 'patch'
 ) AS changed
-LEFT JOIN host_step AS restored
-    ON
-        restored.campaign_id = %(campaign_id)s
-        AND changed.host_id = restored.host_id
-        AND changed.plan_hash = restored.plan_hash
-        AND restored.phase = 'restore'
-        AND restored.status = 'done'
-        -- Staging goes back and forward again: what was put back is then not what runs.
-        AND NOT EXISTS (
-            SELECT 1 FROM host_step AS again
-            WHERE
-                again.campaign_id = restored.campaign_id
-                AND again.host_id = restored.host_id
-                AND again.plan_hash = restored.plan_hash
-                AND again.phase = 'patch_again'
-                AND again.started_at >= restored.started_at
-        )
+CROSS JOIN LATERAL (
+    SELECT
+        step.phase,
+        step.report
+    FROM host_step AS step
+    WHERE
+        step.campaign_id = %(campaign_id)s
+        AND step.host_id = changed.host_id
+        AND step.plan_hash = changed.plan_hash
+        AND step.phase IN ('patch', 'patch_again', 'patch_mirror', 'restore', 'restore_mirror')
+        AND (step.status = 'done' OR step.phase = 'patch')
+    ORDER BY step.started_at DESC
+    LIMIT 1
+) AS newest
 WHERE changed.before IS DISTINCT FROM changed.patched
 ORDER BY changed.host_id, changed.package
