@@ -16,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -86,12 +87,11 @@ def _make(root: Path, *, dev: bool) -> None:
     lock = root / ("requirements-dev.txt" if dev else "requirements.txt")
     count = sum(1 for line in lock.read_text("utf-8").splitlines() if "==" in line and line[0].isalnum())
     say(f"Installing {count} packages from {lock.name}, each checked against its hash.")
+    hashed = ["--require-hashes", "-r", str(lock)]
     uv = _install_uv(root, venv)
-    if uv is not None:
-        command = [str(uv), "pip", "install", "--python", str(_python(venv)), "--compile-bytecode", "--quiet"]
-    else:
-        command = [str(_python(venv)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([*command, "--require-hashes", "-r", str(lock)], f"The packages of {lock.name} could not be installed")
+    if uv is None or not _uv_installs(uv, venv, hashed):
+        pip = [str(_python(venv)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run([*pip, *hashed], f"The packages of {lock.name} could not be installed")
     (venv / STAMP).write_text("\n".join(stamp_lines(root, dev=dev)) + "\n", "utf-8")
     (venv / MARKER).unlink()
 
@@ -131,6 +131,29 @@ def _install_uv(root: Path, venv: Path) -> Path | None:
             return None
     works = subprocess.run([str(uv), "--version"], capture_output=True, check=False).returncode == 0
     return uv if works else None
+
+
+def _uv_installs(uv: Path, venv: Path, hashed: list[str]) -> bool:
+    """Whether uv could install them. pip, which the machine's owner has set up, is asked where it could not."""
+    command = [str(uv), "pip", "install", "--python", str(_python(venv)), "--compile-bytecode", "--quiet", *hashed]
+    done = subprocess.run(command, env=_uv_environment(venv), stdout=sys.stderr, check=False)
+    if done.returncode != 0:
+        say("uv could not install them (see above): pip tries, which takes a few minutes.")
+    return done.returncode == 0
+
+
+def _uv_environment(venv: Path) -> dict[str, str]:
+    """The environment, with what pip's configuration says of indices and certificates: uv 0.13 does not read it."""
+    # Every file is checked against its hash: which index it comes from does not matter.
+    found = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
+    told = subprocess.run([str(_python(venv)), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+    settings = dict(re.findall(r"^(?:global|install|user|site)\.([a-z-]+)='(.*)'$", told.stdout, re.MULTILINE))
+    for ours, pips in (("UV_DEFAULT_INDEX", "index-url"), ("UV_INDEX", "extra-index-url"), ("SSL_CERT_FILE", "cert")):
+        if pips in settings:
+            found[ours] = settings[pips].replace("\\n", " ").strip()
+    if Path("/etc/ssl/certs/ca-certificates.crt").exists():  # the machine's own authorities, a company's among them
+        found["UV_SYSTEM_CERTS"] = "1"
+    return {**found, **os.environ}
 
 
 def _run(command: list[str], failure: str) -> None:

@@ -122,3 +122,27 @@ def _without_installing(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     monkeypatch.setattr(bootstrap, "_run", lambda command, failure: ran.append(command))
     monkeypatch.setattr(bootstrap, "say", lambda text: None)
     return ran
+
+
+def test_uv_is_told_what_pip_knows_of_indices_and_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration = tmp_path / "pip.conf"
+    configuration.write_text("[global]\nindex-url = https://index.example/simple\ncert = /etc/company.pem\n", "utf-8")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(configuration))
+    for name in ("UV_DEFAULT_INDEX", "SSL_CERT_FILE", "PIP_CERT"):
+        monkeypatch.delenv(name, raising=False)
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").symlink_to(sys.executable)
+    monkeypatch.setenv("UV_INDEX_STRATEGY", "first-index")
+    found = bootstrap._uv_environment(venv)
+    assert found["UV_DEFAULT_INDEX"] == "https://index.example/simple"
+    assert found["SSL_CERT_FILE"] == "/etc/company.pem"
+    assert found["UV_INDEX_STRATEGY"] == "first-index", "what the user set stands"
+
+
+def test_pip_is_asked_where_uv_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uv = tmp_path / "uv"
+    uv.write_text("#!/bin/sh\nexit 2\n", "utf-8")
+    uv.chmod(0o755)
+    monkeypatch.setattr(bootstrap, "_uv_environment", lambda venv: {})
+    assert not bootstrap._uv_installs(uv, tmp_path, ["--require-hashes"])
