@@ -333,8 +333,12 @@ def abandoned_roots() -> list[tuple[Path, str]]:
     """Folders under /var/lib whose state folder is gone: (folder, the state folder that it belonged to)."""
     found = []
     for marker in OUTSIDE.glob("suture-*/belongs-to"):
-        home = marker.read_text("utf-8").strip()
-        if not Path(home).is_dir():
+        try:
+            home = marker.read_text("utf-8").strip()
+            gone = not Path(home).is_dir()
+        except OSError:  # another user's, in a folder that we may not look into: theirs to say
+            continue
+        if gone:
             found.append((marker.parent, home))
     return found
 
