@@ -1,9 +1,8 @@
--- Everything the sources say of the CVEs that open findings' advisories name, one row a CVE.
+-- Everything the sources say of the CVEs that some advisories name, one row a CVE.
 WITH wanted AS (
     SELECT DISTINCT advisory_cve.cve_id
     FROM advisory_cve
-    INNER JOIN finding ON advisory_cve.advisory_id = finding.advisory_id
-    WHERE finding.status IN ('open', 'accepted')
+    WHERE advisory_cve.advisory_id = any(%(advisory_ids)s::text[])
 ),
 
 scores AS (

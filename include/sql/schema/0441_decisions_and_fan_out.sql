@@ -1,0 +1,226 @@
+-- Risk for a large fleet: a decision is stored once for all findings that share it, and a change of hosts or advisories
+-- leaves a mark, so that the next matching looks at nothing else (docs/adr/0016).
+
+-- One decision: an advisory on one kind of asset. At most one is current; another outcome gives a new row, new reasons
+-- for the same outcome are written into the row. A superseded row stays while a finding refers to it.
+CREATE TABLE decision (
+    decision_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    advisory_id text NOT NULL REFERENCES advisory (advisory_id) ON DELETE CASCADE,
+    asset_group text NOT NULL,
+    criticality text NOT NULL,
+    exposure text NOT NULL,
+    priority text NOT NULL CHECK (priority IN ('immediate', 'out_of_cycle', 'scheduled', 'defer')),
+    priority_rank integer NOT NULL,     -- 0: immediate … 3: defer
+    score numeric(4, 1),                -- environmental CVSS of the worst CVE; NULL: unscored
+    within_hours double precision NOT NULL, -- from the moment the finding's clock starts
+    due_by timestamptz,                 -- a catalogue's due date; NULL: none
+    reasons jsonb NOT NULL,             -- state, sentence, inputs, CVEs: risk/decision.py
+    grounds_digest text NOT NULL DEFAULT '', -- of all that went in: the same digest need not be decided again
+    decided_at timestamptz NOT NULL,    -- when it last said something new
+    superseded_at timestamptz           -- NULL: current
+);
+CREATE UNIQUE INDEX decision_current ON decision (advisory_id, asset_group, criticality, exposure)
+WHERE superseded_at IS NULL;
+
+-- No foreign key to decision, and none to host and advisory any more: checked row by row, they took two thirds of the
+-- time of writing two million findings. Findings are written from a join with both tables; what the keys did for the
+-- other side, the triggers below do.
+ALTER TABLE finding
+ADD COLUMN decision_id bigint,          -- NULL: not decided yet
+DROP CONSTRAINT finding_host_id_fkey,
+DROP CONSTRAINT finding_advisory_id_fkey;
+
+INSERT INTO decision (
+    advisory_id, asset_group, criticality, exposure, priority, priority_rank, score, within_hours, reasons, decided_at,
+    superseded_at
+)
+SELECT
+    finding.advisory_id,
+    host.asset_group,
+    host.criticality,
+    host.exposure,
+    finding.priority,
+    array_position(ARRAY['immediate', 'out_of_cycle', 'scheduled', 'defer'], finding.priority) - 1,
+    finding.score,
+    0,
+    finding.reasons,
+    max(finding.scored_at),
+    now()
+FROM finding
+INNER JOIN host ON finding.host_id = host.host_id
+WHERE finding.priority_since IS NOT NULL
+GROUP BY
+    finding.advisory_id, host.asset_group, host.criticality, host.exposure, finding.priority, finding.score,
+    finding.reasons;
+
+UPDATE finding
+SET decision_id = decision.decision_id
+FROM host, decision
+WHERE
+    finding.priority_since IS NOT NULL
+    AND finding.host_id = host.host_id
+    AND finding.advisory_id = decision.advisory_id
+    AND host.asset_group = decision.asset_group
+    AND host.criticality = decision.criticality
+    AND host.exposure = decision.exposure
+    AND finding.priority = decision.priority
+    AND finding.score IS NOT DISTINCT FROM decision.score
+    AND finding.reasons = decision.reasons;
+
+ALTER TABLE finding DROP COLUMN reasons;
+
+-- `finding.reasons` still reads as if it were a column. Where many findings are read, join decision instead.
+CREATE FUNCTION reasons(finding) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT coalesce(
+        (SELECT decision.reasons FROM decision WHERE decision.decision_id = $1.decision_id),
+        '{"state": "unscored", "sentence": "Matched, not scored yet.", "inputs": [], "cves": []}'::jsonb
+    )
+$$;
+
+CREATE INDEX finding_by_advisory ON finding (advisory_id);
+CREATE INDEX finding_closed_by_decision ON finding (decision_id) WHERE status IN ('fixed', 'withdrawn');
+
+CREATE FUNCTION drop_findings_of_host() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM finding WHERE finding.host_id = OLD.host_id;
+    RETURN OLD;
+END $$;
+CREATE TRIGGER host_takes_its_findings BEFORE DELETE ON host FOR EACH ROW EXECUTE FUNCTION drop_findings_of_host();
+
+CREATE FUNCTION refuse_deleting_found_advisory() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM finding WHERE finding.advisory_id = OLD.advisory_id) THEN
+        RAISE EXCEPTION 'advisory % has findings: withdraw it, do not delete it', OLD.advisory_id
+            USING ERRCODE = 'foreign_key_violation';
+    END IF;
+    RETURN OLD;
+END $$;
+CREATE TRIGGER advisory_with_findings_stays BEFORE DELETE ON advisory
+FOR EACH ROW EXECUTE FUNCTION refuse_deleting_found_advisory();
+
+-- Marks: what changed since it was last matched. Only ever appended to and taken away, so that a writer never waits for
+-- a matching that is under way, and what comes in meanwhile is seen by the next.
+CREATE TABLE host_change (
+    change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    host_id text NOT NULL
+);
+CREATE TABLE advisory_change (
+    change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    advisory_id text NOT NULL
+);
+INSERT INTO host_change (host_id) SELECT host_id FROM host;
+
+CREATE FUNCTION mark_hosts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO host_change (host_id) SELECT DISTINCT changed.host_id FROM changed;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER host_package_added AFTER INSERT ON host_package
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_hosts();
+CREATE TRIGGER host_package_changed AFTER UPDATE ON host_package
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_hosts();
+CREATE TRIGGER host_package_removed AFTER DELETE ON host_package
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_hosts();
+
+CREATE FUNCTION mark_host() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO host_change (host_id) VALUES (NEW.host_id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER host_is_another AFTER UPDATE ON host FOR EACH ROW
+WHEN (
+    (OLD.os_codename, OLD.retired_at IS NULL, OLD.asset_group, OLD.criticality, OLD.exposure)
+    IS DISTINCT FROM (NEW.os_codename, NEW.retired_at IS NULL, NEW.asset_group, NEW.criticality, NEW.exposure)
+)
+EXECUTE FUNCTION mark_host();
+
+CREATE FUNCTION mark_advisory() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO advisory_change (advisory_id) VALUES (NEW.advisory_id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER advisory_is_new AFTER INSERT ON advisory FOR EACH ROW EXECUTE FUNCTION mark_advisory();
+CREATE TRIGGER advisory_is_another AFTER UPDATE ON advisory FOR EACH ROW
+WHEN (
+    (OLD.source_package, OLD.fixed_version, OLD.codename, OLD.withdrawn_at IS NULL)
+    IS DISTINCT FROM (NEW.source_package, NEW.fixed_version, NEW.codename, NEW.withdrawn_at IS NULL)
+)
+EXECUTE FUNCTION mark_advisory();
+
+-- What each matching looked at, and how long it took. scope: all, changes, hosts.
+CREATE TABLE match_run (
+    run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    scope text NOT NULL CHECK (scope IN ('all', 'changes', 'hosts')),
+    engine text NOT NULL CHECK (engine IN ('sql', 'duckdb')),
+    hosts integer NOT NULL,
+    advisories integer,                 -- NULL: all
+    seconds double precision NOT NULL,
+    matched_at timestamptz NOT NULL
+);
+
+-- Templates of the tables that a matching works in. They stay empty: open_match_work() makes temporary ones of the same
+-- names for the transaction, which hide these, so that statements are checked against the schema like all others.
+CREATE TABLE work_scope (host_id text NOT NULL, os_codename text NOT NULL, chunk integer NOT NULL);
+CREATE TABLE work_advisory (advisory_id text NOT NULL);
+CREATE TABLE work_pair (
+    advisory_id text NOT NULL,
+    source_package text NOT NULL,
+    source_version text NOT NULL,
+    os_codename text NOT NULL,          -- '': a host that does not say
+    fixed_version text NOT NULL,
+    sort_key bytea NOT NULL             -- of source_version
+);
+CREATE TABLE work_share (
+    host_id text NOT NULL,
+    advisory_id text NOT NULL,
+    source_package text NOT NULL,
+    installed_version text NOT NULL,
+    fixed_version text NOT NULL,
+    packages text[] NOT NULL
+);
+CREATE TABLE work_decision (
+    advisory_id text NOT NULL,
+    asset_group text NOT NULL,
+    criticality text NOT NULL,
+    exposure text NOT NULL,
+    priority text NOT NULL,
+    priority_rank integer NOT NULL,
+    score numeric(4, 1),
+    within_hours double precision NOT NULL,
+    due_by timestamptz,
+    reasons jsonb NOT NULL,
+    grounds_digest text NOT NULL
+);
+
+CREATE FUNCTION open_match_work() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    DROP TABLE IF EXISTS pg_temp.work_scope, pg_temp.work_advisory, pg_temp.work_pair, pg_temp.work_share;
+    CREATE TEMPORARY TABLE work_scope (LIKE work_scope) ON COMMIT DROP;
+    CREATE TEMPORARY TABLE work_advisory (LIKE work_advisory) ON COMMIT DROP;
+    CREATE TEMPORARY TABLE work_pair (LIKE work_pair) ON COMMIT DROP;
+    CREATE TEMPORARY TABLE work_share (LIKE work_share) ON COMMIT DROP;
+    SET LOCAL work_mem = '64MB';
+    SET LOCAL statement_timeout = '15min';
+END $$;
+
+CREATE FUNCTION open_decision_work() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    DROP TABLE IF EXISTS pg_temp.work_decision;
+    CREATE TEMPORARY TABLE work_decision (LIKE work_decision) ON COMMIT DROP;
+    SET LOCAL work_mem = '64MB';
+    SET LOCAL statement_timeout = '15min';
+END $$;
+
+CREATE FUNCTION analyze_work(VARIADIC names text[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY names LOOP
+        EXECUTE format('ANALYZE pg_temp.%I', name);
+    END LOOP;
+END $$;
+
+CREATE FUNCTION empty_work_share() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    TRUNCATE pg_temp.work_share;
+END $$;
