@@ -21,7 +21,7 @@ CREATE TABLE advisory_range (
     source text NOT NULL,               -- the feed (feeds.yaml) that says it
     record_id text NOT NULL,            -- its record in that feed: OSV id, CVE of the tracker, USN, CSAF document
     ecosystem text NOT NULL CHECK (ecosystem IN ('deb', 'rpm', 'pypi', 'npm', 'maven')),
-    package text NOT NULL,              -- deb, rpm: source package; pypi: PEP 503; npm: @scope/name; maven: group:artifact
+    package text NOT NULL,              -- deb, rpm: source package; npm: @scope/name; maven: group:artifact
     codename text NOT NULL DEFAULT '',  -- distribution release (bookworm, jammy, el9); '': any
     kind text NOT NULL DEFAULT 'range' CHECK (kind IN ('range', 'versions')),
     introduced text,                    -- first affected version; NULL: from the first version on
@@ -42,7 +42,7 @@ CREATE INDEX advisory_range_by_package ON advisory_range (ecosystem, package, co
 CREATE TABLE advisory_alias (
     advisory_id text NOT NULL REFERENCES advisory (advisory_id) ON DELETE CASCADE,
     alias text NOT NULL,                -- id as written by its issuer, upper case for CVE
-    relation text NOT NULL              -- self: the record's own id; alias: the same flaw; upstream: it stems from
+    relation text NOT NULL              -- self: the record's own id; alias: the same flaw; upstream: from
     CHECK (relation IN ('self', 'alias', 'upstream', 'related')),
     PRIMARY KEY (advisory_id, alias)
 );
