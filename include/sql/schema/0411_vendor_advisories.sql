@@ -55,7 +55,7 @@ CREATE TABLE vex_statement (
     document_id text NOT NULL,          -- OpenVEX @id, CSAF tracking id, Debian's CVE
     author text NOT NULL,               -- who says it: the document's author or publisher
     vulnerability text NOT NULL,        -- CVE id, upper case, or the issuer's own id
-    product text NOT NULL,              -- as given: a purl, a CPE, or the document's product id
+    product text NOT NULL,              -- as given: a purl, else a CPE, else the product's full name
     subcomponent text NOT NULL DEFAULT '', -- purl of the part that the statement is about; '': the product itself
     ecosystem text CHECK (ecosystem IN ('deb', 'rpm', 'pypi', 'npm', 'maven')), -- NULL: none that Suture matches
     package text,                       -- name in that ecosystem of the part it is about; NULL: no package is named

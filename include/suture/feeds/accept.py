@@ -28,9 +28,16 @@ from suture.store import Json, Store
 _ROWS_AT_ONCE = 5000
 _CLOCK_TOLERANCE = timedelta(days=1)
 _WRITE_ORDER = (
-    "kev", "epss", "cve", "cve_score", "cve_ssvc", "advisory", "advisory_cve", "advisory_package",
+    "kev", "epss", "cve", "cve_score", "cve_ssvc", "advisory", "advisory_cve", "advisory_package", "advisory_range",
+    "advisory_alias", "advisory_revision", "vex_statement", "threat_signal", "notice",
 )  # fmt: skip
-_CHILDREN = ("advisory_cve", "advisory_package")
+_CHILDREN = ("advisory_cve", "advisory_package", "advisory_range", "advisory_alias")
+# What an earlier copy said and this one says no more, by the columns that feed/prune_<table> compares.
+_PRUNED = {
+    "advisory": ("advisory_id",),
+    "advisory_range": ("advisory_id", "range_key"),
+    "vex_statement": ("statement_key", "document_id", "dated_at"),
+}
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class Copy:
     max_data_age: timedelta | None = None
     note: str | None = None
     lookups: Sequence[Row] = field(default=())
+    complete: bool = False  # it holds everything that the feed says
 
 
 def accept(store: Store, copy: Copy, *, now: datetime, actor: str) -> FeedOutcome:
@@ -203,6 +211,12 @@ def _write_tables(store: Store, copy: Copy, tables: Mapping[str, list[Row]], sna
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             params = {"rows": Json(rows[start : start + _ROWS_AT_ONCE]), "snapshot_id": snapshot_id, "now": now}
             store.execute(f"feed/merge_{table}", params)
+    for table, columns in _PRUNED.items():
+        if table in tables:
+            keys = Json([{name: row[name] for name in columns} for row in tables[table]])
+            store.execute(
+                f"feed/prune_{table}", {"keys": keys, "source": copy.source, "complete": copy.complete, "now": now}
+            )
 
 
 def _write_quarantine(store: Store, source: str, snapshot_id: int, left_out: Sequence[Rejected], now: datetime) -> None:
