@@ -38,12 +38,6 @@ SELECT
     error
 FROM version_key;
 
--- A vulnerability's names that are not its first one: GHSA and PYSEC ids that stand for one CVE.
-CREATE TABLE vulnerability_alias (
-    name text PRIMARY KEY,
-    canonical text NOT NULL
-);
-
 -- One advisory decided for one installed version. Only 'affected' becomes findings. No row: the version is in no range.
 CREATE TABLE advisory_pair (
     advisory_id text NOT NULL REFERENCES advisory (advisory_id) ON DELETE CASCADE,

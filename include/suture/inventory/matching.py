@@ -2,14 +2,18 @@
 
 The rules:
 
-1. An advisory is open on a host while any installed binary package of its source package comes from a source version
-   older than the fixed one, in exact Debian order. A package that is removed but not purged is not installed; one that
-   is half-configured is.
+1. An advisory is open on a host while any installed component of its package is a version that was decided affected
+   (pairs.py, deciding.py): for Debian in exact Debian order, by source package. A package that is removed but not purged
+   is not installed; one that is half-configured is.
 2. An advisory for one distribution release says nothing about another; one that names none is for all.
-3. Distinct (source package, version) pairs are compared once, in SQL by their sort key, and fanned out to hosts.
-4. A finding closes when the host no longer shows it, and opens again, with its clock anew, when it comes back. An
-   accepted risk stays accepted while it is open. A withdrawn advisory withdraws its findings.
-5. A version that is no Debian version matches nothing and is reported: uncertain is not the same as safe.
+3. Distinct (ecosystem, package, version, release) pairs are decided once, and fanned out to hosts in SQL.
+4. A finding closes when the host no longer shows it, and opens again, with its clock anew, when it comes back: after a
+   downgrade, or when the advisory's range moved and the host's version is in it again. An accepted risk stays accepted
+   while it is open. `fixed` is what the host changed; what closes without a change on the host (the advisory withdrawn,
+   a range moved, an excuse, another advisory that says the same) is `withdrawn`.
+5. Nothing closes while the fix is half installed, or while the kernel that runs is not known to be the new one. A
+   finding that takes another one's place (the same vulnerability, a newer fix) takes its clock.
+6. A version that is no version matches nothing and is reported: uncertain is not the same as safe.
 
 What matching finds is not yet scored: until it is, the policy's rule for the unscored holds.
 """
@@ -21,16 +25,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from suture import evidence
-from suture.inventory.debian_version import BadVersionError, sort_key
+from suture.inventory.pairs import decide_pairs
 from suture.model import Priority
 from suture.store import Json, Store
-
-_KEYS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
 class MatchCounts:
-    """What one matching changed. unreadable: hosts' source versions that are no Debian versions."""
+    """What one matching changed. unreadable: hosts' versions that no order can read."""
 
     new: int
     reopened: int
@@ -57,8 +59,8 @@ def match_all(
     actor: str = "suture:risk_scoring",
 ) -> MatchCounts:
     """Bring the findings to what hosts and advisories say now, with evidence when anything changed."""
-    fill_version_keys(store)
     with store.transaction():
+        pairs = decide_pairs(store, now=now)
         touched = store.fetch_all(
             "finding/upsert_matched_findings",
             {
@@ -79,37 +81,26 @@ def match_all(
                 actor=actor,
                 action="findings_matched",
                 subject="findings:all",
-                grounds={**asdict(counts), "unreadable_versions": [row["version"] for row in unreadable[:50]]},
+                grounds={
+                    **asdict(counts),
+                    "unreadable_versions": [row["version"] for row in unreadable[:50]],
+                    "not_compared": list(pairs.uncertain[:50]),
+                },
                 at=now,
             )
     return counts
-
-
-def fill_version_keys(store: Store) -> int:
-    """Give every version that hosts or advisories name its sort key; how many were new."""
-    fresh = [row["version"] for row in store.fetch_all("finding/list_unkeyed_versions")]
-    for start in range(0, len(fresh), _KEYS_AT_ONCE):
-        rows = [_key_row(version) for version in fresh[start : start + _KEYS_AT_ONCE]]
-        store.execute("finding/insert_version_keys", {"rows": Json(rows)})
-    return len(fresh)
-
-
-def _key_row(version: str) -> dict[str, str | None]:
-    try:
-        return {"version": version, "sort_key_hex": sort_key(version).hex(), "error": None}
-    except BadVersionError as error:
-        return {"version": version, "sort_key_hex": None, "error": error.message}
 
 
 def _counted(touched: list[dict[str, Any]], closed: list[dict[str, Any]], unreadable: int) -> MatchCounts:
     new = sum(row["is_new"] for row in touched)
     reopened = sum(row["is_reopened"] and not row["is_new"] for row in touched)
     withdrawn = sum(row["status"] == "withdrawn" for row in closed)
+    fixed = sum(row["status"] == "fixed" for row in closed)
     return MatchCounts(
         new=new,
         reopened=reopened,
         updated=len(touched) - new - reopened,
-        fixed=len(closed) - withdrawn,
+        fixed=fixed,
         withdrawn=withdrawn,
         unreadable=unreadable,
     )
