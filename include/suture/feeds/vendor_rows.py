@@ -70,7 +70,7 @@ class Subject:
     ecosystem: str
     package: str
     codename: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict, compare=False)
     module: str = ""
 
 
