@@ -72,7 +72,8 @@ def part_of(purl: str) -> Part:
     qualifiers = found.qualifiers if isinstance(found.qualifiers, dict) else {}
     namespace, version = found.namespace or "", found.version
     name = package_name(
-        found.type, {"npm": f"{namespace}/", "maven": f"{namespace}:"}.get(found.type, "") * bool(namespace) + found.name
+        found.type,
+        {"npm": f"{namespace}/", "maven": f"{namespace}:"}.get(found.type, "") * bool(namespace) + found.name,
     )
     if found.type == "rpm" and version and qualifiers.get("epoch", "0") != "0":
         version = f"{qualifiers['epoch']}:{version}"

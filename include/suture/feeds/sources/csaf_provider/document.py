@@ -23,13 +23,22 @@ from datetime import datetime
 
 import msgspec
 
-from suture.feeds.decoded import Decoded, Rejected, Row, iso, kept, utc
+from suture.feeds.decoded import Decoded, Rejected, Row, iso, kept
 from suture.feeds.errors import FeedFormatError
 from suture.feeds.outside_text import is_cve, line, paragraph
 from suture.feeds.sources.csaf_provider.products import Product, Products, Tree, remediated
 from suture.feeds.strict_json import decode_record, refuse_web_page
 from suture.feeds.vendor_rows import (
-    Origin, Span, Subject, advisory_id, advisory_row, alias_rows, cve_row, range_row, vex_row, without_twins,
+    Origin,
+    Span,
+    Subject,
+    advisory_id,
+    advisory_row,
+    alias_rows,
+    cve_row,
+    range_row,
+    vex_row,
+    without_twins,
 )  # fmt: skip
 
 TABLES = (
@@ -140,7 +149,7 @@ def decode_csaf(raw: bytes, *, where: str, origin: Origin) -> Decoded:
     rejected = [
         Rejected(tracking_id, f"{where}, {tracking_id}: {reason}.", kept(record)) for reason, record in reader.faults
     ]
-    return Decoded(utc(head.tracking.current_release_date), without_twins(reader.tables()), rejected, records=1)
+    return Decoded(None, without_twins(reader.tables()), rejected, records=1)
 
 
 class _Reader:
@@ -249,7 +258,10 @@ class _Reader:
 
     def _advisory(self, subject: Subject, name: str, fixed: str | None, span: Span, cves: set[str]) -> None:
         head, severity = self._head, self._head.aggregate_severity
-        details = {"csaf_id": self._id, "publisher": line(head.publisher.name, 300), "category": line(head.category, 60)}
+        details = {
+            "csaf_id": self._id, "publisher": line(head.publisher.name, 300), "category": line(head.category, 60),
+            "dated_at": iso(head.tracking.current_release_date),
+        }  # fmt: skip
         if subject.module:
             details["module"] = subject.module
         self._rows["advisory"].append(advisory_row(

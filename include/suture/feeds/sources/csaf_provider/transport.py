@@ -24,7 +24,12 @@ from suture.feeds.fetch import Fetched, Fetcher
 from suture.feeds.policies import FeedSource
 from suture.feeds.sources.csaf_provider.document import TABLES, decode_csaf
 from suture.feeds.sources.csaf_provider.listing import (
-    Listed, file_name_of, read_changes, read_index, read_metadata, read_rolie,
+    Listed,
+    file_name_of,
+    read_changes,
+    read_index,
+    read_metadata,
+    read_rolie,
 )  # fmt: skip
 from suture.feeds.sources.csaf_provider.proof import Prover, UnprovenError
 from suture.feeds.vendor_rows import Origin, without_twins

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from suture.feeds.decoded import Decoded, Rejected, Row, iso, kept, utc
+from suture.feeds.decoded import Decoded, Rejected, Row, iso, kept
 from suture.feeds.errors import FeedFormatError
 from suture.feeds.format import FeedFormat
 from suture.feeds.outside_text import is_cve, line, paragraph
@@ -101,7 +101,7 @@ def decode(
         except ValueError as error:
             rejected.append(Rejected(name, f"{where}, statements[{number}]: {error}.", kept(item)))
     return Decoded(
-        utc(document.last_updated or document.timestamp),
+        None,  # other documents may be older: each statement's own date says which is the later
         without_twins({"vex_statement": rows}),
         rejected,
         records=len(document.statements),
@@ -129,7 +129,8 @@ def _rows(
         "dated_at": iso(found.last_updated or found.timestamp or document.last_updated or document.timestamp),
     }
     for number, product in enumerate(found.products):
-        for part in product.subcomponents or [None]:
+        parts: list[Component | None] = [*product.subcomponents] or [None]
+        for part in parts:
             try:
                 yield vex_row(origin, **said, **_place(product, part)), None
             except ValueError as error:

@@ -25,6 +25,7 @@ from suture.feeds.decoded import Decoded
 from suture.feeds.errors import FeedFormatError, FeedRefusedError, FeedUnreachableError
 from suture.feeds.fetch import Fetched, Fetcher
 from suture.feeds.policies import FeedSource
+from suture.feeds.sources.stix.objects import decode
 from suture.feeds.strict_json import decode_document, refuse_web_page
 from suture.store import Store
 
@@ -46,8 +47,6 @@ def fetch_collection(
     sleep: Callable[[float], None],
 ) -> Copy:
     """One sync of a collection. Raises FeedUnreachableError, FeedRefusedError, FeedFormatError."""
-    from suture.feeds.sources.stix import decode  # the format names this transport: the circle is closed here
-
     since = last["data_date"] if last is not None else None
     objects, added_last = _pages(source, since, sleep)
     if added_last is not None and added_last > now:
@@ -93,7 +92,9 @@ def _pages(
                 return objects, max(added, default=None)
             if not page.next or page.next in seen or not page.objects:
                 why = "it says that there is more, and not where" if not page.next else "it goes round in a circle"
-                raise FeedFormatError(f"{source.name}, page {number}", why if page.objects else "it is empty, with more")
+                raise FeedFormatError(
+                    f"{source.name}, page {number}", why if page.objects else "it is empty, with more"
+                )
             seen.add(page.next)
             params = {**params, "next": page.next}
     raise FeedFormatError(source.name, f"it has more than {MAX_PAGES} pages")
@@ -109,7 +110,8 @@ def _page(
     kind, *options = (part.strip().lower() for part in answer.headers.get("content-type", "").split(";"))
     versions = [option.partition("=")[2] for option in options if option.startswith("version=")]
     if kind != MEDIA_TYPE or versions not in ([], ["2.1"]):
-        raise FeedRefusedError(f"{where}: the answer is {answer.headers.get('content-type', 'of no type')[:80]!r}, not TAXII 2.1.")
+        given = answer.headers.get("content-type", "of no type")[:80]
+        raise FeedRefusedError(f"{where}: the answer is {given!r}, not TAXII 2.1.")
     refuse_web_page(answer.content, where=where)
     page = decode_document(answer.content, Page, where=where)
     return page, _moment(answer.headers.get("x-taxii-date-added-last"), where)
