@@ -23,6 +23,7 @@ CREATE TABLE advisory_range (
     ecosystem text NOT NULL CHECK (ecosystem IN ('deb', 'rpm', 'pypi', 'npm', 'maven')),
     package text NOT NULL,              -- deb, rpm: source package; npm: @scope/name; maven: group:artifact
     codename text NOT NULL DEFAULT '',  -- distribution release (bookworm, jammy, el9); '': any
+    module text NOT NULL DEFAULT '',    -- rpm: module and stream (nodejs:20) that it is about; '': no module
     kind text NOT NULL DEFAULT 'range' CHECK (kind IN ('range', 'versions')),
     introduced text,                    -- first affected version; NULL: from the first version on
     fixed text,                         -- first version that is not affected any more; NULL: none

@@ -134,7 +134,7 @@ def _dates_refused(copy: Copy, last: Mapping[str, Any] | None, now: datetime) ->
 def _sorted_out(store: Store, copy: Copy, verdict: quality.Verdict) -> tuple[dict[str, list[Row]], list[Rejected]]:
     """The rows that pass, and what is left out: by the decoder, by the suites, for being older than what we have."""
     bad = {name: "; ".join(dict.fromkeys(reasons)) for name, reasons in verdict.bad_records.items()}
-    older = _older_records(store, copy)
+    older = _older_records(store, copy) | _older_advisories(store, copy)
     tables = {
         table: [row for row in rows if row["record_id"] not in bad and row["record_id"] not in older]
         for table, rows in copy.decoded.tables.items()
@@ -166,6 +166,26 @@ def _older_records(store: Store, copy: Copy) -> dict[str, str]:
         if datetime.fromisoformat(row["modified_at"]) < before:
             older[row["record_id"]] = (
                 f"a copy of {row['modified_at']}, older than the record we have ({before.isoformat()})"
+            )
+    return older
+
+
+def _older_advisories(store: Store, copy: Copy) -> dict[str, str]:
+    """Records whose advisories say by details.dated_at that they are older than what this feed gave before."""
+    dated = {
+        row["advisory_id"]: row for row in copy.decoded.tables.get("advisory", []) if row["details"].get("dated_at")
+    }
+    if not dated:
+        return {}
+    older = {}
+    for known in store.fetch_all("feed/list_advisory_dates", {"advisory_ids": list(dated), "feed": copy.source}):
+        row = dated[known["advisory_id"]]
+        if (
+            known["record_id"] == row["record_id"]
+            and datetime.fromisoformat(row["details"]["dated_at"]) < known["dated_at"]
+        ):
+            older[row["record_id"]] = (
+                f"a copy of {row['details']['dated_at']}, older than the record we have ({known['dated_at'].isoformat()})"
             )
     return older
 

@@ -19,6 +19,7 @@ _DIRECTION = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufe
 _BREAKS = re.compile(r"[ \t\r\n]+")
 CVE_ID = re.compile(r"(?<![A-Za-z0-9-])CVE-(?:19|20)[0-9]{2}-[0-9]{4,19}(?![0-9])", re.IGNORECASE)
 _MAX_URL = 2000
+EXCERPT = 4000  # characters of a message or an entry that are kept
 
 
 def line(text: str, limit: int = 500) -> str:
@@ -46,7 +47,9 @@ def web_address(text: str | None) -> str | None:
         return None
     try:
         parts = urlsplit(text)
-        harmless = parts.scheme == "https" and bool(parts.hostname) and parts.username is None and parts.password is None
+        harmless = (
+            parts.scheme == "https" and bool(parts.hostname) and parts.username is None and parts.password is None
+        )
     except ValueError:
         return None
     return text if harmless else None

@@ -46,7 +46,8 @@ _CPE = re.compile(r"cpe:(?:/|2\.3:)[aoh]:redhat:([a-z0-9_]+):([0-9]+(?:\.[0-9]+)
 @dataclass(frozen=True)
 class Part:
     """A package that a statement is about. version: None when every version is meant; codename: '' for any release;
-    is_source: a source package (or one of an ecosystem that has no other); architecture: None when not given."""
+    is_source: a source package (or one of an ecosystem that has no other); architecture: None when not given;
+    module: an rpm module's name:stream, '' for none."""
 
     ecosystem: str
     package: str
@@ -54,6 +55,7 @@ class Part:
     codename: str
     is_source: bool
     architecture: str | None = None
+    module: str = ""
 
 
 class UnknownEcosystemError(ValueError):
@@ -70,7 +72,8 @@ def part_of(purl: str) -> Part:
     qualifiers = found.qualifiers if isinstance(found.qualifiers, dict) else {}
     namespace, version = found.namespace or "", found.version
     name = package_name(
-        found.type, {"npm": f"{namespace}/", "maven": f"{namespace}:"}.get(found.type, "") * bool(namespace) + found.name
+        found.type,
+        {"npm": f"{namespace}/", "maven": f"{namespace}:"}.get(found.type, "") * bool(namespace) + found.name,
     )
     if found.type == "rpm" and version and qualifiers.get("epoch", "0") != "0":
         version = f"{qualifiers['epoch']}:{version}"
@@ -82,6 +85,7 @@ def part_of(purl: str) -> Part:
         codename=_distro(qualifiers.get("distro", "")),
         is_source=architecture in ("src", "source") or found.type not in ("deb", "rpm"),
         architecture=architecture,
+        module=":".join(qualifiers.get("rpmmod", "").split(":")[:2]),
     )
 
 

@@ -42,8 +42,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "advisory_cve": ("record_id", "advisory_id", "cve_id", "relation"),
     "advisory_range": (
-        "record_id", "advisory_id", "range_key", "source", "ecosystem", "package", "codename", "kind", "introduced",
-        "fixed", "last_affected", "limit_before", "versions", "state", "cve_ids",
+        "record_id", "advisory_id", "range_key", "source", "ecosystem", "package", "codename", "module", "kind",
+        "introduced", "fixed", "last_affected", "limit_before", "versions", "state", "cve_ids",
     ),
     "advisory_alias": ("record_id", "advisory_id", "alias", "relation"),
     "advisory_revision": (

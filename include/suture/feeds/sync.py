@@ -261,7 +261,8 @@ def _copy(source: FeedSource, decoded: Decoded, digest: str, last: Any) -> Copy:
         decoded=decoded,
         sha256=digest,
         main_table=FORMATS[source.format].main_table,
-        scorers=FORMATS[source.format].scorers,
+        # One vendor's word replaces its own, never another vendor's.
+        scorers=tuple(f"vendor:{source.name}" if who == "vendor" else who for who in FORMATS[source.format].scorers),
         complete=complete,
         dated_snapshot=source.dated_snapshot,
         floor=quality.floor_of(previous, source.max_shrink_share, source.min_records),

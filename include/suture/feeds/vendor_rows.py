@@ -63,13 +63,15 @@ class Span:
 
 @dataclass(frozen=True)
 class Subject:
-    """The package of an advisory, and the record that says so. codename: '' for any release."""
+    """The package of an advisory, and the record that says so. codename: '' for any release; module: an rpm
+    module's name:stream, '' for none."""
 
     record_id: str
     ecosystem: str
     package: str
     codename: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    module: str = ""
 
 
 def digest(*parts: object) -> str:
@@ -117,8 +119,8 @@ def advisory_row(
 
 def range_row(origin: Origin, subject: Subject, name: str, span: Span) -> Row:
     place = (
-        subject.ecosystem, subject.package, subject.codename, span.introduced, span.fixed, span.last_affected,
-        span.limit_before, list(span.versions), span.state, subject.record_id,
+        subject.ecosystem, subject.package, subject.codename, subject.module, span.introduced, span.fixed,
+        span.last_affected, span.limit_before, list(span.versions), span.state, subject.record_id,
     )  # fmt: skip
     return {
         "record_id": subject.record_id,
@@ -128,6 +130,7 @@ def range_row(origin: Origin, subject: Subject, name: str, span: Span) -> Row:
         "ecosystem": subject.ecosystem,
         "package": subject.package,
         "codename": subject.codename or origin.codename or "",
+        "module": subject.module,
         "kind": "versions" if span.versions else "range",
         "introduced": span.introduced,
         "fixed": span.fixed,

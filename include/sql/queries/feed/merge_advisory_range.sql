@@ -1,5 +1,5 @@
 INSERT INTO advisory_range (
-    advisory_id, range_key, source, record_id, ecosystem, package, codename, kind, introduced, fixed,
+    advisory_id, range_key, source, record_id, ecosystem, package, codename, module, kind, introduced, fixed,
     last_affected, limit_before, versions, state, cve_ids, snapshot_id
 )
 SELECT
@@ -10,6 +10,7 @@ SELECT
     row.ecosystem,
     row.package,
     row.codename,
+    coalesce(row.module, '') AS module,
     row.kind,
     row.introduced,
     row.fixed,
@@ -29,6 +30,7 @@ FROM
             ecosystem text,
             package text,
             codename text,
+            module text,
             kind text,
             introduced text,
             fixed text,
@@ -45,6 +47,7 @@ ON CONFLICT (advisory_id, range_key) DO UPDATE
         ecosystem = excluded.ecosystem,
         package = excluded.package,
         codename = excluded.codename,
+        module = excluded.module,
         kind = excluded.kind,
         introduced = excluded.introduced,
         fixed = excluded.fixed,
@@ -61,6 +64,7 @@ ON CONFLICT (advisory_id, range_key) DO UPDATE
         advisory_range.ecosystem,
         advisory_range.package,
         advisory_range.codename,
+        advisory_range.module,
         advisory_range.kind,
         advisory_range.introduced,
         advisory_range.fixed,
@@ -75,6 +79,7 @@ ON CONFLICT (advisory_id, range_key) DO UPDATE
         excluded.ecosystem,
         excluded.package,
         excluded.codename,
+        excluded.module,
         excluded.kind,
         excluded.introduced,
         excluded.fixed,

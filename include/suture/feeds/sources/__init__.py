@@ -7,7 +7,19 @@ from collections.abc import Mapping
 
 from suture.feeds.format import FeedFormat
 from suture.feeds.sources import (
-    atom, csaf_provider, cve5, debian_lists, debian_tracker, epss, kev, mbox, nvd, openvex, osv, redhat_csaf, stix,
+    atom,
+    csaf_provider,
+    cve5,
+    debian_lists,
+    debian_tracker,
+    epss,
+    kev,
+    mbox,
+    nvd,
+    openvex,
+    osv,
+    redhat_csaf,
+    stix,
     ubuntu_usn,
 )  # fmt: skip
 

@@ -31,7 +31,16 @@ from suture.feeds.outside_text import line as one_line
 from suture.feeds.package_names import checked_version, package_name
 from suture.feeds.strict_json import refuse_web_page
 from suture.feeds.vendor_rows import (
-    Origin, Span, Subject, advisory_id, advisory_row, alias_rows, cve_row, range_row, vex_row, without_twins,
+    Origin,
+    Span,
+    Subject,
+    advisory_id,
+    advisory_row,
+    alias_rows,
+    cve_row,
+    range_row,
+    vex_row,
+    without_twins,
 )  # fmt: skip
 
 TABLES = ("advisory_revision", "advisory", "advisory_cve", "advisory_range", "advisory_alias", "vex_statement")
@@ -231,8 +240,11 @@ def _advisory(
     name = advisory_id(origin, subject, fixed, entry.revision_id)
     title = f"{entry.revision_id} {entry.packages}" + (f" - {entry.title}" if entry.title else "")
     yield "advisory", advisory_row(origin, subject, name, fixed=fixed, title=title, published_at=dated)
-    yield "advisory_range", range_row(
-        origin, subject, name, Span(fixed=fixed, state=_WITHOUT_FIX.get(version, "affected"), cve_ids=tuple(named))
+    yield (
+        "advisory_range",
+        range_row(
+            origin, subject, name, Span(fixed=fixed, state=_WITHOUT_FIX.get(version, "affected"), cve_ids=tuple(named))
+        ),
     )
     for cve in named:
         yield "advisory_cve", cve_row(subject, name, cve, note=note)

@@ -27,7 +27,16 @@ from suture.feeds.outside_text import line
 from suture.feeds.package_names import CODENAMES, checked_version, package_name
 from suture.feeds.strict_json import decode_document, decode_record, refuse_web_page
 from suture.feeds.vendor_rows import (
-    Origin, Span, Subject, advisory_id, advisory_row, alias_rows, cve_row, range_row, vex_row, without_twins,
+    Origin,
+    Span,
+    Subject,
+    advisory_id,
+    advisory_row,
+    alias_rows,
+    cve_row,
+    range_row,
+    vex_row,
+    without_twins,
 )  # fmt: skip
 
 TABLES = ("advisory", "advisory_cve", "advisory_range", "advisory_alias", "vex_statement")
@@ -138,11 +147,13 @@ class _Package:
             subject = Subject(self.package, "deb", self.package, release)
             name = advisory_id(self.origin, subject, fixed, vulnerability)
             state = _state_of(names[vulnerability]) if fixed is None else "affected"
-            yield "advisory", advisory_row(
-                self.origin, subject, name, fixed=fixed, urgency=_worst(names), details={"state": state}
+            yield (
+                "advisory",
+                advisory_row(self.origin, subject, name, fixed=fixed, urgency=_worst(names), details={"state": state}),
             )
-            yield "advisory_range", range_row(
-                self.origin, subject, name, Span(fixed=fixed, state=state, cve_ids=tuple(names))
+            yield (
+                "advisory_range",
+                range_row(self.origin, subject, name, Span(fixed=fixed, state=state, cve_ids=tuple(names))),
             )
             for cve, found in names.items():
                 yield "advisory_cve", cve_row(subject, name, cve, urgency=_urgency(found), note=_note(found))

@@ -32,7 +32,15 @@ from suture.feeds.sources.osv.ranges import affected_spans
 from suture.feeds.sources.osv.records import Advisory, Affected, Severity, read_record, take_apart
 from suture.feeds.strict_json import refuse_web_page
 from suture.feeds.vendor_rows import (
-    Origin, Span, Subject, advisory_id, advisory_row, alias_rows, cve_row, range_row, without_twins,
+    Origin,
+    Span,
+    Subject,
+    advisory_id,
+    advisory_row,
+    alias_rows,
+    cve_row,
+    range_row,
+    without_twins,
 )  # fmt: skip
 
 TABLES = ("advisory", "advisory_cve", "advisory_package", "advisory_range", "advisory_alias", "cve_score")
@@ -98,7 +106,11 @@ def _subject(advisory: Advisory, affected: Affected, origin: Origin, vendors_own
     package = affected.package
     if package is None:
         raise ValueError("it names no package")
-    details = {"osv_id": advisory.id, "aliases": advisory.aliases}
+    details: dict[str, object] = {
+        "osv_id": advisory.id,
+        "aliases": advisory.aliases,
+        "dated_at": iso(advisory.modified),
+    }
     try:
         ecosystem, codename, rest = osv_ecosystem(package.ecosystem)
         if rest:
@@ -121,7 +133,7 @@ def _advisories(
     named = named_vulnerabilities(advisory)
     aliases = _aliases(advisory)
     urgency = _urgency([*affected.severity, *advisory.severity])
-    fixes = sorted({span.fixed for span in spans if span.fixed}) or [None]
+    fixes: list[str | None] = [*sorted({span.fixed for span in spans if span.fixed})] or [None]
     if subject.ecosystem != "deb":
         fixes = fixes if len(fixes) == 1 else [None]  # one advisory a record; several fixes: the ranges say which
     for fixed in fixes:
@@ -147,9 +159,9 @@ def named_vulnerabilities(advisory: Advisory) -> list[str]:
 
 
 def _aliases(advisory: Advisory) -> dict[str, str]:
-    found = {name: "related" for name in advisory.related}
-    found |= {name: "upstream" for name in advisory.upstream}
-    found |= {name: "alias" for name in advisory.aliases}
+    found = dict.fromkeys(advisory.related, "related")
+    found |= dict.fromkeys(advisory.upstream, "upstream")
+    found |= dict.fromkeys(advisory.aliases, "alias")
     found[advisory.id] = "self"
     return {line(name, 100): relation for name, relation in found.items() if name}
 
@@ -184,7 +196,9 @@ def _packages(subject: Subject, name: str, affected: Affected, fixed: str | None
         words = binary if isinstance(binary, dict) else {}
         package, version = words.get("binary_name"), words.get("binary_version")
         if not (isinstance(package, str) and isinstance(version, str)):
-            raise ValueError("a binary of it has no binary_name or binary_version")
+            raise ValueError(  # noqa: TRY004
+                "a binary of it has no binary_name or binary_version"
+            )
         yield "advisory_package", {
             "record_id": subject.record_id,
             "advisory_id": name,

@@ -126,6 +126,6 @@ def _order(ecosystem: str) -> Callable[[str, str], int]:
 
     def compared(first: str, second: str) -> int:
         one, two = kind(first), kind(second)
-        return (one > two) - (one < two)
+        return int(one > two) - int(one < two)
 
     return compared

@@ -168,7 +168,9 @@ class _Texts(_Events):  # type: ignore[misc]
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _value in node.value]
-        twice = next((key for key in keys if keys.count(key) > 1), None) if len(set(map(str, keys))) < len(keys) else None
+        twice = (
+            next((key for key in keys if keys.count(key) > 1), None) if len(set(map(str, keys))) < len(keys) else None
+        )
         if twice is not None:
             raise ValueError(f"the key {str(twice)[:60]!r} stands twice in one mapping")
         found: dict[Any, Any] = super().construct_mapping(node, deep)
