@@ -129,23 +129,207 @@ BEGIN
 END $$;
 CREATE TRIGGER host_is_another AFTER UPDATE ON host FOR EACH ROW
 WHEN (
-    (OLD.os_codename, OLD.retired_at IS NULL, OLD.asset_group, OLD.criticality, OLD.exposure)
-    IS DISTINCT FROM (NEW.os_codename, NEW.retired_at IS NULL, NEW.asset_group, NEW.criticality, NEW.exposure)
+    (
+        OLD.os_id, OLD.os_codename, OLD.retired_at IS NULL, OLD.asset_group, OLD.criticality, OLD.exposure,
+        OLD.kernel_running, OLD.kernel_running_version, OLD.kernel_installed, OLD.facts -> 'stale_packages'
+    ) IS DISTINCT FROM (
+        NEW.os_id, NEW.os_codename, NEW.retired_at IS NULL, NEW.asset_group, NEW.criticality, NEW.exposure,
+        NEW.kernel_running, NEW.kernel_running_version, NEW.kernel_installed, NEW.facts -> 'stale_packages'
+    )
 )
 EXECUTE FUNCTION mark_host();
 
-CREATE FUNCTION mark_advisory() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE TRIGGER host_component_added AFTER INSERT ON host_component
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_hosts();
+CREATE TRIGGER host_component_changed AFTER UPDATE ON host_component
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_hosts();
+CREATE TRIGGER host_component_removed AFTER DELETE ON host_component
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_hosts();
+
+-- Packages whose pairs must be decided again, as ecosystem/package; '*': all of them.
+CREATE TABLE package_change (
+    change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    package text NOT NULL
+);
+INSERT INTO package_change (package) VALUES ('*');
+
+CREATE FUNCTION mark_advisory_package() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO advisory_change (advisory_id) VALUES (NEW.advisory_id);
+    INSERT INTO package_change (package) VALUES (NEW.ecosystem || '/' || NEW.source_package);
     RETURN NULL;
 END $$;
-CREATE TRIGGER advisory_is_new AFTER INSERT ON advisory FOR EACH ROW EXECUTE FUNCTION mark_advisory();
+CREATE TRIGGER advisory_is_new AFTER INSERT ON advisory FOR EACH ROW EXECUTE FUNCTION mark_advisory_package();
 CREATE TRIGGER advisory_is_another AFTER UPDATE ON advisory FOR EACH ROW
 WHEN (
-    (OLD.source_package, OLD.fixed_version, OLD.codename, OLD.withdrawn_at IS NULL)
-    IS DISTINCT FROM (NEW.source_package, NEW.fixed_version, NEW.codename, NEW.withdrawn_at IS NULL)
+    (OLD.ecosystem, OLD.source_package, OLD.fixed_version, OLD.codename, OLD.withdrawn_at IS NULL)
+    IS DISTINCT FROM (NEW.ecosystem, NEW.source_package, NEW.fixed_version, NEW.codename, NEW.withdrawn_at IS NULL)
 )
-EXECUTE FUNCTION mark_advisory();
+EXECUTE FUNCTION mark_advisory_package();
+
+CREATE FUNCTION mark_withdrawn_advisory() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO advisory_change (advisory_id) VALUES (NEW.advisory_id);
+    INSERT INTO package_change (package)
+    SELECT DISTINCT ecosystem || '/' || package FROM advisory_range WHERE advisory_range.advisory_id = NEW.advisory_id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER advisory_is_withdrawn AFTER UPDATE ON advisory FOR EACH ROW
+WHEN ((OLD.withdrawn_at IS NULL) IS DISTINCT FROM (NEW.withdrawn_at IS NULL))
+EXECUTE FUNCTION mark_withdrawn_advisory();
+
+CREATE FUNCTION mark_range_packages() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO package_change (package) SELECT DISTINCT changed.ecosystem || '/' || changed.package FROM changed;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER range_added AFTER INSERT ON advisory_range
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_range_packages();
+CREATE TRIGGER range_changed AFTER UPDATE ON advisory_range
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_range_packages();
+CREATE TRIGGER range_removed AFTER DELETE ON advisory_range
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_range_packages();
+CREATE TRIGGER statement_added AFTER INSERT ON vex_statement
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_range_packages();
+CREATE TRIGGER statement_changed AFTER UPDATE ON vex_statement
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_range_packages();
+CREATE TRIGGER statement_removed AFTER DELETE ON vex_statement
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_range_packages();
+
+-- Names, CVEs, phases and rejected records of advisories: seldom changed one by one, so their packages are marked whole.
+CREATE FUNCTION mark_packages_of_advisories() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO package_change (package)
+    SELECT advisory.ecosystem || '/' || advisory.source_package
+    FROM advisory WHERE advisory.advisory_id IN (SELECT changed.advisory_id FROM changed)
+    UNION
+    SELECT advisory_range.ecosystem || '/' || advisory_range.package
+    FROM advisory_range WHERE advisory_range.advisory_id IN (SELECT changed.advisory_id FROM changed);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER alias_added AFTER INSERT ON advisory_alias
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_packages_of_advisories();
+CREATE TRIGGER alias_removed AFTER DELETE ON advisory_alias
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_packages_of_advisories();
+CREATE TRIGGER advisory_cve_added AFTER INSERT ON advisory_cve
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_packages_of_advisories();
+CREATE TRIGGER advisory_cve_changed AFTER UPDATE ON advisory_cve
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_packages_of_advisories();
+CREATE TRIGGER advisory_cve_removed AFTER DELETE ON advisory_cve
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_packages_of_advisories();
+CREATE TRIGGER advisory_package_changed AFTER UPDATE ON advisory_package
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_packages_of_advisories();
+
+CREATE FUNCTION mark_advisories() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO advisory_change (advisory_id) SELECT DISTINCT changed.advisory_id FROM changed;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER pair_added AFTER INSERT ON advisory_pair
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_advisories();
+CREATE TRIGGER pair_changed AFTER UPDATE ON advisory_pair
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_advisories();
+CREATE TRIGGER pair_removed AFTER DELETE ON advisory_pair
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_advisories();
+CREATE TRIGGER phase_added AFTER INSERT ON advisory_package
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_advisories();
+CREATE TRIGGER phase_changed AFTER UPDATE ON advisory_package
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_advisories();
+CREATE TRIGGER phase_removed AFTER DELETE ON advisory_package
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_advisories();
+
+CREATE FUNCTION mark_packages_of_cve() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO package_change (package)
+    SELECT advisory.ecosystem || '/' || advisory.source_package
+    FROM advisory_cve INNER JOIN advisory ON advisory_cve.advisory_id = advisory.advisory_id
+    WHERE advisory_cve.cve_id = NEW.cve_id
+    UNION
+    SELECT advisory_range.ecosystem || '/' || advisory_range.package
+    FROM advisory_cve INNER JOIN advisory_range ON advisory_cve.advisory_id = advisory_range.advisory_id
+    WHERE advisory_cve.cve_id = NEW.cve_id;
+    RETURN NULL;
+END $$;
+CREATE INDEX advisory_cve_by_cve ON advisory_cve (cve_id);
+CREATE TRIGGER cve_is_rejected AFTER INSERT ON cve FOR EACH ROW
+WHEN (upper(NEW.state) = 'REJECTED') EXECUTE FUNCTION mark_packages_of_cve();
+CREATE TRIGGER cve_state_changed AFTER UPDATE ON cve FOR EACH ROW
+WHEN ((upper(OLD.state) = 'REJECTED') IS DISTINCT FROM (upper(NEW.state) = 'REJECTED'))
+EXECUTE FUNCTION mark_packages_of_cve();
+
+-- Without a common part that PostgreSQL would compute for the whole fleet: one host's components are looked up by key.
+CREATE INDEX host_package_signed_kernel ON host_package (host_id) WHERE source_package LIKE 'linux-signed%';
+CREATE OR REPLACE VIEW installed_component AS
+SELECT
+    host.host_id,
+    'deb' AS ecosystem,
+    host_package.package,
+    host_package.source_package,
+    host_package.source_version,
+    coalesce(host.os_codename, '') AS os_codename,
+    coalesce(host.os_id, '') AS os_id,
+    host_package.dpkg_status,
+    host_package.held,
+    FALSE AS runs_only
+FROM host_package
+INNER JOIN host ON host_package.host_id = host.host_id
+WHERE host.retired_at IS NULL AND substr(host_package.dpkg_status, 2, 1) NOT IN ('n', 'c')
+UNION ALL
+SELECT
+    host.host_id,
+    'deb' AS ecosystem,
+    host_package.package,
+    regexp_replace(host_package.source_package, '^linux-signed(-(amd64|arm64|i386))?(?=-|$)', 'linux') AS source_package,
+    host_package.version AS source_version,
+    coalesce(host.os_codename, '') AS os_codename,
+    coalesce(host.os_id, '') AS os_id,
+    host_package.dpkg_status,
+    host_package.held,
+    FALSE AS runs_only
+FROM host_package
+INNER JOIN host ON host_package.host_id = host.host_id
+WHERE
+    host_package.source_package LIKE 'linux-signed%'
+    AND host.retired_at IS NULL
+    AND substr(host_package.dpkg_status, 2, 1) NOT IN ('n', 'c')
+UNION ALL
+SELECT
+    host.host_id,
+    'deb' AS ecosystem,
+    'running kernel ' || host.kernel_running AS package,
+    kernel.source_package,
+    host.kernel_running_version AS source_version,
+    coalesce(host.os_codename, '') AS os_codename,
+    coalesce(host.os_id, '') AS os_id,
+    'ii' AS dpkg_status,
+    FALSE AS held,
+    TRUE AS runs_only
+FROM host
+CROSS JOIN LATERAL (
+    SELECT DISTINCT regexp_replace(host_package.source_package, '^linux-signed(-(amd64|arm64|i386))?(?=-|$)', 'linux')
+        AS source_package
+    FROM host_package
+    WHERE
+        host_package.host_id = host.host_id
+        AND host_package.package LIKE 'linux-image-%'
+        AND host_package.source_package ~ '^linux(-|$)'
+        AND host_package.source_package !~ '^linux-(meta|base)'
+) AS kernel
+WHERE host.retired_at IS NULL AND host.kernel_running_version IS NOT NULL AND host.kernel_installed IS NOT NULL
+UNION ALL
+SELECT
+    host.host_id,
+    host_component.ecosystem,
+    host_component.name AS package,
+    coalesce(host_component.source_name, host_component.name) AS source_package,
+    coalesce(host_component.source_version, host_component.version) AS source_version,
+    CASE WHEN host_component.ecosystem = 'rpm' THEN coalesce(host.os_codename, '') ELSE '' END AS os_codename,
+    CASE WHEN host_component.ecosystem = 'rpm' THEN coalesce(host.os_id, '') ELSE '' END AS os_id,
+    'ii' AS dpkg_status,
+    FALSE AS held,
+    FALSE AS runs_only
+FROM host_component
+INNER JOIN host ON host_component.host_id = host.host_id
+WHERE host.retired_at IS NULL;
 
 -- What each matching looked at, and how long it took. scope: all, changes, hosts.
 CREATE TABLE match_run (
@@ -160,23 +344,27 @@ CREATE TABLE match_run (
 
 -- Templates of the tables that a matching works in. They stay empty: open_match_work() makes temporary ones of the same
 -- names for the transaction, which hide these, so that statements are checked against the schema like all others.
-CREATE TABLE work_scope (host_id text NOT NULL, os_codename text NOT NULL, chunk integer NOT NULL);
+CREATE TABLE work_scope (host_id text NOT NULL, chunk integer NOT NULL);
 CREATE TABLE work_advisory (advisory_id text NOT NULL);
 CREATE TABLE work_pair (
     advisory_id text NOT NULL,
     source_package text NOT NULL,
     source_version text NOT NULL,
+    ecosystem text NOT NULL,
     os_codename text NOT NULL,          -- '': a host that does not say
-    fixed_version text NOT NULL,
-    sort_key bytea NOT NULL             -- of source_version
+    fixed_version text,                 -- NULL: no fix yet
+    sort_key bytea,                     -- of source_version; NULL: an order without keys
+    same_as jsonb                       -- advisories whose findings this one's take the place of; NULL: none
 );
 CREATE TABLE work_share (
     host_id text NOT NULL,
     advisory_id text NOT NULL,
     source_package text NOT NULL,
+    ecosystem text NOT NULL,
     installed_version text NOT NULL,
-    fixed_version text NOT NULL,
-    packages text[] NOT NULL
+    fixed_version text,
+    packages text[] NOT NULL,
+    conditions text[] NOT NULL
 );
 CREATE TABLE work_decision (
     advisory_id text NOT NULL,

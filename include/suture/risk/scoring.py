@@ -70,6 +70,8 @@ def score_all(
         )
         changed = restated + (moved["changed"] if moved else 0)
         store.execute("decision/delete_unused_decisions")
+        store.execute("risk/delete_risk_summary")
+        store.execute("risk/insert_risk_summary", {"now": now})
         counted = store.fetch_all("finding/count_findings")
         counts = ScoreCounts(
             decisions=len(groups),

@@ -42,13 +42,15 @@ class Unscored:
 
 @dataclass(frozen=True)
 class Changes:
-    """Findings new, opened again, with another installed version, fixed, withdrawn; hosts looked at."""
+    """Findings new, opened again, with another installed version, fixed, withdrawn; kept: not closed, since the fix is
+    half installed or not running; hosts looked at."""
 
     new: int = 0
     reopened: int = 0
     updated: int = 0
     fixed: int = 0
     withdrawn: int = 0
+    kept: int = 0
     hosts: int = 0
 
     def __add__(self, other: Changes) -> Changes:
@@ -58,7 +60,7 @@ class Changes:
 def fan_out(
     store: Store, scope: Scope, *, unscored: Unscored, now: datetime, decide: Decide | None = None
 ) -> Changes:
-    """Match one scope in SQL. Version keys must be filled. Runs in the caller's transaction, or in one of its own."""
+    """Match one scope in SQL. advisory_pair must be up to date. Runs in the caller's transaction, or in one of its own."""
     with store.transaction():
         hosts, chunks = _prepare(store, scope)
         changes = Changes(hosts=hosts)
@@ -80,7 +82,12 @@ def _prepare(store: Store, scope: Scope) -> tuple[int, int]:
     if scope.advisory_ids is not None:
         store.execute("matching/fill_advisories", {"advisory_ids": list(scope.advisory_ids)})
     store.execute("matching/analyze_inputs")
-    store.execute("matching/fill_pairs" if scope.advisory_ids is None else "matching/fill_advisory_pairs")
+    if scope.advisory_ids is not None:
+        store.execute("matching/fill_advisory_pairs")
+    elif scope.host_ids is not None:
+        store.execute("matching/fill_host_pairs")
+    else:
+        store.execute("matching/fill_pairs")
     store.execute("matching/analyze_inputs")
     return hosts, -(-hosts // _chunk(scope))
 

@@ -1,32 +1,57 @@
 -- A new match becomes a finding, with the current decision for its kind of asset where there is one and it was made in
--- this run (decided), else by the rule for the unscored.
+-- this run (decided), else by the rule for the unscored. One that takes the place of another (the same vulnerability in
+-- the same package: same_as) takes its clock.
+WITH heir AS MATERIALIZED (
+    SELECT
+        work_share.host_id,
+        work_share.advisory_id,
+        min(coalesce(finding.reopened_at, finding.first_seen_at)) AS first_seen_at,
+        min(finding.deadline) AS deadline
+    FROM work_pair
+    INNER JOIN work_share
+        ON
+            work_pair.advisory_id = work_share.advisory_id
+            AND work_pair.source_version = work_share.installed_version
+            AND work_pair.source_package = work_share.source_package
+    INNER JOIN finding
+        ON
+            work_share.host_id = finding.host_id
+            AND work_pair.same_as ? finding.advisory_id
+    WHERE work_pair.same_as IS NOT NULL AND finding.status IN ('open', 'accepted')
+    GROUP BY work_share.host_id, work_share.advisory_id
+)
+
 INSERT INTO finding (
-    host_id, advisory_id, source_package, installed_version, fixed_version, packages, status, priority, score, deadline,
-    decision_id, first_seen_at, priority_since, scored_at
+    host_id, advisory_id, ecosystem, source_package, installed_version, fixed_version, packages, conditions, status,
+    priority, score, deadline, decision_id, first_seen_at, priority_since, scored_at
 )
 SELECT
     work_share.host_id,
     work_share.advisory_id,
+    work_share.ecosystem,
     work_share.source_package,
     work_share.installed_version,
     work_share.fixed_version,
     work_share.packages,
+    work_share.conditions,
     'open' AS status,
     coalesce(decision.priority, %(priority)s) AS priority,
     decision.score,
     CASE
-        WHEN decision.decision_id IS NULL THEN %(deadline)s::timestamptz
+        WHEN decision.decision_id IS NULL THEN least(heir.deadline, %(deadline)s::timestamptz)
         ELSE
             least(
-                %(now)s::timestamptz + make_interval(secs => decision.within_hours * 3600),
-                CASE WHEN decision.due_by > %(now)s::timestamptz THEN decision.due_by END
+                clock.started_at + make_interval(secs => decision.within_hours * 3600),
+                CASE WHEN decision.due_by > clock.started_at THEN decision.due_by END
             )
     END AS deadline,
     decision.decision_id,
-    %(now)s::timestamptz AS first_seen_at,
-    CASE WHEN decision.decision_id IS NOT NULL THEN %(now)s::timestamptz END AS priority_since,
+    clock.started_at AS first_seen_at,
+    CASE WHEN decision.decision_id IS NOT NULL THEN clock.started_at END AS priority_since,
     %(now)s::timestamptz AS scored_at
 FROM work_share
+LEFT JOIN heir ON work_share.host_id = heir.host_id AND work_share.advisory_id = heir.advisory_id
+CROSS JOIN LATERAL (SELECT least(heir.first_seen_at, %(now)s::timestamptz) AS started_at) AS clock
 INNER JOIN host ON work_share.host_id = host.host_id
 LEFT JOIN decision
     ON

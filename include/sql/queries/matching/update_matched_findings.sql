@@ -6,6 +6,7 @@ WITH touched AS (
         installed_version = work_share.installed_version,
         fixed_version = work_share.fixed_version,
         packages = work_share.packages,
+        conditions = work_share.conditions,
         status = CASE WHEN finding.status IN ('fixed', 'withdrawn') THEN 'open' ELSE finding.status END,
         reopened_at
         = CASE WHEN finding.status IN ('fixed', 'withdrawn') THEN %(now)s::timestamptz ELSE finding.reopened_at END,
@@ -22,8 +23,9 @@ WITH touched AS (
         AND (
             finding.status IN ('fixed', 'withdrawn')
             OR finding.installed_version <> work_share.installed_version
-            OR finding.fixed_version <> work_share.fixed_version
+            OR finding.fixed_version IS DISTINCT FROM work_share.fixed_version
             OR finding.packages <> work_share.packages
+            OR finding.conditions <> work_share.conditions
         )
     RETURNING finding.reopened_at IS NOT DISTINCT FROM %(now)s::timestamptz AS is_reopened
 )
