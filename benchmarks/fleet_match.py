@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "include"), str(ROOT)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "include"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.fleet_rows import NOW, FleetSize, MadeFleet
 from suture.command.postgres import EmbeddedPostgres
@@ -34,6 +34,7 @@ from suture.risk.policies import RiskPolicy
 from suture.risk.scoring import Decider, facts_from_row, profile_of, score_all
 from suture.store import Store, migrate
 
+ROOT = Path(__file__).resolve().parents[1]
 POLICY_DIR = ROOT / "include" / "policy"
 ROW_BY_ROW = """
 CREATE FUNCTION pg_temp.match_row_by_row(sample text[]) RETURNS integer LANGUAGE plpgsql AS $$
@@ -79,10 +80,13 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=5, help="hosts on which the slow ones are run")
     parser.add_argument("--only-growth", action="store_true", help="the whole run only, without comparisons")
     parser.add_argument("--task", help=argparse.SUPPRESS)
-    parser.add_argument("--dsn", help=argparse.SUPPRESS)
+    parser.add_argument("--dsn", help="an empty database to use, instead of a server of its own")
     args = parser.parse_args()
     if args.task:
         return _child(args)
+    if args.dsn:
+        _compare(args, args.dsn)
+        return 0
     with tempfile.TemporaryDirectory(prefix="suture-bench-") as folder, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -108,7 +112,8 @@ def _compare(args: argparse.Namespace, dsn: str) -> None:
         print(f"{args.hosts} hosts loaded in {time.monotonic() - started:.0f} s", flush=True)
         whole = _measure(args, dsn, "whole")
         findings = _one(store, "SELECT count(*) FROM finding")
-        print(f"{findings} findings, {_one(store, 'SELECT count(*) FROM decision')} decisions", flush=True)
+        decisions = _one(store, "SELECT count(*) FROM decision")
+        print(f"{findings} findings, {decisions} decisions", flush=True)
         _print("whole match and score", whole, whole)
         store._connection.execute("VACUUM ANALYZE")
         _print("again, nothing changed", _measure(args, dsn, "again"), whole)
@@ -197,7 +202,9 @@ def _match(store: Store, policy: RiskPolicy, register: AssetRegister, *, whole: 
 
 
 def _sample(store: Store, count: int) -> list[str]:
-    rows = store._connection.execute("SELECT host_id FROM host ORDER BY hashtext(host_id) LIMIT %s", (count,)).fetchall()
+    rows = store._connection.execute(
+        "SELECT host_id FROM host ORDER BY hashtext(host_id) LIMIT %s", (count,)
+    ).fetchall()
     return [row["host_id"] for row in rows]
 
 

@@ -144,7 +144,14 @@ class MadeFleet:
             "cve_ssvc",
             ["cve_id", "exploitation", "automatable", "technical_impact", "dated_at", "source"],
             [
-                (cve, pick.choice(("none", "none", "none", "poc")), pick.choice(("no", "yes")), "partial", NOW, "adp:CISA")
+                (
+                    cve,
+                    pick.choice(("none", "none", "none", "poc")),
+                    pick.choice(("no", "yes")),
+                    "partial",
+                    NOW,
+                    "adp:CISA",
+                )
                 for cve, chance in facts
                 if chance < 0.7
             ],

@@ -101,7 +101,9 @@ def match_hosts(
     unscored = Unscored(unscored_priority.value, now + unscored_deadline)
     with store.transaction():
         store.execute("matching/lock_matching", {"key": _LOCK_KEY})
-        packages = [row["package"] for row in store.fetch_all("matching/list_host_packages", {"host_ids": list(host_ids)})]
+        packages = [
+            row["package"] for row in store.fetch_all("matching/list_host_packages", {"host_ids": list(host_ids)})
+        ]
         pairs = decide_pairs(store, now=now, packages=packages)
         changes = fan_out(store, Scope(host_ids=tuple(host_ids)), unscored=unscored, now=now, decide=decide)
         return _counted(store, changes, pairs.uncertain, actor=actor, now=now)
@@ -129,9 +131,7 @@ def _scopes(store: Store, *, now: datetime, whole: bool) -> tuple[list[Scope], t
     return scopes + ([Scope(advisory_ids=advisories)] if advisories else []), uncertain
 
 
-def _counted(
-    store: Store, changes: Changes, uncertain: Sequence[str], *, actor: str, now: datetime
-) -> MatchCounts:
+def _counted(store: Store, changes: Changes, uncertain: Sequence[str], *, actor: str, now: datetime) -> MatchCounts:
     unreadable = store.fetch_all("finding/list_unreadable_versions")
     counts = MatchCounts(
         new=changes.new,

@@ -132,7 +132,9 @@ class Decider:
         # Read before the decisions are streamed: the connection cannot read while it takes in a COPY.
         wanted = {"advisory_ids": sorted({row["advisory_id"] for row in open_groups})}
         rows = {row["cve_id"]: row for row in self._store.fetch_all("cve/list_cve_facts", wanted)}
-        named = {row["advisory_id"]: row["cve_ids"] for row in self._store.fetch_all("advisory/list_advisory_cves", wanted)}
+        named = {
+            row["advisory_id"]: row["cve_ids"] for row in self._store.fetch_all("advisory/list_advisory_cves", wanted)
+        }
         return settle(self._store, self._decided(open_groups, rows, named), now=self._now)
 
     def _decided(

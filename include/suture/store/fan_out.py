@@ -57,9 +57,7 @@ class Changes:
         return Changes(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
 
 
-def fan_out(
-    store: Store, scope: Scope, *, unscored: Unscored, now: datetime, decide: Decide | None = None
-) -> Changes:
+def fan_out(store: Store, scope: Scope, *, unscored: Unscored, now: datetime, decide: Decide | None = None) -> Changes:
     """Match one scope in SQL. advisory_pair must be up to date. Runs in the caller's transaction, or in one of its own."""
     with store.transaction():
         hosts, chunks = _prepare(store, scope)

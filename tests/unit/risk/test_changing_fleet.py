@@ -61,7 +61,9 @@ class Fleet:
     def _install(self, host: str, source: int) -> None:
         for part in range(1 + source % 2):
             version = f"1.{self.pick.randint(1, 9)}-1"
-            install(self.store, host, f"p{source}-{part}", version, source=f"s{source}", status=self.pick.choice(STATUSES))
+            install(
+                self.store, host, f"p{source}-{part}", version, source=f"s{source}", status=self.pick.choice(STATUSES)
+            )
 
     def new_advisory(self) -> None:
         self.made += 1
@@ -88,7 +90,9 @@ class Fleet:
 
     def change(self) -> None:
         host = f"h{self.pick.randrange(8)}"
-        what = self.pick.choice(("install", "install", "advisory", "withdraw", "retire", "move", "fact", "fact", "accept"))
+        what = self.pick.choice(
+            ("install", "install", "advisory", "withdraw", "retire", "move", "fact", "fact", "accept")
+        )
         if what == "install":
             source = self.pick.randrange(6)
             self.run_sql("DELETE FROM host_package WHERE host_id = %s AND source_package = %s", host, f"s{source}")
@@ -100,9 +104,13 @@ class Fleet:
                          " = (SELECT advisory_id FROM advisory ORDER BY hashtext(advisory_id || %s) LIMIT 1)",
                          str(self.pick.random()))  # fmt: skip
         elif what == "retire":
-            self.run_sql("UPDATE host SET retired_at = CASE WHEN retired_at IS NULL THEN now() END WHERE host_id = %s", host)
+            self.run_sql(
+                "UPDATE host SET retired_at = CASE WHEN retired_at IS NULL THEN now() END WHERE host_id = %s", host
+            )
         elif what == "move":
-            self.run_sql("UPDATE host SET criticality = %s WHERE host_id = %s", self.pick.choice(("low", "critical")), host)
+            self.run_sql(
+                "UPDATE host SET criticality = %s WHERE host_id = %s", self.pick.choice(("low", "critical")), host
+            )
         elif what == "fact":
             self.new_fact()
         else:
@@ -113,7 +121,9 @@ def rows(store: Store, statement: str) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in store._connection.execute(statement.encode()).fetchall()]
 
 
-def options(store: Store, policy: RiskPolicy, register: AssetRegister, now: datetime, *, decided: bool) -> dict[str, Any]:
+def options(
+    store: Store, policy: RiskPolicy, register: AssetRegister, now: datetime, *, decided: bool
+) -> dict[str, Any]:
     return {
         "now": now,
         "unscored_priority": policy.unscored_priority,
@@ -173,7 +183,10 @@ def test_a_changing_fleet(store: Store, policy: RiskPolicy, register: AssetRegis
         may_lower = fleet.pick.random() < 0.6
         expected = score_by_reference(store, policy, register, now=now, may_lower=may_lower)
         counts = score_all(store, policy, register, now=now, may_lower=may_lower)
-        assert rows(store, f"SELECT {SCORED.replace('reasons', 'finding.reasons')} FROM finding ORDER BY finding_id") == expected[1]
+        assert (
+            rows(store, f"SELECT {SCORED.replace('reasons', 'finding.reasons')} FROM finding ORDER BY finding_id")
+            == expected[1]
+        )
         assert counts.changed == expected[0]
         whole = match_all(store, whole=True, **options(store, policy, register, now, decided=False))
         assert (whole.new, whole.reopened, whole.updated, whole.fixed, whole.withdrawn) == (0, 0, 0, 0, 0)
@@ -191,13 +204,17 @@ def test_deciding_at_once_gives_what_scoring_afterwards_gives(
     for _ in range(30):
         fleet.new_fact()
     match_all(store, **options(store, policy, register, NOW, decided=True))
-    at_once = rows(store, "SELECT host_id, advisory_id, priority, score, deadline, finding.reasons FROM finding ORDER BY 1, 2")
+    at_once = rows(
+        store, "SELECT host_id, advisory_id, priority, score, deadline, finding.reasons FROM finding ORDER BY 1, 2"
+    )
     assert len(at_once) > 20
     assert score_all(store, policy, register, now=NOW).changed == 0
     store._connection.execute("DELETE FROM finding")
     match_all(store, whole=True, **options(store, policy, register, NOW, decided=False))
     assert score_all(store, policy, register, now=NOW).changed == len(at_once)
-    afterwards = rows(store, "SELECT host_id, advisory_id, priority, score, deadline, finding.reasons FROM finding ORDER BY 1, 2")
+    afterwards = rows(
+        store, "SELECT host_id, advisory_id, priority, score, deadline, finding.reasons FROM finding ORDER BY 1, 2"
+    )
     assert afterwards == at_once
 
 
@@ -237,7 +254,9 @@ def test_new_reasons_for_the_same_outcome_leave_a_closed_findings_reasons(
     assert "epss" in {found["name"] for found in after["b"]["inputs"]}
 
 
-def test_hosts_and_advisories_keep_their_findings_whole(store: Store, policy: RiskPolicy, register: AssetRegister) -> None:
+def test_hosts_and_advisories_keep_their_findings_whole(
+    store: Store, policy: RiskPolicy, register: AssetRegister
+) -> None:
     """What the foreign keys did: a deleted host takes its findings along, an advisory with findings stays."""
     add_host(store, "a")
     install(store, "a", "nginx", "1.0")
@@ -257,8 +276,11 @@ def test_the_overview_adds_up(store: Store, policy: RiskPolicy, register: AssetR
     score_all(store, policy, register, now=NOW)
     later = NOW + timedelta(days=30)
     seen = risk_overview(store, now=later)
-    counted = rows(store, "SELECT count(*) FILTER (WHERE status = 'open'), count(*) FILTER (WHERE status = 'accepted'),"
-                   f" count(*) FILTER (WHERE status = 'open' AND deadline < '{later}') FROM finding")  # fmt: skip
+    counted = rows(
+        store,
+        "SELECT count(*) FILTER (WHERE status = 'open') AS open, count(*) FILTER (WHERE status = 'accepted') AS accepted,"
+        f" count(*) FILTER (WHERE status = 'open' AND deadline < '{later}') AS overdue FROM finding",
+    )
     assert (seen.total.open, seen.total.accepted, seen.total.overdue) == counted[0]
     assert min(counted[0]) > 0
     assert seen.total.open == sum(count.open for count in seen.by_group.values())

@@ -16,13 +16,4 @@ SELECT
     work_decision.grounds_digest,
     %(now)s AS decided_at
 FROM work_decision
-WHERE
-    NOT EXISTS (
-        SELECT 1 FROM decision
-        WHERE
-            decision.superseded_at IS NULL
-            AND decision.advisory_id = work_decision.advisory_id
-            AND decision.asset_group = work_decision.asset_group
-            AND decision.criticality = work_decision.criticality
-            AND decision.exposure = work_decision.exposure
-    )
+ON CONFLICT (advisory_id, asset_group, criticality, exposure) WHERE superseded_at IS NULL DO NOTHING
