@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,9 @@ def main() -> int:
     parser.add_argument("--packages", type=int, default=400)
     parser.add_argument("--advisories", type=int, default=6_000)
     parser.add_argument("--sample", type=int, default=5, help="hosts on which the slow ones are run")
+    parser.add_argument(
+        "--debsecan", type=Path, help="the program debsecan, to run on one host's packages and these advisories"
+    )
     parser.add_argument("--only-growth", action="store_true", help="the whole run only, without comparisons")
     parser.add_argument("--task", help=argparse.SUPPRESS)
     parser.add_argument("--dsn", help="an empty database to use, instead of a server of its own")
@@ -126,7 +130,43 @@ def _compare(args: argparse.Namespace, dsn: str) -> None:
         print(f"a whole run after the 50 changes: {check['said']}")
         _print(f"row by row in SQL ({args.sample} hosts)", _measure(args, dsn, "rows"), whole, args.hosts / args.sample)
         _print(f"Python loop ({args.sample} hosts)", _measure(args, dsn, "python"), whole, args.hosts / args.sample)
+        if args.debsecan:
+            _debsecan(store, args.debsecan, whole, args.hosts)
         _reads(store)
+
+
+def _debsecan(store: Store, program: Path, whole: dict[str, Any], hosts: int) -> None:
+    """debsecan on one host, fed with the same advisories from a file, against that host's share of the whole run."""
+    host = "host-000007"
+    advisories = store._connection.execute("SELECT * FROM advisory ORDER BY advisory_id").fetchall()
+    packages = store._connection.execute("SELECT * FROM host_package WHERE host_id = %s", (host,)).fetchall()
+    names = [f"{row['advisory_id'].replace(',', ' ')},0,made" for row in advisories]
+    spans = [f"{row['source_package']},{place},S ?F,{row['fixed_version']}," for place, row in enumerate(advisories)]
+    with tempfile.TemporaryDirectory() as folder:
+        text = "\n".join(["VERSION 1", *names, "", *spans, "", ""]) + "\n"
+        (Path(folder) / "bookworm").write_bytes(zlib.compress(text.encode()))
+        status = Path(folder) / "status"
+        status.write_text(
+            "".join(
+                f"Package: {row['package']}\nStatus: install ok installed\nSource: {row['source_package']}\n"
+                f"Version: {row['version']}\nArchitecture: amd64\n\n"
+                for row in packages
+            )
+        )
+        command = ["/usr/bin/python3", str(program), "--suite", "bookworm", "--source", f"file://{folder}"]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run([*command, "--status", str(status)], stdout=subprocess.PIPE, text=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    said = {line.split(" ")[0] for line in done.stdout.splitlines()}
+    rows = store._connection.execute("SELECT advisory_id FROM finding WHERE host_id = %s", (host,)).fetchall()
+    same = said == {row["advisory_id"] for row in rows}
+    share = whole["cpu"] / hosts
+    print(
+        f"debsecan on {host}: {seconds:.3f} s cpu, {len(said)} findings ({'the same' if same else 'OTHERS'}); a host's share "
+        f"of the whole run {share:.5f} s cpu: {seconds / share:.0f} times cheaper",
+        flush=True,
+    )
 
 
 def _reads(store: Store) -> None:
