@@ -53,7 +53,8 @@ def score_all(
     decisions = []
     for row in store.fetch_all("finding/list_scoring_groups"):
         named = [facts.get(cve_id, CveFacts(cve_id)) for cve_id in cves_of.get(row["advisory_id"], ())]
-        decisions.append(_decision_row(row, decide(named, profile_of(row, register), policy)))
+        decision = decide(named, profile_of(row, register), policy, released_at=row.get("released_at"))
+        decisions.append(_decision_row(row, decision))
     with store.transaction():
         changed = store.fetch_all(
             "finding/score_findings", {"decisions": Json(decisions), "now": now, "may_lower": may_lower}
@@ -76,6 +77,7 @@ def score_all(
                     "unscored": counts.unscored,
                     "open_by_priority": dict(counts.open_by_priority),
                     "table": policy.table_name,
+                    "policies": dict(policy.digests),
                     "may_lower": may_lower,
                 },
                 at=now,
@@ -116,6 +118,7 @@ def facts_from_row(row: Mapping[str, Any]) -> CveFacts:
         record_status=row["record_status"],
         record_as_of=row["record_as_of"],
         state=row["state"],
+        kev_as_of=row.get("kev_as_of"),
     )
 
 
@@ -146,7 +149,7 @@ def _decision_row(row: Mapping[str, Any], decision: Decision) -> dict[str, Any]:
         "priority_rank": decision.priority.rank,
         "score": decision.score,
         "within_hours": decision.within.total_seconds() / 3600,
-        "due_by": decision.due_by.isoformat() if decision.due_by else None,
+        "due_dates": [due.isoformat() for due in decision.due_dates],
         "reasons": decision.reasons(),
     }
 

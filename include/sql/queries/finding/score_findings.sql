@@ -1,6 +1,7 @@
 -- Fan the decisions out to the findings. The clock runs from when the finding was seen (or came back); a priority that
 -- is raised later gets its own time from now, but never a later deadline than before. While a feed is stale
--- (may_lower FALSE) a priority is never lowered.
+-- (may_lower FALSE) a priority is never lowered. A due date (of a catalogue, of a clock from release) that had passed before
+-- the finding was seen is left out.
 WITH decision AS (
     SELECT
         row.advisory_id,
@@ -11,7 +12,7 @@ WITH decision AS (
         row.priority_rank,
         row.score,
         row.within_hours,
-        row.due_by,
+        row.due_dates,
         row.reasons
     FROM
         jsonb_to_recordset(%(decisions)s)
@@ -24,7 +25,7 @@ WITH decision AS (
                 priority_rank integer,
                 score numeric,
                 within_hours double precision,
-                due_by timestamptz,
+                due_dates timestamptz [],
                 reasons jsonb
             )
 ),
@@ -65,7 +66,7 @@ judged AS (
             WHEN priority_rank < old_rank THEN %(now)s::timestamptz
             ELSE clock_start
         END AS since,
-        CASE WHEN due_by > clock_start THEN due_by END AS catalogue_deadline
+        (SELECT min(due) FROM unnest(due_dates) AS due WHERE due > clock_start) AS catalogue_deadline
     FROM (
         SELECT
             ranked.*,

@@ -9,6 +9,8 @@ SELECT
     finding.score,
     finding.deadline,
     finding.reasons ->> 'sentence' AS sentence,
+    finding.reasons -> 'clocks' AS clocks,
+    finding.reasons -> 'required_tasks' AS required_tasks,
     host.asset_group,
     advisory.source,
     debian_version.sort_key
