@@ -257,9 +257,10 @@ def _answer(table: DecisionTable, outcome: Outcome, policy: RiskPolicy, *, selec
 
 
 def _most_urgent_answers(decided: Sequence[CveDecision]) -> tuple[TableAnswer, ...]:
-    """Of each table, its most urgent answer among the CVEs: the selected table first."""
+    """Of each table, its most urgent answer among the CVEs that it was asked about (among all, if none): selected first."""
+    asked = [cve for cve in decided if cve.scored] or decided
     best: dict[str, TableAnswer] = {}
-    for answer in (answer for cve in decided for answer in cve.answers):
+    for answer in (answer for cve in asked for answer in cve.answers):
         known = best.get(answer.table)
         if known is None or _urgency(answer) < _urgency(known):
             best[answer.table] = answer
