@@ -13,7 +13,7 @@ CREATE TABLE decision (
     priority_rank integer NOT NULL,     -- 0: immediate … 3: defer
     score numeric(4, 1),                -- environmental CVSS of the worst CVE; NULL: unscored
     within_hours double precision NOT NULL, -- from the moment the finding's clock starts
-    due_by timestamptz,                 -- a catalogue's due date; NULL: none
+    due_dates timestamptz[] NOT NULL DEFAULT '{}', -- of catalogues and of clocks from release: the first after the clock's start
     reasons jsonb NOT NULL,             -- state, sentence, inputs, CVEs: risk/decision.py
     grounds_digest text NOT NULL DEFAULT '', -- of all that went in: the same digest need not be decided again
     decided_at timestamptz NOT NULL,    -- when it last said something new
@@ -375,7 +375,7 @@ CREATE TABLE work_decision (
     priority_rank integer NOT NULL,
     score numeric(4, 1),
     within_hours double precision NOT NULL,
-    due_by timestamptz,
+    due_dates timestamptz[] NOT NULL,
     reasons jsonb NOT NULL,
     grounds_digest text NOT NULL
 );

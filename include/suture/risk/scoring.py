@@ -90,6 +90,7 @@ def score_all(
                     "unscored": counts.unscored,
                     "open_by_priority": dict(counts.open_by_priority),
                     "table": policy.table_name,
+                    "policies": dict(policy.digests),
                     "may_lower": may_lower,
                 },
                 at=now,
@@ -154,7 +155,7 @@ class Decider:
                 profiles[kind] = profile, self._rules + repr(profile).encode()
             profile, rules = profiles[kind]
             cve_ids = named.get(row["advisory_id"], ())
-            digest = hashlib.blake2b(rules, digest_size=16)
+            digest = hashlib.blake2b(rules + repr(row.get("released_at")).encode(), digest_size=16)
             for cve_id in cve_ids:
                 digest.update(cve_id.encode() + grounds.get(cve_id, b""))
             if self._standing.get(_key(row)) == digest.hexdigest():
@@ -162,7 +163,9 @@ class Decider:
             for cve_id in cve_ids:
                 if cve_id not in facts:
                     facts[cve_id] = facts_from_row(rows[cve_id]) if cve_id in rows else CveFacts(cve_id)
-            decision = decide([facts[cve_id] for cve_id in cve_ids], profile, self._policy)
+            decision = decide(
+                [facts[cve_id] for cve_id in cve_ids], profile, self._policy, released_at=row.get("released_at")
+            )
             yield {**_decision_row(row, decision), "grounds_digest": digest.hexdigest()}
 
 
@@ -194,6 +197,7 @@ def facts_from_row(row: Mapping[str, Any]) -> CveFacts:
         record_status=row["record_status"],
         record_as_of=row["record_as_of"],
         state=row["state"],
+        kev_as_of=row.get("kev_as_of"),
     )
 
 
@@ -224,7 +228,7 @@ def _decision_row(row: Mapping[str, Any], decision: Decision) -> dict[str, Any]:
         "priority_rank": decision.priority.rank,
         "score": decision.score,
         "within_hours": decision.within.total_seconds() / 3600,
-        "due_by": decision.due_by,
+        "due_dates": list(decision.due_dates),
         "reasons": decision.reasons(),
     }
 

@@ -23,7 +23,7 @@ _COLUMNS = (
     "priority_rank",
     "score",
     "within_hours",
-    "due_by",
+    "due_dates",
     "reasons",
     "grounds_digest",
 )

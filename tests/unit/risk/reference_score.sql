@@ -9,7 +9,7 @@ WITH decision AS (
         row.priority_rank,
         row.score,
         row.within_hours,
-        row.due_by,
+        row.due_dates,
         row.reasons
     FROM
         jsonb_to_recordset(%(decisions)s)
@@ -22,7 +22,7 @@ WITH decision AS (
                 priority_rank integer,
                 score numeric,
                 within_hours double precision,
-                due_by timestamptz,
+                due_dates timestamptz [],
                 reasons jsonb
             )
 ),
@@ -63,7 +63,7 @@ judged AS (
             WHEN priority_rank < old_rank THEN %(now)s::timestamptz
             ELSE clock_start
         END AS since,
-        CASE WHEN due_by > clock_start THEN due_by END AS catalogue_deadline
+        (SELECT min(due) FROM unnest(due_dates) AS due WHERE due > clock_start) AS catalogue_deadline
     FROM (
         SELECT
             ranked.*,

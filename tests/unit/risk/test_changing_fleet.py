@@ -155,15 +155,17 @@ def score_by_reference(
     decisions = []
     for row in store.fetch_all("finding/list_scoring_groups"):
         found = store.fetch_all("cve/list_cve_facts", {"advisory_ids": [row["advisory_id"]]})
-        made = decide([facts_from_row(fact) for fact in found], profile_of(row, register), policy)
+        made = decide(
+            [facts_from_row(fact) for fact in found], profile_of(row, register), policy, released_at=row["released_at"]
+        )
         decisions.append(
             {
-                **row,
+                **{name: row[name] for name in ("advisory_id", "asset_group", "criticality", "exposure")},
                 "priority": made.priority.value,
                 "priority_rank": made.priority.rank,
                 "score": made.score,
                 "within_hours": made.within.total_seconds() / 3600,
-                "due_by": made.due_by.isoformat() if made.due_by else None,
+                "due_dates": [due.isoformat() for due in made.due_dates],
                 "reasons": made.reasons(),
             }
         )

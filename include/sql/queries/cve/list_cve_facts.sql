@@ -39,7 +39,12 @@ SELECT
     epss.probability AS epss,
     epss.score_date AS epss_date,
     cve_lookup.status AS record_status,
-    coalesce(cve.modified_at, cve_lookup.looked_up_at) AS record_as_of
+    coalesce(cve.modified_at, cve_lookup.looked_up_at) AS record_as_of,
+    (
+        SELECT max(coalesce(feed_snapshot.data_date, feed_snapshot.fetched_at))
+        FROM feed_snapshot
+        WHERE feed_snapshot.source = 'kev' AND feed_snapshot.status = 'accepted'
+    ) AS kev_as_of
 FROM wanted
 LEFT JOIN cve ON wanted.cve_id = cve.cve_id
 LEFT JOIN scores ON wanted.cve_id = scores.cve_id

@@ -1,5 +1,5 @@
 INSERT INTO decision (
-    advisory_id, asset_group, criticality, exposure, priority, priority_rank, score, within_hours, due_by, reasons,
+    advisory_id, asset_group, criticality, exposure, priority, priority_rank, score, within_hours, due_dates, reasons,
     grounds_digest, decided_at
 )
 SELECT
@@ -11,7 +11,7 @@ SELECT
     work_decision.priority_rank,
     work_decision.score,
     work_decision.within_hours,
-    work_decision.due_by,
+    work_decision.due_dates,
     work_decision.reasons,
     work_decision.grounds_digest,
     %(now)s AS decided_at

@@ -2,7 +2,7 @@
 -- as it was: it gets a copy of its own first.
 WITH kept AS (
     INSERT INTO decision (
-        advisory_id, asset_group, criticality, exposure, priority, priority_rank, score, within_hours, due_by, reasons,
+        advisory_id, asset_group, criticality, exposure, priority, priority_rank, score, within_hours, due_dates, reasons,
         grounds_digest, decided_at, superseded_at
     )
     SELECT
@@ -14,7 +14,7 @@ WITH kept AS (
         decision.priority_rank,
         decision.score,
         decision.within_hours,
-        decision.due_by,
+        decision.due_dates,
         decision.reasons,
         decision.grounds_digest,
         decision.decided_at,
@@ -31,7 +31,7 @@ WITH kept AS (
         AND decision.reasons <> work_decision.reasons
         AND (decision.priority, decision.within_hours) = (work_decision.priority, work_decision.within_hours)
         AND decision.score IS NOT DISTINCT FROM work_decision.score
-        AND decision.due_by IS NOT DISTINCT FROM work_decision.due_by
+        AND decision.due_dates IS NOT DISTINCT FROM work_decision.due_dates
         AND EXISTS (
             SELECT 1 FROM finding
             WHERE finding.decision_id = decision.decision_id AND finding.status IN ('fixed', 'withdrawn')

@@ -10,5 +10,5 @@ WHERE
     AND NOT (
         (decision.priority, decision.within_hours) = (work_decision.priority, work_decision.within_hours)
         AND decision.score IS NOT DISTINCT FROM work_decision.score
-        AND decision.due_by IS NOT DISTINCT FROM work_decision.due_by
+        AND decision.due_dates IS NOT DISTINCT FROM work_decision.due_dates
     )

@@ -16,7 +16,7 @@ WITH rewritten AS (
         AND decision.exposure = work_decision.exposure
         AND (decision.priority, decision.within_hours) = (work_decision.priority, work_decision.within_hours)
         AND decision.score IS NOT DISTINCT FROM work_decision.score
-        AND decision.due_by IS NOT DISTINCT FROM work_decision.due_by
+        AND decision.due_dates IS NOT DISTINCT FROM work_decision.due_dates
         AND (
             decision.reasons <> work_decision.reasons
             OR decision.grounds_digest <> work_decision.grounds_digest

@@ -1,6 +1,7 @@
 -- Fan the current decisions out to the findings. The clock runs from when the finding was seen (or came back); a
 -- priority that is raised later gets its own time from now, but never a later deadline than before. While a feed is
--- stale (may_lower FALSE) a priority is never lowered: the finding stays with the decision that it has.
+-- stale (may_lower FALSE) a priority is never lowered: the finding stays with the decision that it has. A due
+-- date (of a catalogue, of a clock from release) that had passed before the finding was seen is left out.
 WITH ranked AS (
     SELECT
         finding.finding_id,
@@ -13,7 +14,7 @@ WITH ranked AS (
         decision.priority,
         decision.priority_rank,
         decision.score,
-        decision.due_by,
+        decision.due_dates,
         coalesce(finding.reopened_at, finding.first_seen_at) AS clock_start,
         make_interval(secs => decision.within_hours * 3600) AS allowed,
         finding.priority_since IS NULL AS is_first,
@@ -50,7 +51,7 @@ timed AS (
             WHEN priority_rank < old_rank THEN %(now)s::timestamptz
             ELSE clock_start
         END AS since,
-        CASE WHEN due_by > clock_start THEN due_by END AS catalogue_deadline
+        (SELECT min(due.at) FROM unnest(due_dates) AS due (at) WHERE due.at > clock_start) AS catalogue_deadline
     FROM ranked
     WHERE is_first OR %(may_lower)s OR priority_rank <= old_rank
 ),

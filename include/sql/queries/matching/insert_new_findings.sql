@@ -42,7 +42,7 @@ SELECT
         ELSE
             least(
                 clock.started_at + make_interval(secs => decision.within_hours * 3600),
-                CASE WHEN decision.due_by > clock.started_at THEN decision.due_by END
+                (SELECT min(due.at) FROM unnest(decision.due_dates) AS due (at) WHERE due.at > clock.started_at)
             )
     END AS deadline,
     decision.decision_id,

@@ -9,6 +9,8 @@ SELECT
     finding.score,
     finding.deadline,
     coalesce(decision.reasons ->> 'sentence', 'Matched, not scored yet.') AS sentence,
+    decision.reasons -> 'clocks' AS clocks,
+    decision.reasons -> 'required_tasks' AS required_tasks,
     host.asset_group,
     advisory.source,
     debian_version.sort_key
