@@ -47,6 +47,9 @@ class FeedSource:
     advisory_source: str | None
     suite: str
     codename: str | None
+    keyrings: tuple[Path, ...] = ()  # keys that sign the documents; relative paths lie beside the policy
+    fingerprints: frozenset[str] = frozenset()  # the pinned ones among them
+    unsigned: bool = False  # policy says that documents without a signature are good enough
 
     def with_url(self, url: str) -> FeedSource:
         return replace(self, url=url)
@@ -62,7 +65,7 @@ class FeedsPolicy:
     def load(cls, policy_dir: Path) -> FeedsPolicy:
         """Read feeds.yaml. Raises PolicyError, and BadInputError for a name used twice or a url without its place."""
         found = policy.load(policy_dir / "feeds.yaml", "feeds")
-        sources = tuple(_source({**found["defaults"], **entry}) for entry in found["sources"])
+        sources = tuple(_source({**found["defaults"], **entry}, policy_dir) for entry in found["sources"])
         names = [source.name for source in sources]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -77,11 +80,17 @@ class FeedsPolicy:
         raise BadInputError(f"There is no feed {name!r}; feeds.yaml knows {known}.")
 
 
-def _source(entry: Mapping[str, Any]) -> FeedSource:
+def _source(entry: Mapping[str, Any], policy_dir: Path) -> FeedSource:
     if (entry["transport"] == "records") != ("{cve_id}" in entry["url"]):
         raise BadInputError(
             f"feeds.yaml: the url of {entry['name']} must hold {{cve_id}} if, and only if, it is `records`."
         )
+    if entry["transport"] == "csaf" and entry.get("unsigned", False) == bool(entry.get("fingerprints")):
+        raise BadInputError(
+            f"feeds.yaml: {entry['name']} must either pin the fingerprints that sign its documents, or say `unsigned: true`."
+        )
+    if bool(entry.get("keyrings")) != bool(entry.get("fingerprints")):
+        raise BadInputError(f"feeds.yaml: {entry['name']} must name keyrings and fingerprints together.")
     own_host = urlsplit(entry["url"]).hostname or ""
     age = entry.get("max_data_age_hours")
     return FeedSource(
@@ -112,4 +121,7 @@ def _source(entry: Mapping[str, Any]) -> FeedSource:
         advisory_source=entry.get("advisory_source"),
         suite=entry.get("suite", ""),
         codename=entry.get("codename"),
+        keyrings=tuple(policy_dir / keyring for keyring in entry.get("keyrings", ())),
+        fingerprints=frozenset(entry.get("fingerprints", ())),
+        unsigned=entry.get("unsigned", False),
     )

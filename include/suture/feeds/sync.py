@@ -21,6 +21,7 @@ from suture.feeds.accept import Copy, accept, conclude
 from suture.feeds.decoded import Decoded, Rejected, Row, merged
 from suture.feeds.errors import FeedFormatError, FeedRefusedError, FeedUnreachableError
 from suture.feeds.fetch import Fetched, Fetcher, Missing, NotModified, bounded_gunzip
+from suture.feeds.format import Transport
 from suture.feeds.outcome import FeedOutcome, FeedStatus
 from suture.feeds.policies import FeedSource, FeedsPolicy
 from suture.feeds.sources import FORMATS
@@ -30,7 +31,6 @@ Sleep = Callable[[float], None]
 _ACTOR = "suture:feed_sync"
 _MAX_PAGES = 1000
 _MAX_WINDOW = timedelta(days=120)  # the longest span that NVD's API answers
-_SCORERS: Mapping[str, tuple[str, ...]] = {"cve5": ("cna", "adp"), "nvd": ("nvd",), "osv": ("vendor",)}
 _EMPTY = Decoded(None, {})
 
 
@@ -40,7 +40,7 @@ def sync_source(
     """Bring one source up to date. Raises only what is no fault of the feed (StoreError, ExpectationsError)."""
     last = store.fetch_one("feed/fetch_accepted_snapshot", {"source": source.name})
     try:
-        copy = _TRANSPORTS[source.transport](store, source, last, now, sleep)
+        copy = _transport(source)(store, source, last, now, sleep)
     except FeedUnreachableError as error:
         return conclude(store, _nothing(source), FeedStatus.UNREACHABLE, error.message, now=now, actor=actor)
     except (FeedRefusedError, FeedFormatError) as error:
@@ -213,6 +213,14 @@ _TRANSPORTS: Mapping[str, Callable[[Store, FeedSource, Any, datetime, Sleep], Co
 }
 
 
+def _transport(source: FeedSource) -> Transport:
+    """The transport that policy names: one of these, or one that the format brings along."""
+    known = {**_TRANSPORTS, **FORMATS[source.format].transports}
+    if source.transport not in known:
+        raise FeedRefusedError(f"{source.name}: {source.format} is not fetched by `{source.transport}`.")
+    return known[source.transport]
+
+
 def _decode(source: FeedSource, content: bytes, where: str) -> Decoded:
     return FORMATS[source.format].decode(
         content,
@@ -252,8 +260,10 @@ def _copy(source: FeedSource, decoded: Decoded, digest: str, last: Any) -> Copy:
         url=source.url,
         decoded=decoded,
         sha256=digest,
-        main_table=quality.MAIN_TABLE[source.format],
-        scorers=_SCORERS.get(source.format, ()),
+        main_table=FORMATS[source.format].main_table,
+        # One vendor's word replaces its own, never another vendor's.
+        scorers=tuple(f"vendor:{source.name}" if who == "vendor" else who for who in FORMATS[source.format].scorers),
+        complete=complete,
         dated_snapshot=source.dated_snapshot,
         floor=quality.floor_of(previous, source.max_shrink_share, source.min_records),
         max_data_age=source.max_data_age,
@@ -266,7 +276,7 @@ def _nothing(source: FeedSource) -> Copy:
         url=source.url,
         decoded=_EMPTY,
         sha256="",
-        main_table=quality.MAIN_TABLE[source.format],
+        main_table=FORMATS[source.format].main_table,
         dated_snapshot=source.dated_snapshot,
     )
 

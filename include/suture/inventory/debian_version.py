@@ -21,10 +21,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from suture.errors import BadInputError
+from suture.inventory.sortable import MAX_LENGTH, number
+from suture.inventory.sortable import BadVersionError as AnyBadVersionError
 
 MAX_EPOCH = 2**31 - 1  # dpkg keeps it in an int
-MAX_LENGTH = 1024  # far beyond any real version; a bound for hostile input
 _END = b"\x02"
 _UPSTREAM = re.compile(r"[A-Za-z0-9.+~:-]+", re.ASCII)
 _REVISION = re.compile(r"[A-Za-z0-9.+~]+", re.ASCII)
@@ -35,19 +35,17 @@ _ORDER = bytes(
 ) + bytes(128)
 
 
-class BadVersionError(BadInputError):
+class BadVersionError(AnyBadVersionError):
     """A text that is no Debian version. `version` is the text."""
 
-    def __init__(self, version: str, why: str) -> None:
-        super().__init__(f"{version[:200]!r} is not a Debian version: {why}.")
-        self.version = version
+    kind = "a Debian version"
 
 
 @lru_cache(maxsize=200_000)
 def sort_key(version: str) -> bytes:
     """The version as bytes that sort in Debian order. Raises BadVersionError."""
     epoch, upstream, revision = parts(version)
-    return _number(str(epoch)) + _string_key(upstream) + _string_key(revision)
+    return number(str(epoch)) + _string_key(upstream) + _string_key(revision)
 
 
 def compare(one: str, other: str) -> int:
@@ -93,13 +91,7 @@ def _string_key(text: str) -> bytes:
     while True:
         match = _RUNS.match(text, position)
         assert match is not None
-        key += match[1].encode("ascii").translate(_ORDER) + _END + _number(match[2])
+        key += match[1].encode("ascii").translate(_ORDER) + _END + number(match[2])
         position = match.end()
         if position >= len(text):
             return bytes(key + _END)
-
-
-def _number(digits: str) -> bytes:
-    significant = digits.lstrip("0").encode("ascii")
-    count = len(significant)
-    return (bytes([count]) if count < 255 else b"\xff" + count.to_bytes(4, "big")) + significant

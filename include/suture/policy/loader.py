@@ -10,6 +10,7 @@ The rules:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -41,6 +42,21 @@ class PolicyError(BadInputError):
 
 
 @dataclass(frozen=True)
+class LocatedPolicy:
+    """A checked policy whose values know their lines. digest: SHA-256 over the value as
+    JSON with sorted keys: a comment or a line break changes nothing."""
+
+    value: dict[str, Any]
+    file: str
+    digest: str
+    _root: yaml.Node | None
+
+    def place(self, *path: str | int) -> str:
+        """file:line of the value at `path`, for a mistake that no schema sees."""
+        return f"{self.file}:{_line_of(self._root, path)}"
+
+
+@dataclass(frozen=True)
 class _Document:
     value: Any
     root: yaml.Node | None
@@ -48,6 +64,11 @@ class _Document:
 
 def load(path: Path, schema_name: str) -> dict[str, Any]:
     """The policy at `path`, checked against the schema of that name. Raises PolicyError with every mistake."""
+    return load_located(path, schema_name).value
+
+
+def load_located(path: Path, schema_name: str) -> LocatedPolicy:
+    """As load(), with the digest of what it says and the line of each value."""
     try:
         size = path.stat().st_size
         text = path.read_text("utf-8") if size <= MAX_POLICY_BYTES else None
@@ -55,18 +76,22 @@ def load(path: Path, schema_name: str) -> dict[str, Any]:
         raise PolicyError(str(path), [f"{path.name}: cannot be read: {error}"]) from error
     if text is None:
         raise PolicyError(str(path), [f"{path.name}: {size} bytes; a policy has at most {MAX_POLICY_BYTES}."])
-    return load_text(text, schema_name, name=path.name)
+    return _checked(text, schema_name, path.name)
 
 
 def load_text(text: str, schema_name: str, *, name: str = "<text>") -> dict[str, Any]:
     """As load(), from text."""
+    return _checked(text, schema_name, name).value
+
+
+def _checked(text: str, schema_name: str, name: str) -> LocatedPolicy:
     document = _parse(text, name)
     validator = _validator(schema_name)
     errors = sorted(validator.iter_errors(document.value), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
         raise PolicyError(name, [_sentence(name, document, error) for error in errors])
-    found: dict[str, Any] = document.value
-    return found
+    plain = json.dumps(document.value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return LocatedPolicy(document.value, name, hashlib.sha256(plain.encode()).hexdigest(), document.root)
 
 
 @cache

@@ -9,18 +9,25 @@ The rules:
    environmental metrics off before ours are put in.
 3. A score is only ever computed from a vector. There is no default score: what has none is unscored.
 
-There are only some thousands of distinct vectors however many findings there are: a memo by vector and requirements.
+There are only some thousands of distinct vectors however many findings there are: a memo by vector and requirements, over the
+small tables of `cvss_lanes`, which also do not mind the order of a vector's fields. What those do not take goes to the `cvss`
+library, which says what is wrong. `assess_columns` is the same over whole columns.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from suture.errors import BadInputError
 from suture.model import Criticality
+from suture.risk.cvss_lanes import NOT_DEFINED, scores
 
 Requirements = Mapping[str, str]  # CR, IR, AR → L, M, H
 
@@ -35,7 +42,6 @@ NO_REQUIREMENTS: Requirements = {}
 MAX_VECTOR_LENGTH = 400
 _VECTOR = re.compile(r"[A-Za-z0-9:./]+", re.ASCII)
 _ENVIRONMENTAL = re.compile(r"(CR|IR|AR|CDP|TD|M(AV|AC|AT|PR|UI|S|C|I|A|VC|VI|VA|SC|SI|SA))", re.ASCII)
-_NOT_DEFINED = ("X", "ND")
 
 
 class BadVectorError(BadInputError):
@@ -60,7 +66,7 @@ class CvssAssessment:
 
 def assess(vector: str, requirements: Requirements = NO_REQUIREMENTS) -> CvssAssessment:
     """Score a vector for an asset of these requirements ({}: the vector as it stands). Raises BadVectorError."""
-    return _assess(vector, tuple(sorted(requirements.items())))
+    return _assess(vector, tuple(sorted(requirements.items())) if requirements else ())
 
 
 def without_environment(vector: str) -> str:
@@ -74,12 +80,75 @@ def cvss_version(vector: str) -> str:
     return version if prefix == "CVSS" else "2.0"
 
 
+@dataclass(frozen=True)
+class CvssColumns:
+    """One row a vector. base, overall: float64, NaN where there is no score; errors: reason by bad vector.
+
+    version and severity are "" where there is no score. A vector that is None is unscored, and no error.
+    """
+
+    version: npt.NDArray[np.object_]
+    base: npt.NDArray[np.float64]
+    overall: npt.NDArray[np.float64]
+    severity: npt.NDArray[np.object_]
+    errors: Mapping[str, str]
+
+
+def assess_columns(
+    vectors: Sequence[str | None],
+    profiles: Sequence[Requirements] = (NO_REQUIREMENTS,),
+    profile_of_row: npt.NDArray[np.integer[Any]] | None = None,
+) -> CvssColumns:
+    """assess() for each row: its vector, and the requirements profiles[profile_of_row[row]] (None: profiles[0] for all).
+
+    Each distinct pair is scored once, and the rows look their pair up. Bad vectors are reported, and raise nothing.
+    """
+    import pandas as pd
+
+    codes, distinct = pd.factorize(np.asarray(vectors, dtype=object))
+    pair = codes * len(profiles) + (0 if profile_of_row is None else profile_of_row)
+    pair = np.where(codes < 0, len(distinct) * len(profiles), pair)  # the last place: no vector
+    size = len(distinct) * len(profiles) + 1
+    base, overall = np.full(size, np.nan), np.full(size, np.nan)
+    version, severity = np.full(size, "", dtype=object), np.full(size, "", dtype=object)
+    errors: dict[str, str] = {}
+    for place in np.flatnonzero(np.bincount(pair, minlength=size)[:-1]):
+        vector = str(distinct[place // len(profiles)])
+        try:
+            found = assess(vector, profiles[place % len(profiles)])
+        except BadVectorError as error:
+            errors[vector] = error.why
+            continue
+        base[place], overall[place] = found.base_score, found.overall_score
+        version[place], severity[place] = found.version, found.severity
+    return CvssColumns(version[pair], base[pair], overall[pair], severity[pair], errors)
+
+
 @lru_cache(maxsize=100_000)
 def _assess(vector: str, requirements: tuple[tuple[str, str], ...]) -> CvssAssessment:
     if len(vector) > MAX_VECTOR_LENGTH:
         raise BadVectorError(vector, f"it has more than {MAX_VECTOR_LENGTH} characters")
     if not _VECTOR.fullmatch(vector):
         raise BadVectorError(vector, "it is empty" if not vector else "it has characters that no vector has")
+    found = scores(vector, requirements)
+    if found is None:
+        return _by_library(vector, requirements)
+    return CvssAssessment(
+        vector, found.version, found.base / 10, found.overall / 10, _severity(found.version, found.overall)
+    )
+
+
+def _severity(version: str, tenths: int) -> str:
+    """FIRST's words; NVD's for 2.0, which has no "None" and no "Critical"."""
+    if version == "2.0":
+        return "Low" if tenths < 40 else "Medium" if tenths < 70 else "High"
+    if tenths == 0:
+        return "None"
+    return "Low" if tenths < 40 else "Medium" if tenths < 70 else "High" if tenths < 90 else "Critical"
+
+
+def _by_library(vector: str, requirements: tuple[tuple[str, str], ...]) -> CvssAssessment:
+    """What the library says of a vector that the lanes do not take: as a rule, why it is none."""
     version = cvss_version(vector)
     if version == "4.0":
         base, overall, severity = _assess_4(vector, requirements)
@@ -143,7 +212,7 @@ def _filled(vector: str, requirements: tuple[tuple[str, str], ...]) -> str:
         return vector
     parts = vector.split("/")
     stated = {part.partition(":")[0]: part.partition(":")[2] for part in parts}
-    missing = {name: level for name, level in requirements if stated.get(name, "X") in _NOT_DEFINED}
+    missing = {name: level for name, level in requirements if stated.get(name, "X") in NOT_DEFINED}
     kept = [part for part in parts if part.partition(":")[0] not in missing]
     return "/".join([*kept, *(f"{name}:{level}" for name, level in missing.items())])
 

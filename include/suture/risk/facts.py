@@ -40,11 +40,16 @@ class CveFacts:
     record_status: str | None = None  # found, absent, quarantined; None: never asked for
     record_as_of: datetime | None = None
     state: str | None = None  # PUBLISHED, REJECTED
+    kev_as_of: datetime | date | None = None  # of the catalogue that was looked into
 
     @property
     def is_scored(self) -> bool:
-        """Whether anything that a decision can rest on is known: a score, an exploitation status, or a KEV entry."""
-        return bool(self.scores) or self.exploitation is not None or self.kev_added is not None
+        """Whether anything that a decision can rest on is known: a score, an exploitation status, or a KEV entry.
+
+        A severity word without a score, and a vector that cannot be read, are no score.
+        """
+        known = self.exploitation is not None or self.kev_added is not None
+        return known or choose_score(self.scores) is not None
 
 
 @dataclass(frozen=True)

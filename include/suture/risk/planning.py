@@ -30,6 +30,7 @@ from suture.campaign import CampaignState, StaleMoveError, create_campaign, move
 from suture.errors import BadInputError
 from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
 from suture.model.assets import AssetGroup, AssetRegister
+from suture.risk.clocks import holder
 from suture.risk.scoring import most_urgent
 from suture.store import Store
 
@@ -227,7 +228,7 @@ def _plan(store: Store, draft: _Draft, ring_plan: RingPlan, *, now: datetime, ac
         packages=packages,
         max_unavailable=draft.rule.max_unavailable,
         service=draft.group.service,
-        extra={"planning_rule": draft.rule.name},
+        extra={"planning_rule": draft.rule.name, **_required_tasks(draft)},
     )
     number = store.fetch_one("planning/next_campaign_number", {"year": now.astimezone(UTC).year})
     assert number is not None
@@ -275,12 +276,20 @@ def _reasons(
     hosts: Sequence[str],
 ) -> list[str]:
     worst = min(draft.findings, key=_urgency)
+    first = min(draft.findings, key=lambda finding: finding["deadline"])
+    clock = holder(first["clocks"] or (), first["deadline"])
     planned_sources = {package.source_package for package in packages}
     reasons = [
         f"{worst['source_package']} on {worst['host_id']}: {worst['sentence']}",
         f"{len(draft.findings)} open findings of {len(planned_sources)} source packages on {len(hosts)} hosts; "
         f"{len(packages)} binary packages to install.",
+        *([f"The deadline, {first['deadline']:%Y-%m-%d %H:%M} UTC, is given by {clock}."] if clock else []),
     ]
+    for task, hosts_of_task in _required_tasks(draft).get("required_tasks", {}).items():
+        reasons.append(
+            f"Required task {task}: asked for by the decision table, on {', '.join(hosts_of_task[:5])}"
+            f"{f' and {len(hosts_of_task) - 5} more' if len(hosts_of_task) > 5 else ''}, before the update covers traces."
+        )
     held = store.fetch_all(
         "planning/list_held_packages", {"host_ids": list(hosts), "source_packages": sorted(draft.advisories)}
     )
@@ -293,6 +302,15 @@ def _reasons(
     if not staging:
         reasons.append("No staging host mirrors these hosts: the staging test will stop this campaign.")
     return reasons
+
+
+def _required_tasks(draft: _Draft) -> dict[str, dict[str, list[str]]]:
+    """What the decisions ask for beside the update: {"required_tasks": {task: hosts}}; {} when they ask for nothing."""
+    hosts: dict[str, set[str]] = defaultdict(set)
+    for finding in draft.findings:
+        for task in finding["required_tasks"] or ():
+            hosts[task].add(finding["host_id"])
+    return {"required_tasks": {task: sorted(found) for task, found in sorted(hosts.items())}} if hosts else {}
 
 
 def _named(name: str, patterns: Sequence[str]) -> bool:

@@ -1,14 +1,20 @@
 """Scoring the warehouse: decide each (advisory, kind of asset) once, fan the decisions out to the findings.
 
+A decision is made anew only when something that goes into it changed: the facts of the advisory's CVEs, the asset's
+profile, the policy, or this room's code (their digest stands beside the decision).
+
 While a feed that policy requires is stale, a priority may be raised but not lowered (`may_lower=False`): data too
 old to trust must not be what lets a finding wait longer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from suture import evidence
@@ -19,7 +25,11 @@ from suture.risk.cvss_scoring import REQUIREMENTS, Requirements
 from suture.risk.decision import AssetProfile, Decision, decide
 from suture.risk.facts import CveFacts, ScoreClaim
 from suture.risk.policies import RiskPolicy
-from suture.store import Json, Store
+from suture.store import Store
+from suture.store.decisions import Settled, findings_on, settle
+
+_Group = tuple[str, str, str, str]  # advisory id, asset group, criticality, exposure
+_KEY = ("advisory_id", "asset_group", "criticality", "exposure")
 
 
 @dataclass(frozen=True)
@@ -48,20 +58,24 @@ def score_all(
     actor: str = "suture:risk_scoring",
 ) -> ScoreCounts:
     """Give every open finding its priority, score, deadline and reasons by what the warehouse knows now."""
-    facts = read_facts(store)
-    cves_of = {row["advisory_id"]: row["cve_ids"] for row in store.fetch_all("advisory/list_advisory_cves")}
-    decisions = []
-    for row in store.fetch_all("finding/list_scoring_groups"):
-        named = [facts.get(cve_id, CveFacts(cve_id)) for cve_id in cves_of.get(row["advisory_id"], ())]
-        decisions.append(_decision_row(row, decide(named, profile_of(row, register), policy)))
     with store.transaction():
-        changed = store.fetch_all(
-            "finding/score_findings", {"decisions": Json(decisions), "now": now, "may_lower": may_lower}
+        decider = Decider(store, policy, register, now=now)
+        groups = store.fetch_all("finding/list_scoring_groups")
+        settled = decider(groups)
+        # Counted before the findings move: those that move are counted as they do.
+        restated = findings_on(store, settled.restated)
+        moved = store.fetch_one(
+            "finding/score_findings",
+            {"now": now, "may_lower": may_lower, "host_ids": None, "advisory_ids": None},
         )
+        changed = restated + (moved["changed"] if moved else 0)
+        store.execute("decision/delete_unused_decisions")
+        store.execute("risk/delete_risk_summary")
+        store.execute("risk/insert_risk_summary", {"now": now})
         counted = store.fetch_all("finding/count_findings")
         counts = ScoreCounts(
-            decisions=len(decisions),
-            changed=len(changed),
+            decisions=len(groups),
+            changed=changed,
             unscored=sum(row["unscored"] for row in counted),
             open_by_priority={row["priority"]: row["findings"] for row in counted},
         )
@@ -76,6 +90,7 @@ def score_all(
                     "unscored": counts.unscored,
                     "open_by_priority": dict(counts.open_by_priority),
                     "table": policy.table_name,
+                    "policies": dict(policy.digests),
                     "may_lower": may_lower,
                 },
                 at=now,
@@ -94,9 +109,75 @@ def profile_of(row: Mapping[str, Any], register: AssetRegister) -> AssetProfile:
     )
 
 
-def read_facts(store: Store) -> dict[str, CveFacts]:
-    """What the warehouse knows of every CVE that an open finding's advisory names."""
-    return {row["cve_id"]: facts_from_row(row) for row in store.fetch_all("cve/list_cve_facts")}
+class Decider:
+    """Decides groups (advisory, kind of asset) and stores the decisions; what it decided once it leaves alone.
+
+    Also what `match_all(decide=…)` takes, so that new findings are written with their decision.
+    """
+
+    def __init__(self, store: Store, policy: RiskPolicy, register: AssetRegister, *, now: datetime) -> None:
+        self._store, self._policy, self._register, self._now = store, policy, register, now
+        self._standing: dict[_Group, str] | None = None  # group → digest of the grounds it was decided on
+        self._done: set[_Group] = set()
+        self._rules = hashlib.blake2b(f"{_code_digest()} {policy!r}".encode()).digest()
+
+    def __call__(self, groups: Sequence[Mapping[str, Any]]) -> Settled:
+        """Decide those of the groups (rows with advisory_id, asset_group, criticality, exposure) that need it."""
+        if self._standing is None:
+            rows = self._store.fetch_all("decision/list_current_digests")
+            self._standing = {_key(row): row["grounds_digest"] for row in rows}
+        open_groups = [row for row in groups if _key(row) not in self._done]
+        if not open_groups:
+            return Settled()
+        self._done.update(map(_key, open_groups))
+        # Read before the decisions are streamed: the connection cannot read while it takes in a COPY.
+        wanted = {"advisory_ids": sorted({row["advisory_id"] for row in open_groups})}
+        rows = {row["cve_id"]: row for row in self._store.fetch_all("cve/list_cve_facts", wanted)}
+        named = {
+            row["advisory_id"]: row["cve_ids"] for row in self._store.fetch_all("advisory/list_advisory_cves", wanted)
+        }
+        return settle(self._store, self._decided(open_groups, rows, named), now=self._now)
+
+    def _decided(
+        self,
+        groups: Sequence[Mapping[str, Any]],
+        rows: Mapping[str, Mapping[str, Any]],
+        named: Mapping[str, Sequence[str]],
+    ) -> Iterator[dict[str, Any]]:
+        assert self._standing is not None
+        grounds = {cve_id: hashlib.blake2b(repr(row).encode()).digest() for cve_id, row in rows.items()}
+        profiles: dict[_Group, tuple[AssetProfile, bytes]] = {}
+        facts: dict[str, CveFacts] = {}
+        for row in groups:
+            kind = ("", row["asset_group"], row["criticality"], row["exposure"])
+            if kind not in profiles:
+                profile = profile_of(row, self._register)
+                profiles[kind] = profile, self._rules + repr(profile).encode()
+            profile, rules = profiles[kind]
+            cve_ids = named.get(row["advisory_id"], ())
+            digest = hashlib.blake2b(rules + repr(row.get("released_at")).encode(), digest_size=16)
+            for cve_id in cve_ids:
+                digest.update(cve_id.encode() + grounds.get(cve_id, b""))
+            if self._standing.get(_key(row)) == digest.hexdigest():
+                continue
+            for cve_id in cve_ids:
+                if cve_id not in facts:
+                    facts[cve_id] = facts_from_row(rows[cve_id]) if cve_id in rows else CveFacts(cve_id)
+            decision = decide(
+                [facts[cve_id] for cve_id in cve_ids], profile, self._policy, released_at=row.get("released_at")
+            )
+            yield {**_decision_row(row, decision), "grounds_digest": digest.hexdigest()}
+
+
+@cache
+def _code_digest() -> str:
+    """Of this room's source: decisions of an older version of it are made anew."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.blake2b(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def _key(row: Mapping[str, Any]) -> _Group:
+    return row["advisory_id"], row["asset_group"], row["criticality"], row["exposure"]
 
 
 def facts_from_row(row: Mapping[str, Any]) -> CveFacts:
@@ -116,6 +197,7 @@ def facts_from_row(row: Mapping[str, Any]) -> CveFacts:
         record_status=row["record_status"],
         record_as_of=row["record_as_of"],
         state=row["state"],
+        kev_as_of=row.get("kev_as_of"),
     )
 
 
@@ -141,12 +223,12 @@ def _requirements(asset_group: str, criticality: Criticality, register: AssetReg
 
 def _decision_row(row: Mapping[str, Any], decision: Decision) -> dict[str, Any]:
     return {
-        **{name: row[name] for name in ("advisory_id", "asset_group", "criticality", "exposure")},
+        **{name: row[name] for name in _KEY},
         "priority": decision.priority.value,
         "priority_rank": decision.priority.rank,
         "score": decision.score,
         "within_hours": decision.within.total_seconds() / 3600,
-        "due_by": decision.due_by.isoformat() if decision.due_by else None,
+        "due_dates": list(decision.due_dates),
         "reasons": decision.reasons(),
     }
 

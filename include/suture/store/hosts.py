@@ -20,15 +20,25 @@ _PACKAGE_COLUMNS = (
 
 
 def write_host(store: Store, host: Mapping[str, Any], packages: Sequence[Mapping[str, Any]]) -> None:
-    """A host that was reached, with all of its packages in place of the old ones, in one transaction."""
+    """A host that was reached, with all of its packages in place of the old ones, in one transaction.
+
+    Packages that are as they were are not written: a host without news is not matched again.
+    """
     with store.transaction():
         store.execute("host/upsert_host", host)
+        seen = store.fetch_all("host/list_host_packages", {"host_id": host["host_id"]})
+        if _as_set(seen) == _as_set(packages):
+            return
         store.execute("host/delete_host_packages", {"host_id": host["host_id"]})
         store.copy_rows(
             "host_package",
             ("host_id", *_PACKAGE_COLUMNS),
             [(host["host_id"], *(package[name] for name in _PACKAGE_COLUMNS)) for package in packages],
         )
+
+
+def _as_set(packages: Sequence[Mapping[str, Any]]) -> set[tuple[Any, ...]]:
+    return {tuple(package[name] for name in _PACKAGE_COLUMNS) for package in packages}
 
 
 def write_unreached(store: Store, host: Mapping[str, Any]) -> None:

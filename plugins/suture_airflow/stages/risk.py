@@ -11,7 +11,7 @@ from suture.inventory.matching import match_all
 from suture.model.assets import AssetRegister
 from suture.risk import planning
 from suture.risk.policies import RiskPolicy
-from suture.risk.scoring import score_all
+from suture.risk.scoring import Decider, score_all
 from suture.rollout.rings import RingPolicy
 from suture.settings import Settings
 from suture_airflow.stages.feeds import urgencies_may_fall
@@ -21,13 +21,16 @@ from suture_airflow.warehouse import open_store
 
 @translated
 def match_findings() -> str:
-    policy = RiskPolicy.load(Settings.load().policy_dir)
+    settings = Settings.load()
+    policy = RiskPolicy.load(settings.policy_dir)
+    now = datetime.now(UTC)
     with open_store() as store:
         counts = match_all(
             store,
-            now=datetime.now(UTC),
+            now=now,
             unscored_priority=policy.unscored_priority,
             unscored_deadline=policy.unscored_deadline,
+            decide=Decider(store, policy, AssetRegister.load(settings.policy_dir), now=now),
         )
     return _logged(counts.sentence)
 

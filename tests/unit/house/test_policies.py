@@ -44,7 +44,11 @@ def test_every_schema_is_one(path: Path) -> None:
 
 
 def test_every_policy_has_a_schema_and_every_schema_a_policy() -> None:
+    """A decision table's schema is decision_table: there may be any number of them."""
     policies = {path.stem for path in (PROJECT_ROOT / "include" / "policy").glob("*.yaml")}
+    tables = {"ssvc_deployer", "bod_26_04"}
+    assert tables < policies
+    policies = policies - tables | {"decision_table"}
     assert policies == {path.name.removesuffix(".schema.json") for path in FILES}
 
 

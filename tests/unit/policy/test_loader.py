@@ -34,8 +34,9 @@ def test_a_good_policy_loads() -> None:
 
 @pytest.mark.parametrize("path", sorted(POLICIES.glob("*.yaml")), ids=lambda path: path.name)
 def test_the_projects_own_policies_load(path: Path) -> None:
-    assert (SCHEMAS / f"{path.stem}.schema.json").is_file(), f"{path.name} has no schema"
-    assert load(path, path.stem)
+    schema = "decision_table" if path.stem in ("ssvc_deployer", "bod_26_04") else path.stem
+    assert (SCHEMAS / f"{schema}.schema.json").is_file(), f"{path.name} has no schema"
+    assert load(path, schema)
 
 
 def test_an_unknown_key_is_refused_with_its_line_and_the_known_ones() -> None:

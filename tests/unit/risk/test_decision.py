@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 
 from suture.model import Criticality, Exposure, Priority
-from suture.policy import PolicyError
 from suture.risk.cvss_scoring import REQUIREMENTS
 from suture.risk.decision import AssetProfile, decide, decide_cve
 from suture.risk.facts import CveFacts, ScoreClaim, choose_score
-from suture.risk.policies import RiskPolicy, load_table
+from suture.risk.policies import RiskPolicy
 from suture.settings import PROJECT_ROOT
 
 POLICY_DIR = PROJECT_ROOT / "include" / "policy"
@@ -37,38 +35,6 @@ def claim(vector: str = CRITICAL, source: str = "cna:redhat", score: float | Non
     return ScoreClaim(source, version, vector, score, None, DATED)
 
 
-# CERT/CC's table, checked cell by cell against its published shape: one string a line of exposure × automatable, the
-# letters for human impact low, medium, high, very high.
-EXPECTED = {
-    "none": ["ddss dsss", "dsss ssss", "dsss ssso"],
-    "poc": ["dsss ssss", "dsss ssso", "ssso ssoo"],
-    "active": ["ssoo sooo", "ssoo oooo", "sooi ooii"],
-}
-LETTERS = {"d": "defer", "s": "scheduled", "o": "out_of_cycle", "i": "immediate"}
-
-
-def test_every_row_of_the_table() -> None:
-    _name, table = load_table(POLICY_DIR / "ssvc_deployer.yaml")
-    seen = 0
-    for exploitation, lines in EXPECTED.items():
-        for exposure, line in zip(Exposure, lines, strict=True):
-            cells = itertools.product(("no", "yes"), ("low", "medium", "high", "very_high"))
-            for (automatable, impact), letter in zip(cells, line.replace(" ", ""), strict=True):
-                assert table[exploitation, exposure.value, automatable, impact].value == LETTERS[letter]
-                seen += 1
-    assert seen == len(table) == 72
-
-
-def test_a_table_with_a_hole_is_refused(tmp_path: pytest.TempPathFactory) -> None:
-    text = (POLICY_DIR / "ssvc_deployer.yaml").read_text("utf-8")
-    broken = tmp_path / "table.yaml"  # type: ignore[operator]
-    broken.write_text(text.replace('[none, small, "no", low, defer]', '[none, small, "no", low, scheduled]', 1))
-    load_table(broken)
-    broken.write_text(text.replace('[none, small, "no", low, defer]', '[none, small, "no", medium, scheduled]', 1))
-    with pytest.raises(PolicyError, match=r"no row decides none, small, no, low"):
-        load_table(broken)
-
-
 def test_nothing_known_is_unscored_and_never_zero(policy: RiskPolicy) -> None:
     decision = decide([CveFacts("CVE-2026-123633", record_status="absent")], asset(), policy)
     assert (decision.scored, decision.score, decision.priority) == (False, None, policy.unscored_priority)
@@ -80,6 +46,9 @@ def test_nothing_known_is_unscored_and_never_zero(policy: RiskPolicy) -> None:
 def test_a_severity_word_alone_is_no_score() -> None:
     word = ScoreClaim("cna:openssl", "", "", None, "High", DATED)
     assert choose_score([word]) is None
+    assert not CveFacts("CVE-1", (word,), record_status="found").is_scored
+    assert not CveFacts("CVE-1", (claim("CVSS:3.1/AV:N"),)).is_scored
+    assert CveFacts("CVE-1", (word, claim())).is_scored
 
 
 def test_kev_is_active_exploitation_even_without_a_score(policy: RiskPolicy) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -143,3 +144,26 @@ def test_the_cap_splits_and_deferred_findings_wait(fleet: Store) -> None:
 def test_what_is_not_urgent_enough_waits(fleet: Store) -> None:
     base = PlanningPolicy.load(POLICY_DIR)
     assert plan(fleet, planning=replace(base, lowest_priority=Priority.IMMEDIATE)) == []
+
+
+def test_a_table_that_asks_for_forensic_triage_is_heard_in_the_campaign(fleet: Store, tmp_path: Path) -> None:
+    """BOD 26-04 on the web tier: in KEV, publicly exposed, total impact. The plan carries the task for a gate to ask for."""
+    for path in POLICY_DIR.glob("*.yaml"):
+        (tmp_path / path.name).write_text(path.read_text("utf-8"), "utf-8")
+    sla = (tmp_path / "sla.yaml").read_text("utf-8")
+    (tmp_path / "sla.yaml").write_text(sla.replace("by_asset_group: {}", "by_asset_group: {web: bod_26_04}"), "utf-8")
+    risk, register = RiskPolicy.load(tmp_path), AssetRegister.load(tmp_path)
+    advisory = f"debian-security/nginx@{NEW}"
+    fleet.copy_rows("advisory_cve", ["advisory_id", "cve_id"], [(advisory, "CVE-2023-44487")])
+    fleet.copy_rows("kev", ["cve_id", "date_added", "due_date"], [("CVE-2023-44487", "2023-10-10", "2023-10-31")])
+    match_all(fleet, now=NOW, unscored_priority=risk.unscored_priority, unscored_deadline=risk.unscored_deadline)
+    score_all(fleet, risk, register, now=NOW)
+    ids = plan_campaigns(fleet, PlanningPolicy.load(tmp_path), register, ring_plan=first_is_canary, now=NOW)
+    campaigns = {(c.plan.asset_group, c.plan.source): c for c in (fetch_campaign(fleet, found) for found in ids)}
+    web = campaigns["web", "debian-security"]
+    assert (web.priority, web.deadline) == (Priority.IMMEDIATE, NOW + timedelta(days=3))
+    assert web.plan.extra["required_tasks"] == {"forensic_triage": ["app1", "app2"]}
+    reasons = "\n".join(web.reasons)
+    assert "Required task forensic_triage: asked for by the decision table, on app1, app2" in reasons
+    assert "is given by CISA BOD 26-04 1.0.0: 3 days and forensic triage: the table's own time." in reasons
+    assert "required_tasks" not in campaigns["data", "debian-security"].plan.extra

@@ -9,6 +9,7 @@ import pytest
 
 from suture.inventory.matching import match_all
 from suture.model.assets import AssetRegister
+from suture.risk.clocks import holder
 from suture.risk.policies import RiskPolicy
 from suture.risk.scoring import ScoreCounts, score_all
 from suture.settings import PROJECT_ROOT
@@ -114,3 +115,48 @@ def test_stale_data_lowers_nothing(fleet: Store, policy: RiskPolicy, register: A
     assert finding(fleet, "app1")["priority"] == "immediate"
     run(fleet, policy, register, days=1)
     assert finding(fleet, "app1")["priority"] == policy.unscored_priority.value
+
+
+def test_a_catalogue_date_that_had_passed_leaves_the_month_from_release(
+    store: Store, policy: RiskPolicy, register: AssetRegister
+) -> None:
+    """KEV's due date is years past; the release (first seen at NOW - 25 days) is a month past five days from now."""
+    add_host(store, "db1", asset_group="data", criticality="critical", exposure="controlled")
+    install(store, "db1", "nginx", "1.22.1-9+deb12u9")
+    advisory = add_advisory(store, "nginx", "1.22.1-9+deb12u11", cves=("CVE-2023-44487",))
+    released = NOW - timedelta(days=25)
+    store._connection.execute("UPDATE advisory SET published_at = %s", (released,))
+    add_kev(store, "CVE-2023-44487")
+    store.copy_rows(
+        "cve_score",
+        ["cve_id", "source", "cvss_version", "vector", "base_score"],
+        [("CVE-2023-44487", "cna:f5", "3.1", CRITICAL, 9.8)],
+    )
+    run(store, policy, register)
+    row = finding(store, "db1")
+    assert (row["advisory_id"], row["priority"]) == (advisory, "out_of_cycle")
+    due = {clock["name"]: clock["due_by"] for clock in row["reasons"]["clocks"] if clock["due_by"]}
+    assert due == {
+        "CISA's catalogue (KEV)": "2023-10-31T23:59:59+00:00",
+        "PCI DSS 6.3.3 v4.0.1": "2026-11-29T12:00:00+00:00",
+    }
+    assert row["deadline"].isoformat() == due["PCI DSS 6.3.3 v4.0.1"]
+    assert holder(row["reasons"]["clocks"], row["deadline"]).startswith("PCI DSS 6.3.3 v4.0.1: 1 calendar month from release")
+
+
+def test_the_reasons_keep_both_tables_the_policies_and_the_date_of_the_catalogue(
+    fleet: Store, policy: RiskPolicy, register: AssetRegister
+) -> None:
+    fleet.copy_rows(
+        "feed_snapshot", ["source", "url", "status", "data_date", "fetched_at"], [("kev", "x", "accepted", NOW, NOW)]
+    )
+    add_ssvc(fleet, "CVE-2023-44487", "none")
+    run(fleet, policy, register)
+    reasons = finding(fleet, "app1")["reasons"]
+    assert [(t["table"], t["outcome"], t["selected"]) for t in reasons["tables"]] == [
+        ("SSVC Deployer 1.0.0", "scheduled", True),
+        ("CISA BOD 26-04 1.0.0", "60_days", False),
+    ]
+    assert set(reasons["policies"]) == {"sla.yaml", "assets.yaml", "ssvc_deployer.yaml", "bod_26_04.yaml"}
+    kev = next(found for found in reasons["inputs"] if found["name"] == "kev")
+    assert (kev["value"], kev["as_of"]) == ("not listed", NOW.isoformat())

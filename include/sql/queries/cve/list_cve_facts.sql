@@ -1,9 +1,8 @@
--- Everything the sources say of the CVEs that open findings' advisories name, one row a CVE.
+-- Everything the sources say of the CVEs that some advisories name, one row a CVE.
 WITH wanted AS (
     SELECT DISTINCT advisory_cve.cve_id
     FROM advisory_cve
-    INNER JOIN finding ON advisory_cve.advisory_id = finding.advisory_id
-    WHERE finding.status IN ('open', 'accepted')
+    WHERE advisory_cve.advisory_id = any(%(advisory_ids)s::text[])
 ),
 
 scores AS (
@@ -40,7 +39,12 @@ SELECT
     epss.probability AS epss,
     epss.score_date AS epss_date,
     cve_lookup.status AS record_status,
-    coalesce(cve.modified_at, cve_lookup.looked_up_at) AS record_as_of
+    coalesce(cve.modified_at, cve_lookup.looked_up_at) AS record_as_of,
+    (
+        SELECT max(coalesce(feed_snapshot.data_date, feed_snapshot.fetched_at))
+        FROM feed_snapshot
+        WHERE feed_snapshot.source = 'kev' AND feed_snapshot.status = 'accepted'
+    ) AS kev_as_of
 FROM wanted
 LEFT JOIN cve ON wanted.cve_id = cve.cve_id
 LEFT JOIN scores ON wanted.cve_id = scores.cve_id

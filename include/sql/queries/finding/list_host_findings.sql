@@ -1,21 +1,22 @@
 SELECT
-    advisory_id,
-    source_package,
-    installed_version,
-    fixed_version,
-    packages,
-    status,
-    priority,
-    score,
-    deadline,
-    reasons,
-    campaign_id,
-    first_seen_at,
-    scored_at
+    finding.advisory_id,
+    finding.source_package,
+    finding.installed_version,
+    finding.fixed_version,
+    finding.packages,
+    finding.status,
+    finding.priority,
+    finding.score,
+    finding.deadline,
+    finding.reasons,
+    finding.campaign_id,
+    finding.first_seen_at,
+    greatest(finding.scored_at, decision.decided_at) AS scored_at
 FROM finding
-WHERE host_id = %(host_id)s AND status IN ('open', 'accepted')
+LEFT JOIN decision ON finding.decision_id = decision.decision_id
+WHERE finding.host_id = %(host_id)s AND finding.status IN ('open', 'accepted')
 ORDER BY
-    array_position(ARRAY['immediate', 'out_of_cycle', 'scheduled', 'defer'], priority),
-    deadline,
-    source_package,
-    advisory_id
+    array_position(ARRAY['immediate', 'out_of_cycle', 'scheduled', 'defer'], finding.priority),
+    finding.deadline,
+    finding.source_package,
+    finding.advisory_id

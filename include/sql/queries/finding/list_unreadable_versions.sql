@@ -1,9 +1,14 @@
+-- Versions that hosts have and that no order can read: they match nothing, and that is not the same as safe.
 SELECT
-    debian_version.version,
-    debian_version.error,
-    count(DISTINCT host_package.host_id) AS hosts
-FROM debian_version
-INNER JOIN host_package ON debian_version.version = host_package.source_version
-WHERE debian_version.sort_key IS NULL
-GROUP BY debian_version.version, debian_version.error
-ORDER BY debian_version.version
+    installed_component.ecosystem,
+    known_version.version,
+    known_version.error,
+    count(DISTINCT installed_component.host_id) AS hosts
+FROM known_version
+INNER JOIN installed_component
+    ON
+        known_version.ecosystem = installed_component.ecosystem
+        AND known_version.version = installed_component.source_version
+WHERE known_version.error IS NOT NULL
+GROUP BY installed_component.ecosystem, known_version.version, known_version.error
+ORDER BY known_version.version

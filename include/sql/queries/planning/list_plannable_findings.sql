@@ -8,7 +8,9 @@ SELECT
     finding.priority,
     finding.score,
     finding.deadline,
-    finding.reasons ->> 'sentence' AS sentence,
+    coalesce(decision.reasons ->> 'sentence', 'Matched, not scored yet.') AS sentence,
+    decision.reasons -> 'clocks' AS clocks,
+    decision.reasons -> 'required_tasks' AS required_tasks,
     host.asset_group,
     advisory.source,
     debian_version.sort_key
@@ -16,6 +18,7 @@ FROM finding
 INNER JOIN host ON finding.host_id = host.host_id
 INNER JOIN advisory ON finding.advisory_id = advisory.advisory_id
 INNER JOIN debian_version ON finding.fixed_version = debian_version.version
+LEFT JOIN decision ON finding.decision_id = decision.decision_id
 LEFT JOIN campaign ON finding.campaign_id = campaign.campaign_id
 WHERE
     finding.status = 'open'

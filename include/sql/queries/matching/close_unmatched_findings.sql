@@ -1,0 +1,80 @@
+-- Closed is what a host in the chunk no longer shows. It is `fixed` when the host changed (the version that was found is
+-- gone), `withdrawn` when only the advisories did. Nothing closes while a package of it is half installed, or while the
+-- kernel that runs may be the old one: then it stays (kept), and its conditions say why.
+WITH unmatched AS (
+    SELECT
+        finding.finding_id,
+        CASE
+            WHEN EXISTS (
+                SELECT 1
+                FROM installed_component AS half
+                WHERE
+                    half.host_id = finding.host_id
+                    AND half.ecosystem = finding.ecosystem
+                    AND half.source_package = finding.source_package
+                    AND substr(half.dpkg_status, 2, 1) IN ('U', 'F', 'H')
+            ) THEN 'half_configured'
+            WHEN
+                finding.source_package ~ '^linux(-|$)'
+                AND host.kernel_running_version IS NULL
+                AND host.kernel_installed IS NOT NULL
+                AND host.kernel_running IS DISTINCT FROM host.kernel_installed
+                THEN 'reboot_pending'
+        END AS held_open_by,
+        EXISTS (
+            SELECT 1
+            FROM installed_component AS still
+            WHERE
+                still.host_id = finding.host_id
+                AND still.ecosystem = finding.ecosystem
+                AND still.source_package = finding.source_package
+                AND still.source_version = finding.installed_version
+        ) AS is_unchanged,
+        advisory.withdrawn_at IS NOT NULL AS is_withdrawn
+    FROM finding
+    INNER JOIN advisory ON finding.advisory_id = advisory.advisory_id
+    INNER JOIN host ON finding.host_id = host.host_id
+    INNER JOIN work_scope ON finding.host_id = work_scope.host_id
+    WHERE
+        work_scope.chunk = %(chunk)s
+        AND finding.status IN ('open', 'accepted')
+        AND NOT EXISTS (
+            SELECT 1
+            FROM work_share
+            WHERE work_share.host_id = finding.host_id AND work_share.advisory_id = finding.advisory_id
+        )
+),
+
+closed AS (
+    UPDATE finding
+    SET
+        status = CASE
+            WHEN unmatched.is_withdrawn OR unmatched.is_unchanged THEN 'withdrawn'
+            WHEN unmatched.held_open_by IS NOT NULL THEN finding.status
+            ELSE 'fixed'
+        END,
+        closed_at = CASE
+            WHEN unmatched.is_withdrawn OR unmatched.is_unchanged OR unmatched.held_open_by IS NULL
+                THEN %(now)s::timestamptz
+        END,
+        conditions = CASE
+            WHEN unmatched.is_withdrawn OR unmatched.is_unchanged OR unmatched.held_open_by IS NULL THEN '{}'
+            ELSE ARRAY[unmatched.held_open_by]
+        END
+    FROM unmatched
+    WHERE
+        finding.finding_id = unmatched.finding_id
+        AND (
+            unmatched.is_withdrawn
+            OR unmatched.is_unchanged
+            OR unmatched.held_open_by IS NULL
+            OR finding.conditions <> ARRAY[unmatched.held_open_by]
+        )
+    RETURNING finding.status
+)
+
+SELECT
+    count(*) FILTER (WHERE status = 'fixed') AS fixed,
+    count(*) FILTER (WHERE status = 'withdrawn') AS withdrawn,
+    count(*) FILTER (WHERE status NOT IN ('fixed', 'withdrawn')) AS kept
+FROM closed

@@ -1,0 +1,1 @@
+SELECT empty_work_share()

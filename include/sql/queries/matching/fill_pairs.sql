@@ -1,0 +1,18 @@
+-- The pairs that were decided to be affected.
+INSERT INTO work_pair (
+    advisory_id, ecosystem, source_package, source_version, os_codename, fixed_version, sort_key, same_as
+)
+SELECT
+    pair.advisory_id,
+    pair.ecosystem,
+    pair.source_package,
+    pair.source_version,
+    pair.os_codename,
+    pair.fixed_version,
+    present.sort_key,
+    pair.grounds -> 'same_as' AS same_as
+FROM advisory_pair AS pair
+INNER JOIN known_version AS present
+    ON pair.ecosystem = present.ecosystem AND pair.source_version = present.version
+WHERE
+    pair.status = 'affected'

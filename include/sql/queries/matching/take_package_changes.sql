@@ -1,0 +1,6 @@
+WITH taken AS (
+    DELETE FROM package_change
+    RETURNING package
+)
+
+SELECT DISTINCT package FROM taken

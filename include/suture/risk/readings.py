@@ -1,0 +1,153 @@
+"""What a decision is read from: each fact as the tables take it, and as an input with its source and date.
+
+The rules:
+
+1. A KEV entry means exploitation: active, whatever else is said. EPSS is a probability and never evidence of exploitation.
+2. What no source answers is taken as sla.yaml's `unknown` says, and said to be taken so. A score or a probability that
+   nobody gives stays unknown (None); it is never zero.
+3. Each input names who says it and as of when: the date that the source gives, else the date of the record that carries it,
+   else None. What a policy says is dated by its content: `sha256:` and the first digits of the policy's digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from suture.model import Criticality, Exposure
+from suture.risk.cvss_scoring import BadVectorError, Requirements, assess, without_environment
+from suture.risk.facts import CveFacts, choose_score
+from suture.risk.tables import Fact
+
+if TYPE_CHECKING:
+    from suture.risk.policies import RiskPolicy
+
+
+@dataclass(frozen=True)
+class AssetProfile:
+    """What of an asset bears on a decision: hosts with the same profile share it."""
+
+    asset_group: str
+    criticality: Criticality
+    exposure: Exposure
+    requirements: Requirements
+
+
+@dataclass(frozen=True)
+class Input:
+    """One thing that a decision rests on. as_of: ISO 8601 (or a policy's sha256); None where the source gives no date."""
+
+    name: str
+    value: str
+    source: str
+    as_of: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {"name": self.name, "value": self.value, "source": self.source, "as_of": self.as_of}
+
+
+@dataclass(frozen=True)
+class Readings:
+    """facts: by the tables' bindings; assumed: the bindings that no source answered; score: overall, None: unscored."""
+
+    facts: Mapping[str, Fact]
+    assumed: frozenset[str]
+    inputs: tuple[Input, ...]
+    score: float | None
+
+
+def read(facts: CveFacts, asset: AssetProfile, policy: RiskPolicy) -> Readings:
+    """Everything that a table can ask about one CVE on assets of one profile."""
+    score, score_inputs = _score(facts, asset)
+    assumed = set()
+    words: dict[str, Fact] = {"in_kev": "no" if facts.kev_added is None else "yes", "cvss": score, "epss": facts.epss}
+    inputs = []
+    for name, known, otherwise in (
+        ("exploitation", "active" if facts.kev_added else facts.exploitation, policy.unknown_exploitation),
+        ("automatable", facts.automatable, policy.unknown_automatable),
+        ("technical_impact", facts.technical_impact, policy.unknown_technical_impact),
+    ):
+        words[name] = known or otherwise
+        label = name.replace("_", " ")
+        if known is None:
+            assumed.add(name)
+            inputs.append(Input(label, f"unknown, taken as {otherwise}", "policy sla.yaml", policy.digest("sla.yaml")))
+        elif name == "exploitation" and facts.kev_added is not None:
+            inputs.append(Input(label, known, "kev", facts.kev_added.isoformat()))
+        else:
+            inputs.append(Input(label, known, facts.ssvc_source or "not named", _ssvc_date(facts)))
+    words |= {
+        "exposure": asset.exposure.value,
+        "publicly_exposed": "yes" if asset.exposure in policy.publicly_exposed else "no",
+        "criticality": asset.criticality.value,
+        "human_impact": policy.human_impact[asset.criticality],
+    }
+    every = (*inputs, *asset_inputs(asset, policy), *score_inputs, *other_inputs(facts))
+    return Readings(words, frozenset(assumed), every, score)
+
+
+def asset_inputs(asset: AssetProfile, policy: RiskPolicy) -> tuple[Input, ...]:
+    """What the asset register and sla.yaml say of the assets."""
+    register, register_as_of = f"assets.yaml, asset group {asset.asset_group}", policy.digest("assets.yaml")
+    sla_as_of = policy.digest("sla.yaml")
+    public = "yes" if asset.exposure in policy.publicly_exposed else "no"
+    impact = policy.human_impact[asset.criticality]
+    return (
+        Input("exposure", asset.exposure.value, register, register_as_of),
+        Input("criticality", asset.criticality.value, register, register_as_of),
+        Input("publicly exposed", public, "policy sla.yaml, from exposure", sla_as_of),
+        Input("human impact", impact, "policy sla.yaml, from criticality", sla_as_of),
+    )
+
+
+def other_inputs(facts: CveFacts) -> tuple[Input, ...]:
+    """KEV, ransomware, EPSS, and the CVE record itself: also where they say nothing."""
+    kev_as_of = _iso(facts.kev_as_of)
+    if facts.kev_added is None:
+        found = [Input("kev", "not listed", "kev", kev_as_of)]
+    else:
+        due = f", due {facts.kev_due.isoformat()}" if facts.kev_due else ""
+        found = [Input("kev", f"added {facts.kev_added.isoformat()}{due}", "kev", facts.kev_added.isoformat())]
+    if facts.known_ransomware:
+        found.append(Input("ransomware", "known use in campaigns", "kev", _iso(facts.kev_added)))
+    if facts.epss is not None:
+        found.append(Input("epss", f"{facts.epss:.5f} within 30 days", "epss", _iso(facts.epss_date)))
+    found.append(Input("cve record", facts.record_status or "not looked up", "cve5", _iso(facts.record_as_of)))
+    return tuple(found)
+
+
+def _score(facts: CveFacts, asset: AssetProfile) -> tuple[float | None, tuple[Input, ...]]:
+    chosen = choose_score(facts.scores)
+    if chosen is None:
+        return None, ()
+    claim = chosen.claim
+    as_of = _iso(claim.dated_at or facts.record_as_of)
+    notes = tuple(Input("contradiction", text, claim.source, as_of) for text in chosen.contradictions)
+    if not claim.vector:
+        bare = Input("cvss", f"{claim.base_score} ({claim.cvss_version}, without a vector)", claim.source, as_of)
+        return claim.base_score, (bare, *notes)
+    try:
+        found = assess(without_environment(claim.vector), asset.requirements)
+    except BadVectorError:  # choose_score has read it already: only a vector that its own environment broke gets here
+        return None, notes
+    needs = ", ".join(f"{name} {level}" for name, level in sorted(asset.requirements.items())) or "none"
+    return found.overall_score, (
+        Input("cvss", f"{found.base_score:.1f} base, {claim.vector}", claim.source, as_of),
+        Input(
+            "cvss on this asset",
+            f"{found.overall_score:.1f} {found.severity} with {needs}",
+            "computed from that vector and the asset's requirements",
+            as_of,
+        ),
+        *notes,
+    )
+
+
+def _ssvc_date(facts: CveFacts) -> str | None:
+    return _iso(facts.ssvc_dated_at or facts.record_as_of)
+
+
+def _iso(moment: datetime | date | None) -> str | None:
+    return moment.isoformat() if moment else None
