@@ -26,7 +26,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from suture import policy
-from suture.rollout.recurrence import (
+from suture.model.recurrence import (
     Rule,
     WindowError,
     aware_utc,

@@ -12,6 +12,7 @@ from suture.model.assets import AssetRegister
 from suture.risk import planning
 from suture.risk.policies import RiskPolicy
 from suture.risk.scoring import score_all
+from suture.risk.strategy import StrategyPolicy
 from suture.rollout.rings import RingPolicy
 from suture.settings import Settings
 from suture_airflow.stages.feeds import urgencies_may_fall
@@ -67,6 +68,7 @@ def plan_campaigns() -> list[str]:
             AssetRegister.load(settings.policy_dir),
             ring_plan=RingPolicy.load(settings.policy_dir).ring_plan,
             now=now,
+            strategy=StrategyPolicy.load(settings.policy_dir),
         )
 
 

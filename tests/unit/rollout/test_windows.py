@@ -13,7 +13,7 @@ from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suture.rollout.recurrence import Rule, WindowError, instants, parse_rule, time_zone
+from suture.model.recurrence import Rule, WindowError, instants, parse_rule, time_zone
 from suture.rollout.windows import MaintenanceWindow, Opening, Refusal, WindowPolicy, next_window
 from suture.settings import PROJECT_ROOT
 
