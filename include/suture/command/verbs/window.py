@@ -60,7 +60,8 @@ def _show_next(args: argparse.Namespace) -> int:
         chosen = [windows.window(AssetRegister.load(policy_dir).group(args.group).window)]
     else:
         chosen = [windows.window(args.window)] if args.window else list(windows.windows.values())
-    answers: list[dict[str, object]] = []
+    broken = {} if args.group or args.window else windows.broken
+    answers: list[dict[str, object]] = [{"window": name, "error": str(error)} for name, error in broken.items()]
     refused = False
     for window in chosen:
         found = list(islice(window.openings(at), args.count))
@@ -82,7 +83,10 @@ def _show_next(args: argparse.Namespace) -> int:
             _print(window, at, found, refusal)
     if args.json:
         print(json.dumps(answers, indent=2))
-    return 1 if refused else 0
+    else:
+        for name, error in broken.items():
+            print(f"{name}\n  CLOSED  {error}")
+    return 2 if broken else 1 if refused else 0
 
 
 def _print(window: MaintenanceWindow, at: datetime, openings: list[Opening], refusal: object | None) -> None:
