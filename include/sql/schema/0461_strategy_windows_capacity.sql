@@ -1,4 +1,5 @@
--- Strategy (which comparison recommended what), windows (what waiting costs against downtime), capacity (who is tested when).
+-- Strategy (which comparison recommended what), windows (what waiting costs against downtime), capacity (who is tested
+-- when).
 
 CREATE TABLE strategy_comparison (
     comparison_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -35,19 +36,19 @@ CREATE TABLE patch_train (
     ends_at timestamptz NOT NULL,
     capacity_minutes integer NOT NULL CHECK (capacity_minutes >= 0),
     planned_minutes integer NOT NULL CHECK (planned_minutes >= 0),
-    over_capacity boolean NOT NULL,     -- immediate campaigns alone need more than there is: they go all the same
+    over_capacity boolean NOT NULL,     -- immediate campaigns need more than there is: they go all the same
     planned_at timestamptz NOT NULL,
     CHECK (over_capacity OR planned_minutes <= capacity_minutes)
 );
 
 CREATE TABLE train_slot (
     campaign_id text PRIMARY KEY REFERENCES campaign (campaign_id),
-    train_id text REFERENCES patch_train (train_id) ON DELETE SET NULL, -- NULL: no train within the horizon has room
+    train_id text REFERENCES patch_train (train_id), -- NULL: no train within the horizon has room
     minutes integer NOT NULL CHECK (minutes > 0),
     measured boolean NOT NULL,          -- FALSE: the policy's estimate
     risk double precision NOT NULL,
     sentence text NOT NULL,
     planned_at timestamptz NOT NULL,
-    released_at timestamptz             -- handed to staging; NULL: it waits for its train (only where the policy enforces)
+    released_at timestamptz             -- handed to staging; NULL: it waits for its train (where the policy enforces)
 );
 CREATE INDEX train_slot_by_train ON train_slot (train_id);

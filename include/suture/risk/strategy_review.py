@@ -6,6 +6,7 @@ too, where it holds any, otherwise from Debian's lists up to 2023 (regressions.D
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from suture.risk.strategy_simulation import Comparison, Scene, compare
 from suture.store import Json, Store
 
 _ACTOR = "suture:strategy_review"
+_NOTICE = re.compile(r"((?:DSA|DLA|ELA)-\d{1,6})-(\d{1,4})\b")
 
 
 @dataclass(frozen=True)
@@ -55,19 +57,28 @@ def review_strategies(store: Store, policy_dir: Path, *, now: datetime, actor: s
 
 
 def warehouse_history(store: Store) -> list[HistoricAdvisory]:
-    """The warehouse's advisories as history. A codename of None is every release."""
-    return [
-        HistoricAdvisory(
-            advisory_id=row["advisory_id"],
-            published=row["published"],
-            source_package=row["source_package"],
-            kind=AdvisoryKind.REGRESSION if "regression" in (row["title"] or "").lower() else AdvisoryKind.SECURITY,
-            cves=tuple(row["cves"]),
-            fixed=((row["codename"], row["fixed_version"]),) if row["codename"] else (),
-            title=row["title"] or "",
-        )
-        for row in store.fetch_all("strategy/list_advisory_history")
-    ]
+    """The warehouse's advisories as history. A codename of None is every release.
+
+    A title that begins with a vendor's number and revision (DSA-5356-2) says which text it revises.
+    """
+    return [_entry(row) for row in store.fetch_all("strategy/list_advisory_history")]
+
+
+def _entry(row: Mapping[str, Any]) -> HistoricAdvisory:
+    title = row["title"] or ""
+    notice = _NOTICE.match(title)
+    revision = int(notice[2]) if notice else 1
+    return HistoricAdvisory(
+        advisory_id=notice[0] if notice else row["advisory_id"],
+        published=row["published"],
+        source_package=row["source_package"],
+        kind=AdvisoryKind.REGRESSION if "regression" in title.lower() else AdvisoryKind.SECURITY,
+        cves=tuple(row["cves"]),
+        fixed=((row["codename"], row["fixed_version"] or ""),) if row["codename"] else (),
+        revision=revision,
+        revision_of=f"{notice[1]}-1" if notice and revision > 1 else None,
+        title=title,
+    )
 
 
 def fleets(store: Store, asset_group: str | None = None) -> list[Fleet]:

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from suture.risk.strategy_review import fleets, latest_comparisons, review_strategies
+from suture.risk.regressions import regression_share
+from suture.risk.strategy_review import fleets, latest_comparisons, review_strategies, warehouse_history
 from suture.settings import PROJECT_ROOT
 from suture.store import Store
 from tests.fleet_rows import NOW, add_advisory, add_host, install
@@ -60,6 +61,26 @@ def test_only_the_newest_comparison_of_a_group_is_shown(fleet: Store) -> None:
     review_strategies(fleet, POLICY_DIR, now=NOW + timedelta(days=7))
     (shown,) = latest_comparisons(fleet)
     assert shown["compared_at"].startswith("2026-11-30")
+
+
+def test_a_vendors_number_in_the_title_tells_a_revision(fleet: Store) -> None:
+    add_advisory(fleet, "curl", "1")
+    add_advisory(fleet, "curl", "2")
+    connection = fleet._connection
+    connection.execute("UPDATE advisory SET title = 'DSA-5000-1 curl - security update' WHERE fixed_version = '1'")
+    connection.execute(
+        "UPDATE advisory SET title = 'DSA-5000-2 curl - regression update' WHERE advisory_id LIKE '%/curl@2'"
+    )
+    curl = [entry for entry in warehouse_history(fleet) if entry.source_package == "curl"]
+    assert {(entry.advisory_id, entry.family, entry.revision) for entry in curl} == {
+        ("DSA-5000-1", "DSA-5000-1", 1), ("DSA-5000-2", "DSA-5000-1", 2)
+    }  # fmt: skip
+    assert regression_share(curl).broken == 1
+
+
+def test_a_date_in_the_future_counts_as_when_it_was_seen(fleet: Store) -> None:
+    fleet._connection.execute("UPDATE advisory SET published_at = '2099-01-01Z'")
+    assert {entry.published for entry in warehouse_history(fleet)} == {NOW.date()}
 
 
 def test_an_empty_warehouse_compares_nothing(store: Store) -> None:

@@ -1,5 +1,6 @@
 -- How long a campaign's whole proof on staging took, by asset group: the median over its tested campaigns.
--- A stage's tests run on the hosts side by side, so its longest host counts; likewise a phase's first start to its last end.
+-- A stage's tests run on the hosts side by side, so its longest host counts; likewise a phase's first start to its last
+-- end.
 WITH tests AS (
     SELECT
         campaign_id,

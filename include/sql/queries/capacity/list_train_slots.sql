@@ -1,4 +1,4 @@
--- Who is on which train and who waits, with the reason; campaigns that are tested already included while their train runs.
+-- Who is on which train and who waits, with the reason; campaigns that are tested already while their train runs.
 SELECT
     train_slot.campaign_id,
     campaign.title,
@@ -18,4 +18,4 @@ LEFT JOIN patch_train ON train_slot.train_id = patch_train.train_id
 WHERE
     (patch_train.ends_at > %(at)s AND campaign.state NOT IN ('superseded', 'rejected'))
     OR campaign.state IN ('planned', 'validated')
-ORDER BY patch_train.starts_at NULLS LAST, train_slot.risk DESC, train_slot.campaign_id
+ORDER BY patch_train.starts_at ASC NULLS LAST, train_slot.risk DESC, train_slot.campaign_id ASC

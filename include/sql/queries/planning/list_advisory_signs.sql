@@ -1,7 +1,7 @@
 -- What may end the wait of an advisory: when it came out, and what is known of its CVEs.
 SELECT
     advisory.advisory_id,
-    coalesce(advisory.published_at, advisory.first_seen_at) AS published,
+    least(advisory.published_at, advisory.first_seen_at) AS published, -- a date in the future holds nothing back
     min(kev.cve_id) AS kev_cve,
     min(cve_ssvc.cve_id) FILTER (WHERE lower(cve_ssvc.exploitation) = 'active') AS exploited_cve,
     max(epss.probability) AS epss

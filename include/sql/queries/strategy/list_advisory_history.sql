@@ -5,7 +5,7 @@ SELECT
     advisory.fixed_version,
     advisory.codename,
     advisory.title,
-    coalesce(advisory.published_at, advisory.first_seen_at)::date AS published,
+    least(advisory.published_at, advisory.first_seen_at)::date AS published,
     array_remove(array_agg(advisory_cve.cve_id ORDER BY advisory_cve.cve_id), NULL) AS cves
 FROM advisory
 LEFT JOIN advisory_cve ON advisory.advisory_id = advisory_cve.advisory_id

@@ -9,4 +9,4 @@ SELECT DISTINCT ON (asset_group)
     result,
     compared_at
 FROM strategy_comparison
-ORDER BY asset_group, compared_at DESC, comparison_id DESC
+ORDER BY asset_group ASC, compared_at DESC, comparison_id DESC
