@@ -57,6 +57,21 @@ def test_json_with_packages_kev_and_chart(history: str, tmp_path: Path, capsys: 
     assert json.loads(capsys.readouterr().out)["packages"] == 1
 
 
+def test_epss_brings_a_fix_forward_and_must_be_a_probability(
+    history: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = tmp_path / "epss.csv"
+    argv = ["strategy", "simulate", "--history", history, "--epss", str(scores), "--json"]
+    scores.write_text("#model_version:v2025.03.14,score_date:2026-05-01\ncve,epss,percentile\nCVE-2020-0002,0.4,0.9\n")
+    assert main(argv) == 0
+    outcomes = {one["strategy"]: one for one in json.loads(capsys.readouterr().out)["outcomes"]}
+    assert outcomes["monthly_and_triggers"]["exposure_days"] < outcomes["monthly"]["exposure_days"]
+    for bad, why in (("cve,epss\nCVE-2020-0002,7\n", "not from 0 to 1"), ("cve,epss\n", "no score")):
+        scores.write_text(bad)
+        assert main(argv) == 2
+        assert why in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("argv", "why"),
     [
@@ -66,6 +81,7 @@ def test_json_with_packages_kev_and_chart(history: str, tmp_path: Path, capsys: 
         (["--codename", "trixie"], "No advisory of this history"),
         (["--group", "web"], "No warehouse is known"),
         (["--kev", __file__], "not CISA's catalogue"),
+        (["--epss", __file__], "not an EPSS list"),
     ],
 )
 def test_bad_input_is_status_two_with_a_sentence(

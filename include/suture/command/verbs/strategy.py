@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import re
 import sys
@@ -39,6 +40,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     simulate.add_argument("--codename", metavar="C", help="only fixes for this release, such as bullseye")
     simulate.add_argument("--since", metavar="DAY", help="only advisories from this day on, such as 2015-01-01")
     simulate.add_argument("--kev", type=Path, metavar="FILE", help="CISA's catalogue (JSON): when exploitation was known")
+    simulate.add_argument("--epss", type=Path, metavar="FILE", help="EPSS scores (CSV): today's, taken for then")
     simulate.add_argument("--svg", type=Path, metavar="FILE", help="write the chart there")
     simulate.add_argument("--json", action="store_true", help="print JSON")
     simulate.set_defaults(handler=run)
@@ -68,7 +70,7 @@ def _simulate(args: argparse.Namespace) -> int:
     since = _day(args.since) if args.since else None
     history = read_history(args.history)
     name, hosts = _hosts(args, history)
-    scene = Scene(name, hosts, _exploited(args.kev), {}, args.codename)
+    scene = Scene(name, hosts, _exploited(args.kev), _epss(args.epss), args.codename)
     found = compare(
         history.advisories, scene, strategies, since=since, regressions=regression_share(history.advisories)
     )
@@ -171,6 +173,21 @@ def _exploited(path: Path | None) -> dict[str, date]:
         return {str(entry["cveID"]): date.fromisoformat(entry["dateAdded"]) for entry in entries}
     except (ValueError, KeyError, TypeError) as error:
         raise BadInputError(f"{path} is not CISA's catalogue (vulnerabilities[].cveID, dateAdded): {error}.") from error
+
+
+def _epss(path: Path | None) -> dict[str, float]:
+    """The probability of each CVE in a copy of FIRST's daily CSV (its first line is a comment with the model's version)."""
+    if path is None:
+        return {}
+    lines = [line for line in _read(path).splitlines() if not line.startswith("#")]
+    try:
+        found = {row["cve"]: float(row["epss"]) for row in csv.DictReader(lines)}
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise BadInputError(f"{path} is not an EPSS list (columns cve and epss): {error}.") from error
+    bad = next((cve for cve, probability in found.items() if not 0 <= probability <= 1), None)
+    if bad is not None or not found:
+        raise BadInputError(f"{path}: {f'the EPSS of {bad} is not from 0 to 1' if bad else 'no score in it'}.")
+    return found
 
 
 def _read(path: Path) -> str:
