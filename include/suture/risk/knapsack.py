@@ -1,7 +1,7 @@
 """Several knapsacks in a row: which item goes into which, at the most worth (scipy.optimize.milp: HiGHS).
 
-All at once up to a size that HiGHS solves in a moment; beyond it one knapsack after the other, each for the items that are
-left. A time limit holds either way; what the solver has found by then counts, if it is a solution.
+All at once up to a size that HiGHS solves in a moment; beyond it, or where that is not optimal in time and worth less, one
+knapsack after the other, each for the items that are left. A time limit holds either way.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp  # type: ignore[import-untyped]  # scipy has no types
 from scipy.sparse import coo_array  # type: ignore[import-untyped]
 
-ALL_AT_ONCE = 1_000  # items x knapsacks; measured in docs/benchmarks/strategy_simulation.md
+ALL_AT_ONCE = 400  # items x knapsacks; measured in docs/benchmarks/strategy_simulation.md
+OPTIMAL, GREEDY = "optimal", "by worth per minute: the solver found no plan in time"
 SECONDS = 4.0  # for all at once; one knapsack alone gets a quarter of it
 GAP = 1e-3  # the solver may stop this close to the best: priorities are no more exact than that
 
@@ -29,11 +30,18 @@ def solve(
     """
     if not weights:
         return [], "nothing to place"
-    if len(weights) * len(room) <= ALL_AT_ONCE:
-        found = _solved(weights, worth, room, places, SECONDS)
-        if found is not None:
-            return found
-        return _greedy(weights, worth, room, places), "by worth per minute: the solver found no plan in time"
+    if len(weights) * len(room) > ALL_AT_ONCE:
+        return _one_after_the_other(weights, worth, room, places)
+    found = _solved(weights, worth, room, places, SECONDS)
+    if found is not None and found[1] == OPTIMAL:
+        return found
+    apart = _one_after_the_other(weights, worth, room, places)
+    return apart if found is None or _total(apart[0], worth) > _total(found[0], worth) else found
+
+
+def _one_after_the_other(
+    weights: Sequence[int], worth: Sequence[Sequence[float]], room: Sequence[int], places: Sequence[int]
+) -> tuple[Places, str]:
     chosen: Places = [None] * len(weights)
     words = set()
     for knapsack in range(len(room)):
@@ -43,11 +51,15 @@ def solve(
         part = [[worth[item][knapsack]] for item in left]
         own = [weights[item] for item in left]
         found = _solved(own, part, [room[knapsack]], [places[knapsack]], SECONDS / 4)
-        placed, word = found or (_greedy(own, part, [room[knapsack]], [places[knapsack]]), "by worth per minute")
+        placed, word = found or (_greedy(own, part, [room[knapsack]], [places[knapsack]]), GREEDY)
         words.add(word)
         for item, place in zip(left, placed, strict=True):
             chosen[item] = None if place is None else knapsack
     return chosen, f"one train after the other: {', '.join(sorted(words))}"
+
+
+def _total(chosen: Places, worth: Sequence[Sequence[float]]) -> float:
+    return sum(worth[item][place] for item, place in enumerate(chosen) if place is not None)
 
 
 def _solved(
@@ -79,7 +91,7 @@ def _solved(
     chosen: Places = [int(row.argmax()) if row.any() else None for row in taken]
     if not _holds(chosen, weights, room, places):  # a solver's tolerance is no licence to overload a train
         return None
-    return chosen, "optimal" if answer.status == 0 else f"within {float(answer.mip_gap or 0):.1%} of the best"
+    return chosen, OPTIMAL if answer.status == 0 else f"within {float(answer.mip_gap or 0):.1%} of the best"
 
 
 def _holds(chosen: Places, weights: Sequence[int], room: Sequence[int], places: Sequence[int]) -> bool:

@@ -13,6 +13,7 @@ What this cannot see: regressions that were mended by a new advisory under a new
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ class RegressionShare:
 
     def known_within(self, days: int) -> float:
         """The share of regressions that were known `days` days after the advisory (0 where there was none)."""
-        return sum(1 for found in self.days if found <= days) / len(self.days) if self.days else 0.0
+        return bisect_right(self.days, days) / len(self.days) if self.days else 0.0
 
     def expected_after(self, days: int) -> float:
         """The chance that a patch installed `days` days after its advisory has a regression that nobody knows yet."""
