@@ -6,7 +6,9 @@ criticality, KEV, EPSS, SSVC), gives it priority, deadline and reasons, and grou
 
 **When** After each feed sync and each inventory sync.
 
-**Steps** `match_findings` ▸ `score_findings` ▸ `plan_campaigns` hands each new campaign to `signature_validation`.
+**Steps** `match_findings` ▸ `score_findings` ▸ `plan_campaigns` hands each new campaign to `signature_validation`
+(with its patch train, where `capacity.yaml` enforces them) ▸ `weigh_windows` sets what waiting for each window costs against its
+downtime.
 
 **When it is red** The last line names the policy or the table at fault. Nothing is half done: run it again when mended.
 A finding without any score is *unscored*, with its own rule in `include/policy/sla.yaml`; it is never taken for harmless.
@@ -38,7 +40,11 @@ def risk_scoring():
         outlet_events[CAMPAIGN_PLANNED].add_partitions(planned)
         return planned
 
-    match_findings() >> score_findings() >> plan_campaigns()
+    @task(retries=1)
+    def weigh_windows():
+        return risk.weigh_windows()
+
+    match_findings() >> score_findings() >> plan_campaigns() >> weigh_windows()
 
 
 risk_scoring()

@@ -38,8 +38,9 @@ def render(place: Layout, source: Archive, *, now: datetime | None = None) -> Pa
     """Write the lab's policies; their folder. The window keeps the phase it was given at first."""
     folder = place.home / "policy"
     folder.mkdir(parents=True, exist_ok=True)
-    for path in sorted((PROJECT_ROOT / "include" / "policy").glob("*.yaml")):
-        shutil.copyfile(path, folder / path.name)
+    for path in sorted((PROJECT_ROOT / "include" / "policy").iterdir()):
+        if path.suffix in (".yaml", ".ics"):  # policies, and the calendars that windows.yaml may name
+            shutil.copyfile(path, folder / path.name)
     described = json.loads(place.description.read_text("utf-8"))
     changes: Mapping[str, Change] = {
         "assets.yaml": _assets,

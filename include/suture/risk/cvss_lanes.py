@@ -151,7 +151,7 @@ def _engine_3(version: str) -> tuple[Scheme, _Score, _Score]:
     times = sum(_FULL << scheme.shift[name] for name in temporal)
     wants = sum(_FULL << scheme.shift[name] for name in needs)
     mask = (1 << LANE * len(base)) - 1
-    mildest = scheme.lanes("AV:P/AC:H/PR:H/UI:R/S:U/C:N/I:N/A:N".split("/"))
+    mildest = scheme.lanes(["AV:P", "AC:H", "PR:H", "UI:R", "S:U", "C:N", "I:N", "A:N"])
     assert mildest is not None
     changed = values["S"].index("C") << scheme.shift["S"]
     scope = _FULL << scheme.shift["S"]

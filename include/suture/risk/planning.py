@@ -12,7 +12,9 @@ The rules:
    failed, declined), a newer fix of one of its source packages supersedes it: its findings go into the new campaign.
    Once approved it rolls first, and the newer fix follows in the next campaign.
 5. A group of findings none of which is as urgent as `lowest_priority` waits.
-6. A campaign is requested by its asset group's owner, who can therefore not approve it.
+6. A finding whose asset group's strategy (strategy.yaml) lets it wait is not planned, and supersedes nothing, until its date
+   or a trigger; a campaign's reasons say which it was. Without a strategy everything is planned at once.
+7. A campaign is requested by its asset group's owner, who can therefore not approve it.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ from suture.errors import BadInputError
 from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
 from suture.model.assets import AssetGroup, AssetRegister
 from suture.risk.clocks import holder
+from suture.risk.readiness import ready_findings
 from suture.risk.scoring import most_urgent
+from suture.risk.strategy import StrategyPolicy
 from suture.store import Store
 
 RingPlan = Callable[[AssetGroup, Sequence[str]], Mapping[Ring, tuple[str, ...]]]
@@ -108,17 +112,19 @@ def plan_campaigns(
     ring_plan: RingPlan,
     now: datetime,
     actor: str = _ACTOR,
+    strategy: StrategyPolicy | None = None,
 ) -> list[str]:
     """Plan what can be planned; the ids of the new campaigns ([]: nothing to plan).
 
     ring_plan: (asset group, production host ids) → hosts by ring, as the rollout room decides it.
+    strategy: when each group takes up a fix; None: at once.
     """
     with store.transaction():
-        _supersede(store, planning, now=now, actor=actor)
+        _supersede(store, planning, ready_findings(store, strategy, now), now=now, actor=actor)
         busy = {(row["asset_group"], row["source_package"]) for row in store.fetch_all("planning/list_live_sources")}
         open_findings = [
             finding
-            for finding in store.fetch_all("planning/list_plannable_findings")
+            for finding in ready_findings(store, strategy, now)
             if (finding["asset_group"], finding["source_package"]) not in busy
         ]
         planned = [
@@ -127,10 +133,12 @@ def plan_campaigns(
     return [campaign_id for campaign_id in planned if campaign_id is not None]
 
 
-def _supersede(store: Store, planning: PlanningPolicy, *, now: datetime, actor: str) -> None:
+def _supersede(
+    store: Store, planning: PlanningPolicy, ready: Sequence[Finding], *, now: datetime, actor: str
+) -> None:
     """End the campaigns that a newer fix makes pointless, where rule 4 allows it."""
     newest: dict[tuple[str, str], Finding] = {}
-    for finding in store.fetch_all("planning/list_plannable_findings"):
+    for finding in ready:
         key = (finding["asset_group"], finding["source_package"])
         if key not in newest or finding["sort_key"] > newest[key]["sort_key"]:
             newest[key] = finding
@@ -284,6 +292,7 @@ def _reasons(
         f"{len(draft.findings)} open findings of {len(planned_sources)} source packages on {len(hosts)} hosts; "
         f"{len(packages)} binary packages to install.",
         *([f"The deadline, {first['deadline']:%Y-%m-%d %H:%M} UTC, is given by {clock}."] if clock else []),
+        *sorted({finding["strategy"] for finding in draft.findings if finding.get("strategy")}),
     ]
     for task, hosts_of_task in _required_tasks(draft).get("required_tasks", {}).items():
         reasons.append(

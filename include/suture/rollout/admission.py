@@ -56,7 +56,7 @@ class Admission:
 
 
 def admit(store: Store, campaign: Campaign, policy_dir: Path, at: datetime) -> Admission:
-    """The first opening from `at` on that the campaign fits into.
+    """The first opening from `at` on that the campaign fits into; where exposure.yaml steers, from its chosen window on.
 
     Raises AdmissionError when none does, or when the campaign is in a state from which nothing may start.
     """
@@ -65,10 +65,23 @@ def admit(store: Store, campaign: Campaign, policy_dir: Path, at: datetime) -> A
             f"{campaign.campaign_id} is {campaign.state}: nothing of it is rolled out. ({campaign.state_reason})"
         )
     needed = needed_time(store, campaign, policy_dir)
-    answer = next_window(WindowPolicy.load(policy_dir), campaign.window_name, at, needed)
+    windows = WindowPolicy.load(policy_dir)
+    answer = next_window(windows, campaign.window_name, _not_before(store, campaign, at), needed)
+    if isinstance(answer, Refusal):  # the chosen window is gone or too short meanwhile: any that fits will do
+        answer = next_window(windows, campaign.window_name, at, needed)
     if isinstance(answer, Refusal):
         raise AdmissionError(f"{campaign.campaign_id}: {answer.sentence}", remedy=answer.remedy)
     return Admission(campaign.campaign_id, answer, needed, campaign.deadline)
+
+
+def _not_before(store: Store, campaign: Campaign, at: datetime) -> datetime:
+    """`at`, or the start of the window that was chosen by weighing. Never past the deadline, and never once it has begun."""
+    row = store.fetch_one("window_choice/fetch_window_choice", {"campaign_id": campaign.campaign_id})
+    if row is None or not row["steers"] or row["refused"] or campaign.state is not CampaignState.APPROVED:
+        return at
+    chosen: datetime = row["chosen_start"]
+    late = campaign.deadline is not None and chosen > campaign.deadline
+    return at if late or row["window_name"] != campaign.window_name else max(at, chosen)
 
 
 def needed_time(store: Store, campaign: Campaign, policy_dir: Path) -> timedelta:

@@ -11,14 +11,17 @@ The rules:
 3. A freeze takes its time out of every window that it names, also from the middle of an opening.
 4. Work fits when an opening has at least the needed time left: an opening under way counts with what remains
    of it.
-5. Work that fits nowhere within the horizon is refused, with the arithmetic. Nothing defaults to open.
+5. A window may be an iCalendar file instead of rules, or both (calendars.py); so may a freeze.
+6. A window that cannot be used (a bad rule, zone or file, or a freeze of it that is bad) is closed, and says why when it is
+   asked for. The other windows stand.
+7. Work that fits nowhere within the horizon is refused, with the arithmetic. Nothing defaults to open.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -26,17 +29,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from suture import policy
-from suture.rollout.recurrence import (
+from suture.model.recurrence import (
     Rule,
     WindowError,
     aware_utc,
     instants,
-    local_instant,
     parse_duration,
     parse_local,
     parse_rule,
     time_zone,
 )
+from suture.rollout.calendars import read_calendar
+from suture.rollout.freezes import Freeze, FreezeCalendar, parse_freeze, require_known
 from suture.rollout.wording import spoken
 
 HORIZON = timedelta(days=400)
@@ -94,22 +98,11 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Freeze:
-    """Nothing runs in [start, end), aware UTC. windows is None when it closes all of them."""
-
-    name: str
-    start: datetime
-    end: datetime
-    windows: frozenset[str] | None
-    reason: str
-
-
-@dataclass(frozen=True)
 class MaintenanceWindow:
     name: str
     time_zone: str
     rules: tuple[Rule, ...]
-    freezes: tuple[Freeze, ...] = ()
+    freezes: tuple[Freeze | FreezeCalendar, ...] = ()
     description: str = ""
 
     def openings(self, after: datetime, *, join: timedelta = JOINED_AT_LEAST) -> Iterator[Opening]:
@@ -147,36 +140,66 @@ class MaintenanceWindow:
         streams = [instants(rule, ZoneInfo(self.time_zone), after) for rule in self.rules]
         for whole in heapq.merge(*streams):
             parts = [whole]
-            for freeze in self.freezes:
-                parts = [piece for part in parts for piece in _minus(part, freeze)]
+            for freeze in self._freezes(*whole):
+                parts = [piece for part in parts for piece in freeze.taken_out_of(part)]
             yield from (part for part in parts if part[1] > after)
+
+    def _freezes(self, start: datetime, end: datetime) -> Iterator[Freeze]:
+        for freeze in self.freezes:
+            if isinstance(freeze, Freeze):
+                yield freeze
+            else:
+                yield from freeze.within(start, end)
 
 
 @dataclass(frozen=True)
 class WindowPolicy:
+    """windows: those that can be used. broken: the others, each with what is wrong with it; it is closed."""
+
     windows: Mapping[str, MaintenanceWindow]
+    broken: Mapping[str, WindowError] = field(default_factory=dict)
 
     @classmethod
     def load(cls, policy_dir: Path) -> WindowPolicy:
-        """Read windows.yaml. Raises PolicyError for its form, WindowError for a rule or zone that cannot
-        be used.
+        """Read windows.yaml and the calendars beside it.
+
+        Raises PolicyError for its form, WindowError where names do not fit together; what is wrong with one window alone is kept
+        in `broken`.
         """
-        return cls.from_data(policy.load(policy_dir / "windows.yaml", "windows"))
+        return cls.from_data(policy.load(policy_dir / "windows.yaml", "windows"), policy_dir)
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> WindowPolicy:
+    def from_data(cls, data: Mapping[str, Any], folder: Path = Path()) -> WindowPolicy:
         names = [entry["name"] for entry in data["windows"]]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise WindowError(f"windows.yaml names the window {twice[0]!r} twice.")
-        freezes = [_freeze(entry, names) for entry in data.get("freezes", ())]
-        return cls({entry["name"]: _window(entry, freezes) for entry in data["windows"]})
+        broken: dict[str, WindowError] = {}
+        freezes: list[Freeze | FreezeCalendar] = []
+        for entry in data.get("freezes", ()):
+            require_known(entry, names)
+            try:
+                freezes.append(parse_freeze(entry, folder))
+            except WindowError as error:  # what a bad freeze would have closed stays closed
+                broken.update(dict.fromkeys(entry.get("windows", names), error))
+        windows = {}
+        for entry in data["windows"]:
+            try:
+                windows[entry["name"]] = _window(entry, freezes, folder)
+            except WindowError as error:
+                broken[entry["name"]] = error
+        return cls({name: found for name, found in windows.items() if name not in broken}, broken)
 
     def window(self, name: str) -> MaintenanceWindow:
+        """The window of that name. Raises WindowError when there is none, or when it cannot be used."""
+        if name in self.broken:
+            error = self.broken[name]
+            raise WindowError(error.message, remedy=error.remedy) from error
         found = self.windows.get(name)
         if found is None:
+            known = ", ".join(sorted({*self.windows, *self.broken}))
             raise WindowError(
-                f"There is no maintenance window {name!r}; windows.yaml knows {', '.join(sorted(self.windows))}.",
+                f"There is no maintenance window {name!r}; windows.yaml knows {known}.",
                 remedy="Name one of these, or add the window to windows.yaml.",
             )
         return found
@@ -221,22 +244,14 @@ def _refusal(
     )
 
 
-def _minus(part: tuple[datetime, datetime], freeze: Freeze) -> Iterator[tuple[datetime, datetime]]:
-    start, end = part
-    if end <= freeze.start or start >= freeze.end:
-        yield part
-        return
-    if start < freeze.start:
-        yield (start, freeze.start)
-    if end > freeze.end:
-        yield (freeze.end, end)
-
-
-def _window(entry: Mapping[str, Any], freezes: list[Freeze]) -> MaintenanceWindow:
+def _window(entry: Mapping[str, Any], freezes: list[Freeze | FreezeCalendar], folder: Path) -> MaintenanceWindow:
     name = entry["name"]
     try:
         zone = time_zone(entry["time_zone"])
-        rules = tuple(_rule(opening, zone) for opening in entry["openings"])
+        rules = tuple(_rule(opening, zone) for opening in entry.get("openings", ()))
+        if "calendar" in entry:
+            calendar = entry["calendar"]
+            rules += read_calendar(folder / calendar["file"], zone, category=calendar.get("category"))
     except WindowError as error:
         raise WindowError(f"windows.yaml, window {name!r}: {error.message}", remedy=error.remedy) from error
     return MaintenanceWindow(
@@ -256,19 +271,3 @@ def _rule(opening: Mapping[str, Any], zone: ZoneInfo) -> Rule:
         duration=parse_duration(opening["duration"]),
         except_=frozenset(parse_local(text) for text in opening.get("except", ())),
     )
-
-
-def _freeze(entry: Mapping[str, Any], names: list[str]) -> Freeze:
-    where = f"windows.yaml, freeze {entry['name']!r}"
-    try:
-        zone = time_zone(entry["time_zone"])
-        start, end = (local_instant(parse_local(entry[key]), zone) for key in ("from", "until"))
-    except WindowError as error:
-        raise WindowError(f"{where}: {error.message}", remedy=error.remedy) from error
-    if end <= start:
-        raise WindowError(f"{where}: it ends ({entry['until']}) before it starts ({entry['from']}).")
-    unknown = sorted(set(entry.get("windows", ())) - set(names))
-    if unknown:
-        raise WindowError(f"{where}: there is no window {unknown[0]!r}.")
-    windows = frozenset(entry["windows"]) if "windows" in entry else None
-    return Freeze(entry["name"], start, end, windows, entry["reason"])

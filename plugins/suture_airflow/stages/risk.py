@@ -9,9 +9,14 @@ from airflow.sdk.exceptions import AirflowSkipException
 from suture.feeds import FeedsPolicy, require_fresh, stale_feeds
 from suture.inventory.matching import match_all
 from suture.model.assets import AssetRegister
-from suture.risk import planning
+from suture.risk import capacity_run, planning
+from suture.risk.capacity import CapacityPolicy
+from suture.risk.exposure_cost import ExposurePolicy
 from suture.risk.policies import RiskPolicy
 from suture.risk.scoring import Decider, score_all
+from suture.risk.strategy import StrategyPolicy
+from suture.risk.window_choice import weigh_campaigns
+from suture.rollout.candidates import candidates_of
 from suture.rollout.rings import RingPolicy
 from suture.settings import Settings
 from suture_airflow.stages.feeds import urgencies_may_fall
@@ -52,7 +57,7 @@ def score_findings() -> str:
 
 @translated
 def plan_campaigns() -> list[str]:
-    """The ids of the campaigns that were planned now.
+    """The ids of the campaigns that go on to validation now: those planned now, unless capacity.yaml enforces its trains.
 
     Stale data fails the task; data that never came (a new installation) skips it: there is nothing to plan from yet.
     """
@@ -64,13 +69,30 @@ def plan_campaigns() -> list[str]:
         if new:
             raise AirflowSkipException(f"{', '.join(new)} was never loaded: nothing is planned before feed_sync has run.")
         require_fresh(store, feeds, now=now)
-        return planning.plan_campaigns(
+        register, rings = AssetRegister.load(settings.policy_dir), RingPolicy.load(settings.policy_dir)
+        rules, capacity = planning.PlanningPolicy.load(settings.policy_dir), CapacityPolicy.load(settings.policy_dir)
+        strategy = StrategyPolicy.load(settings.policy_dir)
+        with store.transaction():  # planned and handed over, or neither: a try that fails between would lose its campaigns
+            planned = planning.plan_campaigns(
+                store, rules, register, ring_plan=rings.ring_plan, now=now, strategy=strategy
+            )
+            return capacity_run.hand_over(store, capacity, planned, now=now)
+
+
+@translated
+def weigh_windows() -> str:
+    """What waiting for each window costs, against its downtime, for every campaign before its rollout."""
+    settings = Settings.load()
+    rules = ExposurePolicy.load(settings.policy_dir)
+    with open_store() as store:
+        weighing = weigh_campaigns(
             store,
-            planning.PlanningPolicy.load(settings.policy_dir),
+            rules,
             AssetRegister.load(settings.policy_dir),
-            ring_plan=RingPolicy.load(settings.policy_dir).ring_plan,
-            now=now,
+            candidates_of(store, settings.policy_dir, count=rules.candidates),
+            now=datetime.now(UTC),
         )
+    return _logged(weighing.sentence)
 
 
 def _logged(sentence: str) -> str:

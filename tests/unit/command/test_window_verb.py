@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from suture.command.moments import parse_span
 from suture.command.verbs import window
 from suture.errors import BadInputError
 from suture.settings import PROJECT_ROOT
@@ -56,8 +57,8 @@ def test_bad_input_is_status_two(argv: list[str], capsys: pytest.CaptureFixture[
 
 
 def test_spans() -> None:
-    assert window.parse_span("1h30m") == timedelta(minutes=90)
-    assert window.parse_span("45min") == timedelta(minutes=45)
+    assert parse_span("1h30m") == timedelta(minutes=90)
+    assert parse_span("45min") == timedelta(minutes=45)
     for bad in ("", "1", "h", "1h x", "0s", "-1h"):
         with pytest.raises(BadInputError):
-            window.parse_span(bad)
+            parse_span(bad)

@@ -82,8 +82,8 @@ def test_every_state_of_the_parts_of_4_0() -> None:
     """Each part's states with the other parts at their worst and at their mildest: a wrong level or distance shows."""
     values = {**constants4.METRICS_VALUE_NAMES, "MSI": "SHLN", "MSA": "SHLN", "CR": "HML", "IR": "HML", "AR": "HML", "E": "APU"}
     parts = [("AV", "PR", "UI"), ("AC", "AT"), ("VC", "VI", "VA", "CR", "IR", "AR"), ("MSC", "MSI", "MSA"), ("E",)]
-    worst = dict(field.split(":") for field in "AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:H/SI:H/SA:H".split("/"))
-    mild = dict(field.split(":") for field in "AV:P/AC:H/AT:P/PR:H/UI:A/VC:N/VI:N/VA:L/SC:N/SI:N/SA:N/E:U/CR:L/IR:L".split("/"))
+    worst = dict(field.split(":") for field in ["AV:N", "AC:L", "AT:N", "PR:N", "UI:N", "VC:H", "VI:H", "VA:H", "SC:H", "SI:H", "SA:H"])
+    mild = dict(field.split(":") for field in ["AV:P", "AC:H", "AT:P", "PR:H", "UI:A", "VC:N", "VI:N", "VA:L", "SC:N", "SI:N", "SA:N", "E:U", "CR:L", "IR:L"])
     seen, wrong = 0, []
     for part in parts:
         for words in itertools.product(*([w for w in values[name] if w != "X"] for name in part)):

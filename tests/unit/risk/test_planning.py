@@ -16,7 +16,9 @@ from suture.model import Priority, Ring
 from suture.model.assets import AssetGroup, AssetRegister
 from suture.risk.planning import PlanningPolicy, plan_campaigns
 from suture.risk.policies import RiskPolicy
+from suture.risk.readiness import waiting_findings
 from suture.risk.scoring import score_all
+from suture.risk.strategy import StrategyPolicy
 from suture.settings import PROJECT_ROOT
 from suture.store import Store
 from tests.fleet_rows import NOW, add_advisory, add_host, install
@@ -30,13 +32,15 @@ def first_is_canary(_group: AssetGroup, hosts: Sequence[str]) -> Mapping[Ring, t
     return {Ring.CANARY: tuple(hosts[:1]), Ring.RING_1: tuple(hosts[1:]), Ring.RING_2: (), Ring.RING_3: ()}
 
 
-def plan(store: Store, *, days: int = 0, planning: PlanningPolicy | None = None) -> list[str]:
+def plan(
+    store: Store, *, days: int = 0, planning: PlanningPolicy | None = None, strategy: StrategyPolicy | None = None
+) -> list[str]:
     risk, register = RiskPolicy.load(POLICY_DIR), AssetRegister.load(POLICY_DIR)
     now = NOW + timedelta(days=days)
     match_all(store, now=now, unscored_priority=risk.unscored_priority, unscored_deadline=risk.unscored_deadline)
     score_all(store, risk, register, now=now)
     planning = planning or PlanningPolicy.load(POLICY_DIR)
-    return plan_campaigns(store, planning, register, ring_plan=first_is_canary, now=now)
+    return plan_campaigns(store, planning, register, ring_plan=first_is_canary, now=now, strategy=strategy)
 
 
 @pytest.fixture
@@ -167,3 +171,64 @@ def test_a_table_that_asks_for_forensic_triage_is_heard_in_the_campaign(fleet: S
     assert "Required task forensic_triage: asked for by the decision table, on app1, app2" in reasons
     assert "is given by CISA BOD 26-04 1.0.0: 3 days and forensic triage: the table's own time." in reasons
     assert "required_tasks" not in campaigns["data", "debian-security"].plan.extra
+def web_is(name: str) -> StrategyPolicy:
+    return replace(StrategyPolicy.load(POLICY_DIR), groups={"web": name})
+
+
+def test_the_default_strategy_changes_nothing(fleet: Store) -> None:
+    assert len(plan(fleet, strategy=StrategyPolicy.load(POLICY_DIR))) == 3
+    rows = fleet.fetch_all("campaign/list_campaigns", {"state": None})
+    assert not [row for row in rows if "trategy" in str(fetch_campaign(fleet, row["campaign_id"]).reasons)]
+
+
+def test_a_group_on_a_monthly_cadence_waits_and_says_why(fleet: Store) -> None:
+    monthly = web_is("monthly")
+    (only,) = plan(fleet, strategy=monthly)
+    assert fetch_campaign(fleet, only).plan.asset_group == "data"
+    waiting = waiting_findings(fleet, monthly, NOW)
+    assert {(one.asset_group, one.source_package, one.hosts) for one in waiting} == {
+        ("web", "nginx", 2), ("web", "expat", 2), ("web", "acme-portal", 2)
+    }  # fmt: skip
+    # Out on 2026-11-23: the next second Tuesday is 8 December, a week of soak ends on the 15th (Zurich's midnight); the
+    # findings' deadline is 14 days after they were seen, so the wait ends three days before that: on 4 December.
+    assert {f"{one.until:%Y-%m-%d}" for one in waiting} == {"2026-12-04"}
+    assert all("deadline" in one.reason for one in waiting)
+    assert plan(fleet, days=10, strategy=monthly) == []
+    later = [fetch_campaign(fleet, found) for found in plan(fleet, days=11, strategy=monthly)]
+    assert {campaign.plan.asset_group for campaign in later} == {"web"}
+    assert any("Strategy monthly does not wait: its deadline is 2026-12-07" in reason for reason in later[0].reasons)
+
+
+def test_a_new_kev_entry_replans_within_one_run(fleet: Store) -> None:
+    monthly = web_is("monthly")
+    fleet.copy_rows(
+        "advisory_cve", ["advisory_id", "cve_id"], [(f"debian-security/nginx@{NEW}", "CVE-2026-0001")]
+    )
+    plan(fleet, strategy=monthly)
+    fleet.copy_rows("kev", ["cve_id", "date_added"], [("CVE-2026-0001", NOW.date())])
+    (urgent,) = plan(fleet, days=1, strategy=monthly)
+    campaign = fetch_campaign(fleet, urgent)
+    assert {package.source_package for package in campaign.plan.packages} == {"nginx"}
+    assert any("does not wait: CVE-2026-0001 is in CISA's catalogue" in reason for reason in campaign.reasons)
+    assert {one.source_package for one in waiting_findings(fleet, monthly, NOW)} == {"expat", "acme-portal"}
+
+
+def test_a_fix_that_waits_supersedes_nothing(fleet: Store) -> None:
+    first = plan(fleet)
+    add_advisory(fleet, "nginx", NEWER, packages=("nginx", "nginx-common"))
+    assert plan(fleet, days=1, strategy=web_is("monthly")) == []
+    assert all(fetch_campaign(fleet, found).state is CampaignState.PLANNED for found in first)
+
+
+def test_a_reactive_group_takes_the_rest_along(fleet: Store) -> None:
+    reactive = web_is("on_exploit")
+    fleet.copy_rows(
+        "advisory_cve", ["advisory_id", "cve_id"], [(f"debian-security/nginx@{NEW}", "CVE-2026-0001")]
+    )
+    fleet.copy_rows("kev", ["cve_id", "date_added"], [("CVE-2026-0001", NOW.date())])
+    campaigns = [fetch_campaign(fleet, found) for found in plan(fleet, strategy=reactive)]
+    web = [campaign for campaign in campaigns if campaign.plan.asset_group == "web"]
+    assert {package.source_package for campaign in web for package in campaign.plan.packages} == {
+        "nginx", "expat", "acme-portal"
+    }  # fmt: skip
+    assert waiting_findings(fleet, reactive, NOW) == []

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suture.rollout.recurrence import Rule, WindowError, instants, parse_rule, time_zone
+from suture.model.recurrence import Rule, WindowError, instants, parse_rule, time_zone
 from suture.rollout.windows import MaintenanceWindow, Opening, Refusal, WindowPolicy, next_window
 from suture.settings import PROJECT_ROOT
 
@@ -218,7 +219,7 @@ def test_until_in_utc_is_honoured_in_local_time() -> None:
 )
 def test_bad_windows_are_refused_by_name(opening: dict[str, str], zone: str, says: str) -> None:
     with pytest.raises(WindowError, match=says) as caught:
-        policy({**NIGHT, **opening}, zone=zone)
+        window({**NIGHT, **opening}, zone=zone)
     assert "window 'w'" in str(caught.value)
 
 
@@ -231,6 +232,7 @@ def test_unknown_window_and_naive_time_are_refused() -> None:
 
 def test_the_projects_own_windows_load_and_open() -> None:
     own = WindowPolicy.load(PROJECT_ROOT / "include" / "policy")
+    assert own.broken == {}
     for name in own.windows:
         found = next_window(own, name, utc("2026-11-23T22:00"), timedelta(hours=1))
         assert isinstance(found, Opening), name
@@ -242,3 +244,65 @@ def test_one_bad_file_is_reported_with_its_line(tmp_path: Path) -> None:
     )
     with pytest.raises(Exception, match=r"windows.yaml:5: .*no key 'last'"):
         WindowPolicy.load(tmp_path)
+
+
+def test_one_bad_window_never_stops_the_others() -> None:
+    data = {
+        "windows": [
+            {"name": "good", "time_zone": "UTC", "openings": [NIGHT]},
+            {"name": "bad_rule", "time_zone": "UTC", "openings": [{**NIGHT, "rule": "FREQ=NEVER"}]},
+            {"name": "bad_file", "time_zone": "UTC", "calendar": {"file": "missing.ics"}},
+            {"name": "bad_freeze", "time_zone": "UTC", "openings": [NIGHT]},
+        ],
+        "freezes": [
+            {"name": "f", "from": "2026-02-01T00:00", "until": "2026-01-01T00:00", "time_zone": "UTC",
+             "windows": ["bad_freeze"], "reason": "r"},
+        ],
+    }  # fmt: skip
+    found = WindowPolicy.from_data(data)
+    assert set(found.windows) == {"good"}
+    assert set(found.broken) == {"bad_rule", "bad_file", "bad_freeze"}
+    assert isinstance(next_window(found, "good", utc("2026-01-05T00:00"), timedelta(hours=1)), Opening)
+    for name, says in (("bad_rule", "NEVER"), ("bad_file", "missing.ics cannot be read"), ("bad_freeze", "ends .* before")):
+        with pytest.raises(WindowError, match=says):
+            next_window(found, name, utc("2026-01-05T00:00"), timedelta(hours=1))
+
+
+def test_a_bad_freeze_of_all_windows_closes_them_all() -> None:
+    freeze = {"name": "f", "from": "2026-02-01T00:00", "until": "2026-01-01T00:00", "time_zone": "UTC", "reason": "r"}
+    found = policy(NIGHT, freezes=[freeze])
+    assert found.windows == {}
+    with pytest.raises(WindowError, match="freeze 'f'"):
+        found.window("w")
+
+
+ZONES = ["Pacific/Tongatapu", "Pacific/Apia", "Australia/Lord_Howe", "Europe/Zurich", "America/New_York",
+         "America/St_Johns", "Pacific/Chatham", "Asia/Kathmandu", "UTC"]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    zone=st.sampled_from(ZONES),
+    hour=st.integers(0, 23),
+    minute=st.sampled_from([0, 15, 30, 45]),
+    hours=st.integers(1, 23),
+    day=st.integers(0, 720),
+)
+def test_every_day_opens_once_in_every_zone(zone: str, hour: int, minute: int, hours: int, day: int) -> None:
+    """Overnight windows, gaps of an hour and of Lord Howe's half, repeated hours, UTC+13: one start a local day."""
+    first = datetime(2026, 1, 1, hour, minute)
+    daily = window({"first": first.isoformat(timespec="minutes"), "rule": "FREQ=DAILY", "duration": f"PT{hours}H"}, zone=zone)
+    after = utc("2026-01-02T00:00") + timedelta(days=day)
+    found = list(islice(daily.openings(after, join=timedelta()), 30))
+    local = ZoneInfo(zone)
+    starts = [opening.start for opening in found]
+    assert starts == sorted(set(starts))
+    days = [start.astimezone(local).date() for start in starts]
+    assert [later - earlier for earlier, later in pairwise(days)] == [timedelta(days=1)] * 29
+    for opening in found:
+        assert opening.duration == timedelta(hours=hours) or opening.continues
+        wall = opening.start.astimezone(local)
+        asked = datetime.combine(wall.date(), first.time(), local)
+        skipped = asked.astimezone(UTC).astimezone(local).replace(tzinfo=None) != asked.replace(tzinfo=None)
+        assert skipped or (wall.hour, wall.minute) == (hour, minute)
+        assert wall.fold == 0 or skipped  # of two, the first

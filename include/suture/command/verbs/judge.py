@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from suture.command.verbs.window import parse_moment, parse_span
+from suture.command.moments import parse_moment, parse_span
 from suture.errors import BadInputError, SutureError
 
 if TYPE_CHECKING:

@@ -1,21 +1,21 @@
-"""`suture window next`: when a maintenance window opens next, in local time and in UTC."""
+"""`suture window next`: when a maintenance window opens next, in local time and in UTC. `choose`: which one to take."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from suture.command import window_choice
+from suture.command.moments import parse_moment, parse_span
 from suture.errors import BadInputError, SutureError
 
 if TYPE_CHECKING:
     from suture.rollout.windows import MaintenanceWindow, Opening
 
 DEFAULT_COUNT = 5
-_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,6 +34,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     following.add_argument("--needed", metavar="SPAN", help="time that the work needs, such as 20m or 1h30m")
     following.add_argument("--json", action="store_true", help="print JSON")
     following.set_defaults(handler=show_next)
+    window_choice.register(verbs)
 
 
 def show_next(args: argparse.Namespace) -> int:
@@ -60,7 +61,8 @@ def _show_next(args: argparse.Namespace) -> int:
         chosen = [windows.window(AssetRegister.load(policy_dir).group(args.group).window)]
     else:
         chosen = [windows.window(args.window)] if args.window else list(windows.windows.values())
-    answers: list[dict[str, object]] = []
+    broken = {} if args.group or args.window else windows.broken
+    answers: list[dict[str, object]] = [{"window": name, "error": str(error)} for name, error in broken.items()]
     refused = False
     for window in chosen:
         found = list(islice(window.openings(at), args.count))
@@ -82,7 +84,10 @@ def _show_next(args: argparse.Namespace) -> int:
             _print(window, at, found, refusal)
     if args.json:
         print(json.dumps(answers, indent=2))
-    return 1 if refused else 0
+    else:
+        for name, error in broken.items():
+            print(f"{name}\n  CLOSED  {error}")
+    return 2 if broken else 1 if refused else 0
 
 
 def _print(window: MaintenanceWindow, at: datetime, openings: list[Opening], refusal: object | None) -> None:
@@ -106,25 +111,3 @@ def _print(window: MaintenanceWindow, at: datetime, openings: list[Opening], ref
             f"   {opening.start:%Y-%m-%d %H:%M} to {opening.end:%m-%d %H:%M} UTC"
             f"   {spoken(opening.duration)}{more}{now}"
         )
-
-
-def parse_moment(text: str) -> datetime:
-    """An ISO 8601 moment with a time zone. Raises BadInputError."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadInputError(f"{text!r} is not a moment such as 2026-11-23T22:00Z: {error}.") from error
-    if moment.tzinfo is None:
-        raise BadInputError(f"{text!r} has no time zone: write {text}Z for UTC, or {text}+01:00.")
-    return moment.astimezone(UTC)
-
-
-def parse_span(text: str) -> timedelta:
-    """'20m', '1h30m', '90s', '2d'. Raises BadInputError."""
-    pieces = re.findall(r"(\d+)(min|[smhd])", text)
-    if not pieces or "".join(number + unit for number, unit in pieces) != text:
-        raise BadInputError(f"{text!r} is not a span such as 20m, 1h30m or 90s.")
-    span = timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in pieces))
-    if not span:
-        raise BadInputError("A span must be more than nothing.")
-    return span

@@ -11,10 +11,11 @@ import heapq
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dateutil.rrule import rrule, rrulestr
+from dateutil.tz import resolve_imaginary
 from icalendar import vDuration
 
 from suture.errors import BadInputError
@@ -39,13 +40,17 @@ class WindowError(BadInputError):
 class Rule:
     """Opens at `first` (naive, in the window's zone) and then as `rule` says (an RRULE; None: once).
 
-    except_: local starts that are left out (EXDATE). duration is absolute time.
+    except_: local starts that are left out (EXDATE); except_instants: the same, in UTC. duration is absolute time, unless
+    nominal: whole days, from local midnight to local midnight. zone None: the window's.
     """
 
     first: datetime
     rule: str | None
     duration: timedelta
     except_: frozenset[datetime] = frozenset()
+    except_instants: frozenset[datetime] = frozenset()
+    zone: tzinfo | None = None
+    nominal: bool = False
 
     def local_starts(self, after: datetime) -> Iterator[datetime]:
         """Local starts at or after `after` (naive), ascending; may be endless."""
@@ -55,26 +60,32 @@ class Rule:
         return (start for start in starts if start >= after and start not in self.except_)
 
 
-def instants(rule: Rule, zone: ZoneInfo, after: datetime) -> Iterator[tuple[datetime, datetime]]:
+def instants(rule: Rule, zone: tzinfo, after: datetime) -> Iterator[tuple[datetime, datetime]]:
     """[start, end) in UTC, ascending, from the last ones that may still be open at `after` (aware).
 
     Local order and UTC order differ around a gap (02:30 becomes 03:30, after 03:00), so a small heap puts
     them right.
     """
+    zone = rule.zone or zone
     local_after = after.astimezone(zone).replace(tzinfo=None) - rule.duration - _REORDER_MARGIN
     waiting: list[tuple[datetime, datetime]] = []
     for local in rule.local_starts(local_after):
         start = local_instant(local, zone)
-        heapq.heappush(waiting, (start, start + rule.duration))
-        while waiting[0][0] <= start - _REORDER_MARGIN:
+        end = local_instant(local + rule.duration, zone) if rule.nominal else start + rule.duration
+        if start not in rule.except_instants and start < end:
+            heapq.heappush(waiting, (start, end))
+        while waiting and waiting[0][0] <= start - _REORDER_MARGIN:
             yield heapq.heappop(waiting)
     while waiting:
         yield heapq.heappop(waiting)
 
 
-def local_instant(local: datetime, zone: ZoneInfo) -> datetime:
+def local_instant(local: datetime, zone: tzinfo) -> datetime:
     """A naive local time as UTC: skipped times move forward by the gap, doubled ones are the first."""
-    return local.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    aware = local.replace(tzinfo=zone, fold=0)
+    if not isinstance(zone, ZoneInfo):  # a VTIMEZONE's zone reads a skipped time with the offset after the gap
+        aware = resolve_imaginary(aware)
+    return aware.astimezone(UTC)
 
 
 def aware_utc(moment: datetime, what: str) -> datetime:
@@ -112,16 +123,17 @@ def parse_duration(text: str) -> timedelta:
     return duration
 
 
-def parse_rule(text: str, first: datetime, zone: ZoneInfo) -> str:
+def parse_rule(text: str, first: datetime, zone: tzinfo) -> str:
     """The rule as this module runs it: checked, its UNTIL in local time. Raises WindowError."""
     parts = _parts(text)
     frequency = parts.get("FREQ", "")
     if frequency == "SECONDLY":
         raise WindowError(f"{text!r}: a window does not open every second.")
     if frequency in ("MINUTELY", "HOURLY"):
-        if zone.key not in ("UTC", "Etc/UTC"):
+        name = getattr(zone, "key", str(zone))
+        if name not in ("UTC", "Etc/UTC"):
             raise WindowError(
-                f"{text!r} in {zone.key}: rules more frequent than daily must be in UTC, where no hour is missing.",
+                f"{text!r} in {name}: rules more frequent than daily must be in UTC, where no hour is missing.",
                 remedy="Set time_zone: UTC, or use FREQ=DAILY;BYHOUR=….",
             )
         foreign = sorted(set(parts) - _SUB_DAILY_PARTS)

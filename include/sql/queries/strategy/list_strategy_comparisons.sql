@@ -1,0 +1,12 @@
+-- The newest comparison of each asset group.
+SELECT DISTINCT ON (asset_group)
+    comparison_id,
+    asset_group,
+    history,
+    in_force,
+    recommended,
+    robust,
+    result,
+    compared_at
+FROM strategy_comparison
+ORDER BY asset_group ASC, compared_at DESC, comparison_id DESC

@@ -1,0 +1,32 @@
+"""Moments and spans as people type them on the command line."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from suture.errors import BadInputError
+
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+def parse_moment(text: str) -> datetime:
+    """An ISO 8601 moment with a time zone. Raises BadInputError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInputError(f"{text!r} is not a moment such as 2026-11-23T22:00Z: {error}.") from error
+    if moment.tzinfo is None:
+        raise BadInputError(f"{text!r} has no time zone: write {text}Z for UTC, or {text}+01:00.")
+    return moment.astimezone(UTC)
+
+
+def parse_span(text: str) -> timedelta:
+    """'20m', '1h30m', '90s', '2d'. Raises BadInputError."""
+    pieces = re.findall(r"(\d+)(min|[smhd])", text)
+    if not pieces or "".join(number + unit for number, unit in pieces) != text:
+        raise BadInputError(f"{text!r} is not a span such as 20m, 1h30m or 90s.")
+    span = timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in pieces))
+    if not span:
+        raise BadInputError("A span must be more than nothing.")
+    return span
