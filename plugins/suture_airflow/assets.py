@@ -8,6 +8,7 @@ from airflow.sdk import Asset
 
 ADVISORIES = Asset(name="advisories", uri="suture://advisories", group="suture")
 HOSTS = Asset(name="hosts", uri="suture://hosts", group="suture")
+URGENCY_CHANGED = Asset(name="urgency_changed", uri="suture://urgency/changed", group="suture")
 
 CAMPAIGN_PLANNED = Asset(name="campaign_planned", uri="suture://campaign/planned", group="suture")
 CAMPAIGN_VALIDATED = Asset(name="campaign_validated", uri="suture://campaign/validated", group="suture")

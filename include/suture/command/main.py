@@ -21,7 +21,7 @@ DESCRIPTION = "Patch management from the vendor's announcement to the auditor's 
 GROUPS = {
     "Start here": ("demo", "test"),
     "Run it": ("up", "down", "status", "logs", "doctor", "reset"),
-    "Look and decide": ("campaign", "report", "evidence", "match", "score", "judge", "window"),
+    "Look and decide": ("campaign", "acceptance", "urgency", "report", "evidence", "match", "score", "judge", "window"),
     "Feeds and files": ("feed", "verify", "cvss", "vercmp"),
     "Maintain it": ("lock", "docs"),
 }
