@@ -270,3 +270,32 @@ FROM risk_acceptance
 INNER JOIN risk_acceptance_finding AS pair ON risk_acceptance.acceptance_id = pair.acceptance_id
 WHERE risk_acceptance.state = 'active'
 ORDER BY pair.host_id, pair.advisory_id, risk_acceptance.expires_at DESC, risk_acceptance.acceptance_id;
+
+-- The accepted findings whose acceptance holds at a moment, by the facts of that moment: the only ones that a report may
+-- count as accepted.
+CREATE FUNCTION accepted_finding_at(at timestamptz)
+RETURNS TABLE (
+    host_id text,
+    advisory_id text,
+    acceptance_id text,
+    expires_at timestamptz,
+    residual_risk text,
+    compensating_control text
+) LANGUAGE sql STABLE AS $$
+    WITH holding AS (
+        SELECT risk_acceptance.* FROM risk_acceptance
+        WHERE
+            risk_acceptance.state = 'active'
+            AND risk_acceptance.acceptance_id NOT IN (SELECT fault.acceptance_id FROM acceptance_fault(at) AS fault)
+    )
+    SELECT DISTINCT ON (pair.host_id, pair.advisory_id)
+        pair.host_id,
+        pair.advisory_id,
+        holding.acceptance_id,
+        holding.expires_at,
+        holding.residual_risk,
+        holding.compensating_control
+    FROM holding
+    INNER JOIN risk_acceptance_finding AS pair ON holding.acceptance_id = pair.acceptance_id
+    ORDER BY pair.host_id, pair.advisory_id, holding.expires_at DESC, holding.acceptance_id
+$$;
