@@ -8,8 +8,8 @@ clock and starts planning for them. `risk_scoring` does the same after each sync
 
 **Steps** `end_what_no_longer_holds`, skipped when nothing was opened again, tells `risk_scoring` otherwise.
 
-**When it is red** The warehouse did not answer, or a policy cannot be read; the last line says which. Nothing is half done. Reports and
-`./suture acceptance` show an expired acceptance as expired all the same: they ask the facts, not this DAG.
+**When it is red** The warehouse did not answer, or a policy cannot be read; the last line says which. Nothing is half done.
+Reports and `./suture acceptance` show an expired acceptance as expired all the same: they ask the facts, not this DAG.
 
 **Owner** the risk owner
 """

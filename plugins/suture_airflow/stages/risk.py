@@ -6,14 +6,21 @@ from datetime import UTC, datetime
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from suture.campaign import Campaign
 from suture.feeds import FeedsPolicy, require_fresh, stale_feeds
 from suture.inventory.matching import match_all
 from suture.model.assets import AssetRegister
 from suture.risk import planning
 from suture.risk.policies import RiskPolicy
 from suture.risk.scoring import score_all
+from suture.risk.urgency_campaigns import Opens, plan_in_lanes
+from suture.risk.urgency_campaigns import hasten_campaigns as hasten
+from suture.risk.urgency_policy import UrgencyPolicy
+from suture.rollout.admission import needed_time
 from suture.rollout.rings import RingPolicy
+from suture.rollout.windows import Refusal, WindowPolicy, next_window
 from suture.settings import Settings
+from suture.store import Store
 from suture_airflow.stages.feeds import urgencies_may_fall
 from suture_airflow.translation import translated
 from suture_airflow.warehouse import open_store
@@ -61,13 +68,43 @@ def plan_campaigns() -> list[str]:
         if new:
             raise AirflowSkipException(f"{', '.join(new)} was never loaded: nothing is planned before feed_sync has run.")
         require_fresh(store, feeds, now=now)
-        return planning.plan_campaigns(
-            store,
-            planning.PlanningPolicy.load(settings.policy_dir),
-            AssetRegister.load(settings.policy_dir),
-            ring_plan=RingPolicy.load(settings.policy_dir).ring_plan,
-            now=now,
+
+        def plan() -> list[str]:
+            return planning.plan_campaigns(
+                store,
+                planning.PlanningPolicy.load(settings.policy_dir),
+                AssetRegister.load(settings.policy_dir),
+                ring_plan=RingPolicy.load(settings.policy_dir).ring_plan,
+                now=now,
+            )
+
+        return plan_in_lanes(
+            store, UrgencyPolicy.load(settings.policy_dir), plan, opens=starts_in(store, settings, now), now=now
         )
+
+
+@translated
+def hasten_campaigns() -> list[str]:
+    """Raise the campaigns whose CVEs became more urgent; the ids of those whose move to another window waits for a person."""
+    settings = Settings.load()
+    now = datetime.now(UTC)
+    with open_store() as store:
+        counts = hasten(
+            store, UrgencyPolicy.load(settings.policy_dir), opens=starts_in(store, settings, now), now=now
+        )
+    _logged(f"Raised: {', '.join(counts.raised) or 'none'}. To be moved: {', '.join(counts.proposed) or 'none'}.")
+    return list(counts.proposed)
+
+
+def starts_in(store: Store, settings: Settings, now: datetime) -> Opens:
+    """When a campaign could start in a window: the first opening with enough time left; None: it fits into none."""
+    windows = WindowPolicy.load(settings.policy_dir)
+
+    def opens(campaign: Campaign, window: str) -> datetime | None:
+        answer = next_window(windows, window, now, needed_time(store, campaign, settings.policy_dir))
+        return None if isinstance(answer, Refusal) else max(answer.start, now)
+
+    return opens
 
 
 def _logged(sentence: str) -> str:
