@@ -7,7 +7,8 @@ NVD, KEV and EPSS into the warehouse.
 **When** Every hour at minute 7; by hand at any time (it is safe to repeat).
 
 **Steps** `sync_advisories` reads the archives and vendor advisories, so that the CVEs in question are known ▸ `sync_kev`,
-`sync_epss`, `sync_cve5` (CVE records), `sync_nvd` side by side ▸ `publish_advisories` tells risk scoring. `refresh_repository`
+`sync_epss`, `sync_cve5` (CVE records), `sync_nvd` side by side ▸ `watch_threats` compares them with what was last seen and tells
+risk scoring what became more urgent (skipped when nothing did) ▸ `publish_advisories` tells risk scoring. `refresh_repository`
 signs the internal repository anew before its short validity ends.
 
 **When it is red** The task's last line says which source, what was wrong with it and since when its data is old. What failed
@@ -21,8 +22,8 @@ from __future__ import annotations
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
-from suture_airflow.assets import ADVISORIES
-from suture_airflow.stages import feeds
+from suture_airflow.assets import ADVISORIES, URGENCY_CHANGED
+from suture_airflow.stages import feeds, urgency
 
 THREAT_FEEDS = ("kev", "epss", "cve5", "nvd")
 
@@ -43,6 +44,11 @@ def feed_sync():
     def sync_feed(source: str):
         return feeds.sync_feed(source)
 
+    # It runs whatever became of the feeds: each one's good data counts, and a look can only raise.
+    @task(outlets=[URGENCY_CHANGED], trigger_rule="all_done", retries=2)
+    def watch_threats():
+        return urgency.watch()
+
     # One feed that is down must not keep the others' news from risk scoring; its own task is red.
     @task(outlets=[ADVISORIES], trigger_rule="all_done", retries=1)
     def publish_advisories():
@@ -53,7 +59,7 @@ def feed_sync():
         return feeds.refresh_repository()
 
     synced = [sync_feed.override(task_id=f"sync_{name}")(name) for name in THREAT_FEEDS]
-    sync_advisories() >> synced >> publish_advisories()
+    sync_advisories() >> synced >> watch_threats() >> publish_advisories()
     refresh_repository()
 
 

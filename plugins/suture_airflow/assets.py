@@ -8,6 +8,7 @@ from airflow.sdk import Asset
 
 ADVISORIES = Asset(name="advisories", uri="suture://advisories", group="suture")
 HOSTS = Asset(name="hosts", uri="suture://hosts", group="suture")
+URGENCY_CHANGED = Asset(name="urgency_changed", uri="suture://urgency/changed", group="suture")
 
 CAMPAIGN_PLANNED = Asset(name="campaign_planned", uri="suture://campaign/planned", group="suture")
 CAMPAIGN_VALIDATED = Asset(name="campaign_validated", uri="suture://campaign/validated", group="suture")
@@ -17,3 +18,4 @@ CAMPAIGN_BACKED_UP = Asset(name="campaign_backed_up", uri="suture://campaign/bac
 CAMPAIGN_VERIFIED = Asset(name="campaign_verified", uri="suture://campaign/verified", group="suture")
 CAMPAIGN_ROLLED_BACK = Asset(name="campaign_rolled_back", uri="suture://campaign/rolled_back", group="suture")
 CAMPAIGN_REPORTED = Asset(name="campaign_reported", uri="suture://campaign/reported", group="suture")
+WINDOW_MOVE_PROPOSED = Asset(name="window_move_proposed", uri="suture://campaign/window_move_proposed", group="suture")

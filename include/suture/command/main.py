@@ -21,8 +21,9 @@ DESCRIPTION = "Patch management from the vendor's announcement to the auditor's 
 GROUPS = {
     "Start here": ("demo", "test"),
     "Run it": ("up", "down", "status", "logs", "doctor", "reset"),
-    "Look and decide": ("campaign", "report", "evidence", "match", "score", "judge", "window", "strategy", "capacity"),
-    "Feeds and files": ("feed", "verify", "cvss", "vercmp"),
+    "Look and decide": ("campaign", "acceptance", "urgency", "report", "evidence", "judge", "window"),
+    "Strategy and risk": ("match", "score", "cvss", "strategy", "capacity"),
+    "Feeds and files": ("feed", "verify", "vercmp"),
     "Maintain it": ("lock", "docs"),
 }
 OTHERS = "More"

@@ -190,9 +190,7 @@ def _exceptions(dossier: Dossier, hosts: Iterable[Mapping[str, Any]], now: datet
         {
             "kind": "accepted_risk" if row["status"] == ACCEPTED else "overdue",
             "subject": f"{row['host_id']}: {row['source_package']}",
-            "sentence": (
-                f"{row['advisory_id']} is {row['status']}; its deadline is {row['deadline']:%Y-%m-%d %H:%M} UTC."
-            ),
+            "sentence": f"{_accepted_or_open(row)}; its deadline is {row['deadline']:%Y-%m-%d %H:%M} UTC.",
         }
         for row in dossier.findings
         if row["status"] == ACCEPTED or (row["status"] == OPEN and row["deadline"] < now)
@@ -204,6 +202,18 @@ def _exceptions(dossier: Dossier, hosts: Iterable[Mapping[str, Any]], now: datet
         if host["environment"] == Environment.PRODUCTION.value and host["status"] not in fine
     ]
     return found
+
+
+def _accepted_or_open(row: Row) -> str:
+    """An accepted finding with its acceptance; one whose acceptance does not hold by the facts of now is said to be so."""
+    if row["status"] != ACCEPTED:
+        return f"{row['advisory_id']} is {row['status']}"
+    if row["acceptance_id"] is None:
+        return f"{row['advisory_id']} is marked as accepted, but no acceptance that holds covers it"
+    return (
+        f"{row['advisory_id']} is accepted by {row['acceptance_id']} until {row['accepted_until']:%Y-%m-%d %H:%M} UTC, "
+        f"residual risk {row['residual_risk']}"
+    )
 
 
 def _without(row: Row, *names: str) -> dict[str, Any]:

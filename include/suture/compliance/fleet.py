@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from suture.compliance import coverage
+from suture.compliance.acceptances import acceptance_list
 from suture.compliance.coverage import PatchStatus
 from suture.compliance.document import as_json, evidence_state, source_state, tally_json
 from suture.compliance.dossier import ChainState, Row, read_chain
@@ -16,6 +17,10 @@ from suture.model import Environment
 from suture.store import Store
 
 FORMAT = "suture/fleet-report/1"
+ACCEPTANCE = (
+    "acceptance_id", "state", "valid", "why_not", "requested_by", "justification", "compensating_control", "residual_risk",
+    "priority", "expires_at", "review_on", "review_due", "days_left", "findings", "live_findings", "hosts",
+)  # fmt: skip
 DEFINITION = (
     "Counted are production hosts that are not retired. Compliant: looked at within {hours} hours, reachable, and no "
     "open finding past its deadline. Hosts that are stale or unreachable count as not compliant."
@@ -29,6 +34,7 @@ class Fleet:
     campaigns: Sequence[Row]
     incidents: Sequence[Row]
     sources: Sequence[Row]
+    acceptances: Sequence[Row]
     chain: ChainState
 
 
@@ -39,6 +45,11 @@ def gather_fleet(store: Store, now: datetime, *, anchors: Sequence[AnchoredHead]
         campaigns=store.fetch_all("campaign/list_campaigns", {"state": None}),
         incidents=store.fetch_all("report/list_report_incidents", {"campaign_id": None}),
         sources=store.fetch_all("report/list_report_sources"),
+        acceptances=[
+            {name: row[name] for name in ACCEPTANCE}
+            for row in acceptance_list(store, now=now)
+            if row["state"] in ("requested", "active")
+        ],
         chain=read_chain(store, anchors),
     )
 
@@ -62,6 +73,7 @@ def fleet_document(
             },
             "hosts": hosts,
             "findings": fleet.findings,
+            "acceptances": fleet.acceptances,
             "campaigns": fleet.campaigns,
             "incidents": fleet.incidents,
             "sources": [source_state(row, now) for row in fleet.sources],

@@ -14,7 +14,9 @@ The rules:
 5. A group of findings none of which is as urgent as `lowest_priority` waits.
 6. A finding whose asset group's strategy (strategy.yaml) lets it wait is not planned, and supersedes nothing, until its date
    or a trigger; a campaign's reasons say which it was. Without a strategy everything is planned at once.
-7. A campaign is requested by its asset group's owner, who can therefore not approve it.
+7. A campaign installs all its packages on all its hosts. So a host on which the risk of a source package is accepted
+   shares no campaign that carries that package: it is planned apart.
+8. A campaign is requested by its asset group's owner, who can therefore not approve it.
 """
 
 from __future__ import annotations
@@ -127,8 +129,9 @@ def plan_campaigns(
             for finding in ready_findings(store, strategy, now)
             if (finding["asset_group"], finding["source_package"]) not in busy
         ]
+        accepted = _accepted_sources(store, open_findings)
         planned = [
-            _plan(store, draft, ring_plan, now=now, actor=actor) for draft in _drafts(open_findings, planning, register)
+            _plan(store, draft, ring_plan, now=now, actor=actor) for draft in _drafts(open_findings, accepted, planning, register)
         ]
     return [campaign_id for campaign_id in planned if campaign_id is not None]
 
@@ -173,15 +176,32 @@ def _supersede(
             continue
 
 
-def _drafts(findings: Sequence[Finding], planning: PlanningPolicy, register: AssetRegister) -> Iterator[_Draft]:
-    baskets: dict[tuple[str, str, str, str], list[Finding]] = defaultdict(list)
+def _accepted_sources(store: Store, open_findings: Sequence[Finding]) -> dict[str, frozenset[str]]:
+    """Host → source packages that must not be patched there: accepted, and not open for another advisory as well."""
+    still_open = {(finding["host_id"], finding["source_package"]) for finding in open_findings}
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in store.fetch_all("planning/list_accepted_sources"):
+        if (row["host_id"], row["source_package"]) not in still_open:
+            found[row["host_id"]].add(row["source_package"])
+    return {host: frozenset(packages) for host, packages in found.items()}
+
+
+def _drafts(
+    findings: Sequence[Finding],
+    accepted: Mapping[str, frozenset[str]],
+    planning: PlanningPolicy,
+    register: AssetRegister,
+) -> Iterator[_Draft]:
+    baskets: dict[tuple[str, str, str, str, tuple[str, ...]], list[Finding]] = defaultdict(list)
+    wanted = {finding["source_package"] for finding in findings}
     rules = {rule.name: rule for rule in planning.rules}
     for finding in findings:
         rule = next((rule for rule in planning.rules if rule.takes(finding)), None)
         if rule is not None:
             part = finding["source_package"] if rule.split_by_source_package else ""
-            baskets[finding["asset_group"], finding["source"], rule.name, part].append(finding)
-    for (asset_group, source, rule_name, _part), basket in sorted(baskets.items()):
+            apart = tuple(sorted(accepted.get(finding["host_id"], frozenset()) & wanted))
+            baskets[finding["asset_group"], finding["source"], rule.name, part, apart].append(finding)
+    for (asset_group, source, rule_name, _part, _apart), basket in sorted(baskets.items()):
         urgency = most_urgent(Priority(finding["priority"]) for finding in basket)
         if urgency.rank > planning.lowest_priority.rank:
             continue

@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from suture.campaign import Campaign, CampaignState
+from suture.campaign.window_moves import require_window
 from suture.errors import SutureError
 from suture.model import Ring
 from suture.model.assets import AssetRegister
@@ -58,12 +59,14 @@ class Admission:
 def admit(store: Store, campaign: Campaign, policy_dir: Path, at: datetime) -> Admission:
     """The first opening from `at` on that the campaign fits into; where exposure.yaml steers, from its chosen window on.
 
-    Raises AdmissionError when none does, or when the campaign is in a state from which nothing may start.
+    Raises AdmissionError when none does, or when the campaign is in a state from which nothing may start;
+    WindowMoveError when its window is not its plan's and nobody released that.
     """
     if campaign.state not in MAY_START:
         raise AdmissionError(
             f"{campaign.campaign_id} is {campaign.state}: nothing of it is rolled out. ({campaign.state_reason})"
         )
+    require_window(store, campaign)
     needed = needed_time(store, campaign, policy_dir)
     windows = WindowPolicy.load(policy_dir)
     answer = next_window(windows, campaign.window_name, _not_before(store, campaign, at), needed)

@@ -87,7 +87,7 @@ class MaintenanceWindowSensor(BaseOperator):
 
     def _sleep_until(self, wake_at: datetime, admission: Admission) -> None:
         self.log.info("Waiting until %s for %s.", wake_at.isoformat(), admission.opening.window)
-        self.defer(trigger=WindowTrigger(wake_at.isoformat()), method_name="resume")
+        self.defer(trigger=WindowTrigger(wake_at.isoformat(), admission.campaign_id, admission.opening.window), method_name="resume")
 
     def _lead(self) -> timedelta:
         if self.before is None:

@@ -8,6 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from suture.campaign import Campaign, CampaignState, fetch_campaign, move
 from suture.campaign.approvals import ApprovalError, Gate, require_release
+from suture.campaign.window_moves import require_window
 from suture.model import Ring
 from suture.recovery import incident
 from suture.recovery.incident import calls_for_incident
@@ -36,6 +37,7 @@ def start(context: Any) -> str:
             if campaign.state is CampaignState.APPROVED:
                 _decline(store, campaign.campaign_id, str(error))
             raise
+        require_window(store, campaign)
         expected = CampaignState.HALTED if campaign.state is CampaignState.HALTED else CampaignState.APPROVED
         move(
             store,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from suture.campaign.approvals import Gate
+from suture.risk.acceptance_policy import MOST_SEATS
 from suture.settings import PROJECT_ROOT
 
 RINGS = ("canary", "ring_1", "ring_2", "ring_3")
@@ -84,6 +85,32 @@ def test_a_release_needs_every_seat_of_the_gate(airflow_view: dict[str, Any]) ->
         assert tasks[seat]["type"] == "ReleaseApprovalOperator"
         assert "release" not in reachable(tasks, without=[seat])
     assert tasks["release"]["trigger_rule"] == "all_success"
+
+
+def test_a_risk_is_accepted_only_behind_every_seat(airflow_view: dict[str, Any]) -> None:
+    tasks = airflow_view["dags"]["risk_acceptance"]["tasks"]
+    seats = [f"seat_{number}" for number in range(1, MOST_SEATS + 1)]
+    for step in ("open_request", *seats):
+        assert "conclude" not in reachable(tasks, without=[step])
+        assert tasks[step]["trigger_rule"] == "all_success"
+    assert {tasks[seat]["type"] for seat in seats} == {"AcceptanceSeatOperator"}
+    assert tasks["conclude"]["trigger_rule"] == "all_success"
+
+
+def test_what_became_urgent_is_scored_and_planned_behind_the_watch(airflow_view: dict[str, Any]) -> None:
+    scoring = airflow_view["dags"]["risk_scoring"]
+    assert "urgency_changed" in scoring["assets"]
+    for step in ("score_findings", "watch_acceptances", "hasten_campaigns"):
+        assert "plan_campaigns" not in reachable(scoring["tasks"], without=[step])
+    givers = {
+        dag_id
+        for dag_id, dag in airflow_view["dags"].items()
+        if any("urgency_changed" in task["outlets"] for task in dag["tasks"].values())
+    }
+    assert givers == {"feed_sync", "risk_acceptance_watch"}
+    lane = airflow_view["dags"]["emergency_lane"]
+    assert lane["assets"] == ["window_move_proposed"]
+    assert lane["tasks"]["answer"]["type"] == "WindowMoveOperator"
 
 
 STAGES = {

@@ -1,4 +1,5 @@
--- Everything the sources say of the CVEs that some advisories name, one row a CVE.
+-- Everything the sources say of the CVEs that some advisories name, one row a CVE. Threat facts are never less than
+-- what was seen before (cve_threat): only a person lowers them.
 WITH wanted AS (
     SELECT DISTINCT advisory_cve.cve_id
     FROM advisory_cve
@@ -28,16 +29,16 @@ SELECT
     wanted.cve_id,
     cve.state,
     scores.claims,
-    cve_ssvc.exploitation,
+    threat.exploitation,
     cve_ssvc.automatable,
     cve_ssvc.technical_impact,
-    cve_ssvc.source AS ssvc_source,
-    cve_ssvc.dated_at AS ssvc_dated_at,
-    kev.date_added AS kev_added,
-    kev.due_date AS kev_due,
-    kev.known_ransomware,
-    epss.probability AS epss,
-    epss.score_date AS epss_date,
+    threat.ssvc_source,
+    threat.ssvc_dated_at,
+    threat.kev_added,
+    threat.kev_due,
+    threat.known_ransomware,
+    threat.epss,
+    threat.epss_date,
     cve_lookup.status AS record_status,
     coalesce(cve.modified_at, cve_lookup.looked_up_at) AS record_as_of,
     (
@@ -49,7 +50,6 @@ FROM wanted
 LEFT JOIN cve ON wanted.cve_id = cve.cve_id
 LEFT JOIN scores ON wanted.cve_id = scores.cve_id
 LEFT JOIN cve_ssvc ON wanted.cve_id = cve_ssvc.cve_id
-LEFT JOIN kev ON wanted.cve_id = kev.cve_id
-LEFT JOIN epss ON wanted.cve_id = epss.cve_id
+CROSS JOIN LATERAL cve_threat(wanted.cve_id) AS threat
 LEFT JOIN cve_lookup ON wanted.cve_id = cve_lookup.cve_id AND cve_lookup.source = 'cve5'
 ORDER BY wanted.cve_id

@@ -1,4 +1,4 @@
--- Open findings by priority and age since they were first seen; the buckets are half-open, [from, to).
+-- Open findings (and those that call themselves accepted while no acceptance that holds covers them) by priority and age since they were first seen; the buckets are half-open, [from, to).
 SELECT
     finding.priority,
     count(*) AS findings,
@@ -16,6 +16,10 @@ SELECT
     min(finding.deadline) AS next_deadline
 FROM finding
 INNER JOIN host ON finding.host_id = host.host_id
-WHERE finding.status = 'open' AND host.retired_at IS NULL
+LEFT JOIN accepted_finding_at(%(at)s) AS holding
+    ON finding.host_id = holding.host_id AND finding.advisory_id = holding.advisory_id
+WHERE
+    host.retired_at IS NULL
+    AND (finding.status = 'open' OR (finding.status = 'accepted' AND holding.acceptance_id IS NULL))
 GROUP BY finding.priority
 ORDER BY array_position(ARRAY['immediate', 'out_of_cycle', 'scheduled', 'defer'], finding.priority)

@@ -11,12 +11,17 @@ SELECT
     finding.deadline,
     finding.first_seen_at,
     finding.closed_at,
-    coalesce(named.cve_ids, '{}') AS cve_ids
+    coalesce(named.cve_ids, '{}') AS cve_ids,
+    holding.acceptance_id,
+    holding.expires_at AS accepted_until,
+    holding.residual_risk
 FROM finding
 LEFT JOIN LATERAL (
     SELECT array_agg(advisory_cve.cve_id ORDER BY advisory_cve.cve_id) AS cve_ids
     FROM advisory_cve
     WHERE advisory_cve.advisory_id = finding.advisory_id
 ) AS named ON TRUE
+LEFT JOIN accepted_finding_at(statement_timestamp()) AS holding
+    ON finding.host_id = holding.host_id AND finding.advisory_id = holding.advisory_id
 WHERE finding.campaign_id = %(campaign_id)s
 ORDER BY finding.host_id, finding.source_package

@@ -1,0 +1,3 @@
+SELECT *
+FROM risk_acceptance
+WHERE acceptance_id = %(acceptance_id)s

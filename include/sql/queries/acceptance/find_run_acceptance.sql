@@ -1,0 +1,3 @@
+SELECT *
+FROM risk_acceptance
+WHERE run_id = %(run_id)s

@@ -1,0 +1,9 @@
+-- What speaks against the live acceptances (of an id, or all) at a moment. No row: it holds.
+SELECT
+    acceptance_id,
+    kind,
+    subject,
+    detail
+FROM acceptance_fault(%(at)s)
+WHERE %(acceptance_id)s::text IS NULL OR acceptance_id = %(acceptance_id)s
+ORDER BY acceptance_id, kind, subject
