@@ -144,14 +144,17 @@ def _engine_3(version: str) -> tuple[Scheme, _Score, _Score]:
     for name in base:
         values[f"M{name}"] = values[name]
     scheme = Scheme(
-        version, f"CVSS:{version}/", {n: values[n] for n in (*base, *(f"M{n}" for n in base), *temporal, *needs)}, len(base)
+        version,
+        f"CVSS:{version}/",
+        {n: values[n] for n in (*base, *(f"M{n}" for n in base), *temporal, *needs)},
+        len(base),
     )
     ways = sum(_FULL << scheme.shift[name] for name in ("AV", "AC", "PR", "UI", "S"))
     harms = sum(_FULL << scheme.shift[name] for name in ("S", "C", "I", "A"))
     times = sum(_FULL << scheme.shift[name] for name in temporal)
     wants = sum(_FULL << scheme.shift[name] for name in needs)
     mask = (1 << LANE * len(base)) - 1
-    mildest = scheme.lanes("AV:P/AC:H/PR:H/UI:R/S:U/C:N/I:N/A:N".split("/"))
+    mildest = scheme.lanes(["AV:P", "AC:H", "PR:H", "UI:R", "S:U", "C:N", "I:N", "A:N"])
     assert mildest is not None
     changed = values["S"].index("C") << scheme.shift["S"]
     scope = _FULL << scheme.shift["S"]
