@@ -149,7 +149,9 @@ def load_clocks(sla: LocatedPolicy, zone: ZoneInfo, mistakes: list[str]) -> tupl
         place = sla.place("clocks", number)
         within, starts, status = entry["within"], entry["starts"], entry["status"]
         if entry["enabled"] and status == "proposed":
-            mistakes.append(f"{place}: {entry['standard']} v{entry['version']} is only proposed: enable it when it is in force.")
+            mistakes.append(
+                f"{place}: {entry['standard']} v{entry['version']} is only proposed: enable it when it is in force."
+            )
         if "months" in within and starts != "release":
             mistakes.append(f"{place}: months are counted from release; from when a finding was seen, give days.")
         mistakes += _pci_mistakes(place, entry)

@@ -144,7 +144,10 @@ def _engine_3(version: str) -> tuple[Scheme, _Score, _Score]:
     for name in base:
         values[f"M{name}"] = values[name]
     scheme = Scheme(
-        version, f"CVSS:{version}/", {n: values[n] for n in (*base, *(f"M{n}" for n in base), *temporal, *needs)}, len(base)
+        version,
+        f"CVSS:{version}/",
+        {n: values[n] for n in (*base, *(f"M{n}" for n in base), *temporal, *needs)},
+        len(base),
     )
     ways = sum(_FULL << scheme.shift[name] for name in ("AV", "AC", "PR", "UI", "S"))
     harms = sum(_FULL << scheme.shift[name] for name in ("S", "C", "I", "A"))

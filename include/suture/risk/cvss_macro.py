@@ -43,7 +43,10 @@ def _values() -> dict[str, tuple[str, ...]]:
     return {
         **values,
         **modified,
-        **{name: ("X", *(word for word in METRICS_VALUE_NAMES[name] if word != "X")) for name in sorted(rest, key=_place)},
+        **{
+            name: ("X", *(word for word in METRICS_VALUE_NAMES[name] if word != "X"))
+            for name in sorted(rest, key=_place)
+        },
     }
 
 
@@ -142,7 +145,9 @@ def _steps(part: str, level: str, words: Words) -> int:
         steps = [_ORDER[name].index(word) - _ORDER[name].index(top[name]) for name, word in words.items()]
         if min(steps) >= 0:
             return sum(steps)
-    raise ValueError(f"no most severe vector of level {level} lies above {words}")  # a test walks all states: none is so
+    raise ValueError(
+        f"no most severe vector of level {level} lies above {words}"
+    )  # a test walks all states: none is so
 
 
 def _combined(

@@ -112,7 +112,7 @@ def assess_columns(
     base, overall = np.full(size, np.nan), np.full(size, np.nan)
     version, severity = np.full(size, "", dtype=object), np.full(size, "", dtype=object)
     errors: dict[str, str] = {}
-    for place in np.flatnonzero(np.bincount(pair, minlength=size)[:-1]):
+    for place in np.flatnonzero(np.bincount(pair, minlength=size)[:-1]).tolist():
         vector = str(distinct[place // len(profiles)])
         try:
             found = assess(vector, profiles[place % len(profiles)])

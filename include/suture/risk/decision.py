@@ -200,9 +200,7 @@ def decide_cve(
     )
 
 
-def _unscored(
-    facts: CveFacts, asset: AssetProfile, policy: RiskPolicy, released_at: datetime | None
-) -> CveDecision:
+def _unscored(facts: CveFacts, asset: AssetProfile, policy: RiskPolicy, released_at: datetime | None) -> CveDecision:
     record = {
         "absent": "has no CVE record yet",
         "quarantined": "has a CVE record that was quarantined",
@@ -296,7 +294,9 @@ def _why(facts: CveFacts, found: Readings, table: DecisionTable, outcome: Outcom
         why += f", raised to {_plain(rule.priority)} since {rule.because}"
     if facts.kev_added:
         why += f"; in CISA's catalogue of exploited vulnerabilities since {facts.kev_added.isoformat()}"
-    return why + (f"; CVSS on this asset {found.score:.1f}" if found.score is not None else "; no source gives it a CVSS score")
+    return why + (
+        f"; CVSS on this asset {found.score:.1f}" if found.score is not None else "; no source gives it a CVSS score"
+    )
 
 
 def _time_of(outcome: Outcome) -> str:

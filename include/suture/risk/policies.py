@@ -78,7 +78,11 @@ class RiskPolicy:
         found = sla.value
         mistakes: list[str] = []
         choice = found.get("tables", {})
-        keys = [choice.get("default", DEFAULT_TABLE), *choice.get("by_asset_group", {}).values(), *choice.get("compare", ())]
+        keys = [
+            choice.get("default", DEFAULT_TABLE),
+            *choice.get("by_asset_group", {}).values(),
+            *choice.get("compare", ()),
+        ]
         tables = {key: load_table(policy_dir / f"{key}.yaml") for key in dict.fromkeys(keys)}
         digests = {"sla.yaml": sla.digest, **{f"{key}.yaml": table.digest for key, table in tables.items()}}
         if (policy_dir / "assets.yaml").exists():
@@ -125,7 +129,9 @@ def _zone(sla: LocatedPolicy, mistakes: list[str]) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        mistakes.append(f"{sla.place('time_zone')}: there is no time zone {name!r}; give an IANA name such as Europe/Vienna.")
+        mistakes.append(
+            f"{sla.place('time_zone')}: there is no time zone {name!r}; give an IANA name such as Europe/Vienna."
+        )
         return ZoneInfo("UTC")
 
 

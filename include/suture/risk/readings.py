@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AssetProfile:
-    """What of an asset bears on a decision: hosts with the same profile share it."""
+    """What of an asset bears on a decision: hosts with the same profile share it.
+
+    given_on: the date (ISO 8601) on which a person stated it, instead of the asset register; None: the register says it.
+    """
 
     asset_group: str
     criticality: Criticality
     exposure: Exposure
     requirements: Requirements
+    given_on: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,8 @@ def read(facts: CveFacts, asset: AssetProfile, policy: RiskPolicy) -> Readings:
 def asset_inputs(asset: AssetProfile, policy: RiskPolicy) -> tuple[Input, ...]:
     """What the asset register and sla.yaml say of the assets."""
     register, register_as_of = f"assets.yaml, asset group {asset.asset_group}", policy.digest("assets.yaml")
+    if asset.given_on is not None:
+        register, register_as_of = "given", asset.given_on
     sla_as_of = policy.digest("sla.yaml")
     public = "yes" if asset.exposure in policy.publicly_exposed else "no"
     impact = policy.human_impact[asset.criticality]

@@ -99,7 +99,13 @@ def test_the_memo_is_bounded_and_forgets_no_fault(
     monkeypatch.setattr(cvss_verb, "_MEMO_LINES", 2)
     content = "\n".join([GOOD, "bad", "worse", GOOD, "bad"])
     assert batch(tmp_path, content.encode()) == 2
-    assert [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()] == ["3.1", "error", "error", "3.1", "error"]
+    assert [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()] == [
+        "3.1",
+        "error",
+        "error",
+        "3.1",
+        "error",
+    ]
 
 
 def test_json_has_an_object_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,7 +117,9 @@ def test_json_has_an_object_a_line(tmp_path: Path, capsys: pytest.CaptureFixture
     assert bad == {"vector": '"\x07', "error": "it has characters that no vector has"}
 
 
-@pytest.mark.parametrize("arguments", [[], [GOOD, "--batch", "x"], ["--batch", "/nonexistent/vectors"], ["--batch", "/"]])
+@pytest.mark.parametrize(
+    "arguments", [[], [GOOD, "--batch", "x"], ["--batch", "/nonexistent/vectors"], ["--batch", "/"]]
+)
 def test_no_input_or_two_is_misuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cvss", *arguments]) == 2
     said = capsys.readouterr()
@@ -126,7 +134,9 @@ def test_standard_input_and_a_reader_that_leaves() -> None:
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
     ) as process:
-        assert process.stdout and process.stdin and process.stderr
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stderr is not None
         process.stdout.close()
         try:
             process.stdin.write(f"{GOOD}\n".encode() * 40_000)

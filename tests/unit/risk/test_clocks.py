@@ -135,7 +135,9 @@ def test_the_earliest_clock_holds_and_is_named(edited: Edit) -> None:
     policy = edited()
     facts = scored(CRITICAL, kev_added=date(2026, 2, 1), kev_due=date(2026, 2, 22))
     found = decide([facts], asset(), policy, released_at=RELEASED)
-    seen = [(datetime(2026, 2, day, tzinfo=UTC), found.deadline(datetime(2026, 2, day, tzinfo=UTC))) for day in (2, 18, 25)]
+    seen = [
+        (datetime(2026, 2, day, tzinfo=UTC), found.deadline(datetime(2026, 2, day, tzinfo=UTC))) for day in (2, 18, 25)
+    ]
     names = [clock.name for _, (_, clock) in seen]
     # A week after the 2nd is the earliest; the catalogue's 22nd after the 18th; after the 25th it has passed, PCI's 28th holds.
     assert names == ["raised to out of cycle", "CISA's catalogue (KEV)", "PCI DSS 6.3.3 v4.0.1"]

@@ -63,6 +63,11 @@ def own(vector: str) -> tuple[float, float]:
     return found.base_score, found.overall_score
 
 
+def metrics(fields: str) -> dict[str, str]:
+    pairs = (field.partition(":") for field in fields.split("/"))
+    return {name: word for name, _, word in pairs}
+
+
 @pytest.mark.parametrize(("prefix", "count"), [("", 729), ("CVSS:3.0/", 2592), ("CVSS:3.1/", 2592)])
 def test_every_base_vector(prefix: str, count: int) -> None:
     vectors = list(all_base(prefix))
@@ -80,10 +85,18 @@ def test_a_sample_with_every_metric_in_any_order(prefix: str, count: int, share:
 
 def test_every_state_of_the_parts_of_4_0() -> None:
     """Each part's states with the other parts at their worst and at their mildest: a wrong level or distance shows."""
-    values = {**constants4.METRICS_VALUE_NAMES, "MSI": "SHLN", "MSA": "SHLN", "CR": "HML", "IR": "HML", "AR": "HML", "E": "APU"}
+    values = {
+        **constants4.METRICS_VALUE_NAMES,
+        "MSI": "SHLN",
+        "MSA": "SHLN",
+        "CR": "HML",
+        "IR": "HML",
+        "AR": "HML",
+        "E": "APU",
+    }
     parts = [("AV", "PR", "UI"), ("AC", "AT"), ("VC", "VI", "VA", "CR", "IR", "AR"), ("MSC", "MSI", "MSA"), ("E",)]
-    worst = dict(field.split(":") for field in ["AV:N", "AC:L", "AT:N", "PR:N", "UI:N", "VC:H", "VI:H", "VA:H", "SC:H", "SI:H", "SA:H"])
-    mild = dict(field.split(":") for field in ["AV:P", "AC:H", "AT:P", "PR:H", "UI:A", "VC:N", "VI:N", "VA:L", "SC:N", "SI:N", "SA:N", "E:U", "CR:L", "IR:L"])
+    worst = metrics("AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:H/SI:H/SA:H")
+    mild = metrics("AV:P/AC:H/AT:P/PR:H/UI:A/VC:N/VI:N/VA:L/SC:N/SI:N/SA:N/E:U/CR:L/IR:L")
     seen, wrong = 0, []
     for part in parts:
         for words in itertools.product(*([w for w in values[name] if w != "X"] for name in part)):
@@ -115,7 +128,9 @@ def test_a_broken_vector_is_refused_where_the_library_refuses_it(
     vector = drawn(rng, prefix, 0.4)
     fields = vector.split("/")
     place = data.draw(st.integers(0, len(fields) - 1))
-    noise = data.draw(st.sampled_from(["", "/", ":", "X", "AV:N", "CR:H", "S:C", "av:n", "AV:", "AV:N:N", "CVSS:3.1", "E:X"]))
+    noise = data.draw(
+        st.sampled_from(["", "/", ":", "X", "AV:N", "CR:H", "S:C", "av:n", "AV:", "AV:N:N", "CVSS:3.1", "E:X"])
+    )
     broken = data.draw(
         st.sampled_from(
             [
@@ -143,7 +158,11 @@ def test_requirements_fill_what_the_vector_leaves_open() -> None:
         vectors = (drawn(rng, prefix, 0.3) for _ in range(150))
         for vector, (level, needs) in zip(vectors, itertools.cycle(REQUIREMENTS.items()), strict=False):
             stated = {field.partition(":")[0]: field.partition(":")[2] for field in vector.split("/")}
-            kept = [f for f in vector.split("/") if f.partition(":")[0] not in needs or f.partition(":")[2] not in ("X", "ND")]
+            kept = [
+                f
+                for f in vector.split("/")
+                if f.partition(":")[0] not in needs or f.partition(":")[2] not in ("X", "ND")
+            ]
             filled = "/".join(kept + [f"{n}:{v}" for n, v in needs.items() if stated.get(n, "X") in ("X", "ND")])
             assert assess(vector, needs).overall_score == by_library(filled)[1], (vector, level)
             assert assess(vector, needs).base_score == by_library(vector)[0]
@@ -185,7 +204,9 @@ def test_the_lanes_are_what_scores_and_the_library_is_not_asked(monkeypatch: pyt
             cvss_scoring._assess.__wrapped__(vector, ())
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="needs SUTURE_CVSS_VECTORS: the folder of the cvss library's own vector files")
+@pytest.mark.skipif(
+    not DATA.is_dir(), reason="needs SUTURE_CVSS_VECTORS: the folder of the cvss library's own vector files"
+)
 def test_the_librarys_vector_files() -> None:
     checked = 0
     for line in "".join(path.read_text("utf-8") for path in sorted(DATA.glob("vectors_*"))).splitlines():

@@ -88,7 +88,11 @@ def test_all_72_rows_of_the_deployer_table_from_facts(tmp_path: Path) -> None:
     for exploitation, exposure, automatable, impact, outcome in DEPLOYER_ROWS:
         facts = CveFacts("CVE-2026-1", exploitation=exploitation, automatable=automatable, ssvc_source="adp:CISA-ADP")
         decided = decide_cve(facts, asset(IMPACT[impact], exposure), policy)
-        assert (decided.priority.value, decided.answers[0].outcome) == (outcome, outcome), (exploitation, exposure, impact)
+        assert (decided.priority.value, decided.answers[0].outcome) == (outcome, outcome), (
+            exploitation,
+            exposure,
+            impact,
+        )
         assert decided.answers[0].table == "SSVC Deployer 1.0.0"
 
 
@@ -111,7 +115,9 @@ def test_all_16_rows_of_bod_26_04_from_facts(tmp_path: Path) -> None:
 
 
 def test_a_group_may_have_its_own_table_and_the_others_are_kept_as_information(tmp_path: Path) -> None:
-    policy = policy_with(tmp_path, ("by_asset_group: {}", "by_asset_group: {web: bod_26_04}"), ("[bod_26_04]", "[ssvc_deployer]"))
+    policy = policy_with(
+        tmp_path, ("by_asset_group: {}", "by_asset_group: {web: bod_26_04}"), ("[bod_26_04]", "[ssvc_deployer]")
+    )
     facts = CveFacts("CVE-2026-1", automatable="yes", technical_impact="total", kev_added=date(2026, 9, 1))
     web = decide_cve(facts, asset("low", "small"), policy)
     assert [(each.table, each.outcome, each.selected) for each in web.answers] == [
@@ -173,9 +179,7 @@ def own(tmp_path: Path, text: str = OWN) -> DecisionTable:
         ("none", None, None, "now"),  # unknown is what the table says, never zero
     ],
 )
-def test_an_own_table(
-    tmp_path: Path, exploitation: str, epss: float | None, cvss: float | None, outcome: str
-) -> None:
+def test_an_own_table(tmp_path: Path, exploitation: str, epss: float | None, cvss: float | None, outcome: str) -> None:
     table = own(tmp_path)
     assert (len(table.rows), falls(table)) == (8, [])
     assert table.decide({"exploitation": exploitation, "epss": epss, "cvss": cvss}).name == outcome
@@ -193,7 +197,8 @@ def test_an_own_table_decides_a_group(tmp_path: Path) -> None:
     ("old", "new", "mistake"),
     [
         ('  - ["no", low, "*", later]\n', "", "ours.yaml:11: no row decides no, low, small."),
-        ('["no", low, "*", later]', '["no", "*", "*", later]', "ours.yaml:14: decides no, high, big for the second time; ours.yaml:12"),
+        ('["no", low, "*", later]', '["no", "*", "*", later]',
+         "ours.yaml:14: decides no, high, big for the second time; ours.yaml:12"),
         ('["no", high, small, later]', '["no", hihg, small, later]', "ours.yaml:13: the table knows no likely 'hihg'"),
         ('["no", high, small, later]', '["no", high, small, never]', "ours.yaml:13: the table knows no outcome 'never'"),
         ('["no", high, small, later]', '["no", high, later]', "ours.yaml:13: 2 values for 3 decision points"),
@@ -235,7 +240,9 @@ def test_whatever_rows_are_missing_the_error_names_each(rows: list[tuple[str, ..
         (Path(folder) / "t.yaml").write_text(f"{head}rows:\n{lines}", "utf-8")
         with pytest.raises(PolicyError) as caught:
             load_table(Path(folder) / "t.yaml")
-    assert [f"no row decides {', '.join(row)}." in "\n".join(caught.value.mistakes) for row in rows] == [True] * len(rows)
+    assert [f"no row decides {', '.join(row)}." in "\n".join(caught.value.mistakes) for row in rows] == [True] * len(
+        rows
+    )
     assert len(caught.value.mistakes) == len(rows)
 
 

@@ -42,7 +42,9 @@ def run(args: argparse.Namespace) -> int:
         print("cvss: give vectors, or --batch FILE", file=sys.stderr)
         return 2
     try:
-        return _print_all([args.vectors] if args.vectors else _blocks_of(args.batch), _Lines(args.criticality, args.json))
+        return _print_all(
+            [args.vectors] if args.vectors else _blocks_of(args.batch), _Lines(args.criticality, args.json)
+        )
     except BrokenPipeError:  # who reads us has seen enough (head)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
