@@ -20,7 +20,8 @@ spans AS (
                 'versions', advisory_range.versions,
                 'state', advisory_range.state,
                 'cve_ids', advisory_range.cve_ids,
-                'key', advisory_range.range_key
+                'key', advisory_range.range_key,
+                'module', advisory_range.module
             ) ORDER BY advisory_range.range_key
         ) AS spans
     FROM advisory_range
