@@ -62,7 +62,7 @@ def load_components(
                 p.source_package if p.source_package != p.package else None,
                 p.source_version if p.source_version != p.version else None,
                 location, now,
-            )  # fmt: skip
+            )
             for p in rows.values()
         ],
     )

@@ -28,7 +28,6 @@ from suture.inventory.spans import Span, first_fix, holds
 from suture.inventory.statements import Installed, Statement, applies, what_counts
 from suture.inventory.versions import BadVersionError, order_of
 
-
 _MODULAR = ".module"  # in the release of what was built for a module: 1.module+el8.9.0+19562+ab12
 
 

@@ -126,7 +126,7 @@ def claims_of(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Claim]:
                     advisory_id=row["advisory_id"], ecosystem=ecosystem, package=package, codename=codename,
                     spans=tuple(found), source=row["source"], cves=cves[row["advisory_id"]],
                     names=tuple(names[row["advisory_id"]]), published_at=_moment(row["published_at"]),
-                )  # fmt: skip
+                )
             )
     return claims
 

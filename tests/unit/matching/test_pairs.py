@@ -184,7 +184,9 @@ def test_components_of_unknown_hosts_and_of_other_ecosystems_are_refused(store: 
 def test_one_vulnerability_under_three_names_is_one_finding(store: Store) -> None:
     add_host(store, "app1")
     load(store, "app1", "flask==2.2.4\n")
-    advise(store, "GHSA-m2qf", "pypi", "flask", {"fixed": "2.2.5"}, aliases=("CVE-2023-30861",), cves=("CVE-2023-30861",))
+    advise(
+        store, "GHSA-m2qf", "pypi", "flask", {"fixed": "2.2.5"}, aliases=("CVE-2023-30861",), cves=("CVE-2023-30861",)
+    )
     advise(store, "PYSEC-62", "pypi", "flask", {"fixed": "2.2.5"}, aliases=("GHSA-m2qf",), cves=("PYSEC-62",))
     assert match(store).new == 1
     pair = store.fetch_all("pair/list_pairs", {"packages": None})
