@@ -70,7 +70,7 @@ def material() -> list[str]:
 
 
 def drawn(versions: list[str], count: int) -> list[tuple[str, str]]:
-    rng = random.Random(8398)
+    rng = random.Random(8398)  # noqa: S311  # a benchmark's draw
     pairs = []
     for number in range(count):
         place = rng.randrange(len(versions))
@@ -122,10 +122,9 @@ def in_sql(dsn: str, pairs: list[tuple[str, str]]) -> None:
         connection.execute(PLPGSQL)
         slow = min(len(pairs), 20_000)
         by_key = _timed(connection, "SELECT count(*) FROM pair WHERE ka < kb")
-        few = _timed(connection, f"SELECT count(*) FROM (SELECT * FROM pair LIMIT {slow}) AS p WHERE ka < kb")
-        by_code = _timed(
-            connection, f"SELECT count(*) FROM (SELECT * FROM pair LIMIT {slow}) AS p WHERE pg_temp.dpkg_older(a, b)"
-        )
+        connection.execute("CREATE TEMP TABLE few AS SELECT * FROM pair LIMIT 20000")
+        few = _timed(connection, "SELECT count(*) FROM few WHERE ka < kb")
+        by_code = _timed(connection, "SELECT count(*) FROM few WHERE pg_temp.dpkg_older(a, b)")
         print(f"SQL, key: {by_key[1] * 1e9 / len(pairs):.0f} ns a pair")
         print(f"SQL, dpkg's algorithm in PL/pgSQL: {by_code[1] * 1e9 / slow:.0f} ns a pair; same count: {few[0] == by_code[0]}")
         available = connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'debversion'").fetchone()

@@ -9,9 +9,12 @@ import pytest
 
 from suture.errors import BadInputError
 from suture.inventory.components import load_components
+from suture.inventory.explaining import condition_counts, finding_grounds
 from suture.inventory.installed_files import read_installed
 from suture.inventory.matching import MatchCounts, match_all
 from suture.inventory.pairs import decide_pairs
+from suture.inventory.spans import Span, holds
+from suture.inventory.versions import ORDERS
 from suture.model import Priority
 from suture.store import Store, hosts
 from tests.fleet_rows import NOW, add_advisory, add_host, install
@@ -351,3 +354,58 @@ def test_debian_rows_of_another_ecosystems_name_do_not_meet(store: Store) -> Non
     install(store, "app1", "flask", "1.0")
     advise(store, "PY", "pypi", "flask", {"fixed": "2.0"}, published=datetime(2026, 1, 1, tzinfo=UTC))
     assert match(store).new == 0
+
+
+def test_a_finding_says_why_it_is_open_and_what_stands_before_its_fix(store: Store) -> None:
+    add_host(store, "web1")
+    install(store, "web1", "nginx", "1.0")
+    name = add_advisory(store, "nginx", "1.1", cves=("CVE-2026-1",))
+    run(store, "UPDATE host_package SET held = TRUE")
+    match(store)
+    found = finding_grounds(store, "web1", name)
+    assert found is not None
+    assert (found.decision, found.grounds["ranges"], found.grounds["vulnerabilities"]) == (
+        "affected", ["<1.1"], ["CVE-2026-1"],
+    )  # fmt: skip
+    assert "on hold" in found.condition_sentences[0]
+    assert condition_counts(store) == {"held": {"findings": 1, "hosts": 1}}
+    assert finding_grounds(store, "web1", "nothing") is None
+
+
+SAMPLES = {
+    "deb": ["0", "1.0~rc1", "1.0", "1.0-1", "1.0-1+b1", "1.0-1+deb12u1", "1:0.5", "2.0"],
+    "rpm": ["1.0~rc1-1", "1.0-1", "1.0-1.el9", "1.0-2.el9", "1.0^git1-1", "1.10-1", "1:0.5-1"],
+    "pypi": ["1.0.dev1", "1.0a1", "1.0", "1.0.post1", "1.0+local.1", "1.5", "2.0rc1", "1!0.1"],
+    "npm": ["0.9.0", "1.0.0-alpha.1", "1.0.0-beta", "1.0.0", "1.10.0", "2.0.0-0", "2.0.0"],
+    "maven": ["1-alpha1", "1-rc", "1-SNAPSHOT", "1", "1-sp", "1-foo", "1-1", "1.0.1", "2.0-beta9", "2"],
+}
+
+
+@pytest.mark.parametrize("ecosystem", list(SAMPLES))
+def test_the_warehouse_decides_every_range_as_the_order_does(store: Store, ecosystem: str) -> None:
+    """All ranges over the samples, on all versions: SQL's keys, and Python for Maven, against Span by Span."""
+    add_host(store, "app1")
+    versions = SAMPLES[ecosystem]
+    package = "org.x:lib" if ecosystem == "maven" else "lib"
+    for number, version in enumerate(versions):
+        if ecosystem == "deb":
+            install(store, "app1", f"lib{number}", version, source="lib")
+        else:
+            run(
+                store, "INSERT INTO host_component (host_id, ecosystem, name, version, collected_at) VALUES "
+                "('app1', %s, %s, %s, now())", ecosystem, package, version,
+            )  # fmt: skip
+    expected = set()
+    number = 0
+    for low in (None, *versions):
+        for high in versions:
+            for bound in ("fixed", "last_affected", "limit_before"):
+                number += 1
+                span = {"introduced": low, bound: high}
+                name = advise(store, f"A{number}", ecosystem, package, span, cves=(f"CVE-1-{number}",))
+                made = Span(**span)  # type: ignore[arg-type]
+                expected |= {(name, version) for version in versions if holds(ORDERS[ecosystem], version, made)}
+    decide_pairs(store, now=NOW)
+    found = {(row["advisory_id"], row["source_version"]) for row in store.fetch_all("pair/list_pairs", {"packages": None})}
+    assert found == expected
+    assert len(found) > 200
