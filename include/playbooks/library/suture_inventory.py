@@ -116,6 +116,7 @@ def main() -> None:
             "architecture": host.run(["dpkg", "--print-architecture"]).strip(),
             "kernel_running": running,
             "kernel_installed": newest,
+            "kernel_build": os.uname().version,
             "boot_id": boot_id,
             "uptime_seconds": uptime_seconds,
             "reboot_required": os.path.exists("/run/reboot-required")
@@ -124,6 +125,7 @@ def main() -> None:
             "services": services(),
             "services_needing_restart": sorted({p["unit"] for p in stale if p["unit"]} | set(restart["services"])),
             "stale_processes": stale,
+            "stale_packages": host.owners_of(path for process in stale for path in process["files"]),
             "needrestart": restart,
             "mounts": mounts(),
             "apt": apt_audit(),

@@ -275,6 +275,17 @@ def _unit_of(folder: str) -> str | None:
     return None
 
 
+def owners_of(paths: Iterable[str]) -> list[str]:
+    """The packages that own these files now; a deleted file's successor has its path. A file that nobody owns is left out."""
+    named = list(paths)
+    wanted = sorted({*named, *(path[len("/usr") :] for path in named if path.startswith("/usr/"))})
+    if not wanted:
+        return []
+    lines = run(["dpkg-query", "-S", *wanted], accepted=(0, 1)).splitlines()
+    owners = {name.partition(":")[0].strip() for line in lines for name in line.rpartition(": ")[0].split(",")}
+    return sorted(name for name in owners if name and not name.startswith("diversion by"))
+
+
 def files_of(names: Iterable[str]) -> set[str]:
     """The files that the packages own."""
     if not names:

@@ -44,10 +44,10 @@ CREATE TABLE advisory_pair (
     ecosystem text NOT NULL CHECK (ecosystem IN ('deb', 'rpm', 'pypi', 'npm', 'maven')),
     source_package text NOT NULL,
     source_version text NOT NULL,       -- installed
-    os_codename text NOT NULL DEFAULT '', -- the hosts' release as they say it; '': they say none, or it does not matter
+    os_codename text NOT NULL DEFAULT '', -- the hosts' release as they say it; '': none, or it does not matter
     fixed_version text,                 -- the first version that is out of the range again; NULL: no fix yet
     status text NOT NULL CHECK (status IN ('affected', 'not_affected', 'under_investigation')),
-    grounds jsonb NOT NULL,             -- by which ranges, for which CVEs, excused by whom; other advisories of the same
+    grounds jsonb NOT NULL,             -- which ranges and CVEs, excused by whom; other advisories of the same
     decided_at timestamptz NOT NULL,    -- when this row last changed
     PRIMARY KEY (ecosystem, source_package, source_version, os_codename, advisory_id)
 );
@@ -59,16 +59,16 @@ ALTER TABLE advisory_package
 ADD COLUMN phased_percentage integer CHECK (phased_percentage BETWEEN 0 AND 100);
 
 ALTER TABLE host
-ADD COLUMN kernel_running_version text; -- the running kernel's package version, as it says itself; NULL: it does not say
+ADD COLUMN kernel_running_version text; -- the running kernel's package version; NULL: it does not say
 
 ALTER TABLE finding
 ALTER COLUMN fixed_version DROP NOT NULL, -- NULL: no fix yet
 ADD COLUMN ecosystem text NOT NULL DEFAULT 'deb',
-ADD COLUMN conditions text[] NOT NULL DEFAULT '{}'; -- held, half_configured, reboot_pending, …: inventory/conditions.py
+ADD COLUMN conditions text[] NOT NULL DEFAULT '{}'; -- held, half_configured …: inventory/conditions.py
 
 -- Everything installed on hosts that count, under the source package that advisories name. Removed packages
--- (config-files, not-installed) do not count. The signed kernel's source is `linux` as well; the kernel that runs counts
--- as installed until another one runs.
+-- (config-files, not-installed) do not count. The signed kernel's source is `linux` as well; the kernel that runs
+-- counts as installed until another one runs.
 CREATE VIEW installed_component AS
 WITH present AS (
     SELECT

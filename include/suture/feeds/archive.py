@@ -236,7 +236,14 @@ def _package_row(advisory_id: str, package: ArchivePackage) -> Row:
         "package": package.name,
         "version": package.version,
         "architecture": package.architecture,
+        # What the index does not phase goes to all hosts: 100, which ends a phase. None is for sources that do not say.
+        "phased_percentage": _phase_of(package),
     }
+
+
+def _phase_of(package: ArchivePackage) -> int:
+    found = getattr(package, "phased_percentage", None)
+    return 100 if found is None else int(found)
 
 
 def _advisory_id(archive: VerifiedArchive, name: str, version: str) -> str:

@@ -17,13 +17,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from suture import evidence
+from suture.inventory.conditions import running_kernel_version
 from suture.model.assets import AssetGroup, AssetRegister
 from suture.runner import Phase, PlaybookRun, Runner
 from suture.runner.interface import quiet
 from suture.store import Json, Store, hosts, leases
 
 ACTOR = "suture:inventory_sync"
-_FACTS = ("boot_id", "uptime_seconds", "mounts", "apt", "dpkg_audit", "needrestart", "stale_processes")
+_FACTS = ("boot_id", "uptime_seconds", "mounts", "apt", "dpkg_audit", "needrestart", "stale_processes", "stale_packages")
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ def _write(
             **_standing(name, group, groups),
             **{key: found[key] for key in ("os_id", "os_codename", "architecture", "kernel_running")},
             "kernel_installed": found["kernel_installed"],
+            "kernel_running_version": running_kernel_version(found["kernel_running"], found.get("kernel_build")),
             "reboot_required": found["reboot_required"],
             "services": Json(list(found["services"])),
             "services_needing_restart": list(found["services_needing_restart"]),

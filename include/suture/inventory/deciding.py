@@ -11,6 +11,9 @@ The rules, for one installed version and all advisories whose ranges hold it:
 4. One vulnerability in one package is one finding: an advisory whose vulnerabilities another one has too, with a fix at
    least as new, becomes a line in the other's grounds. It stays when only it says which packages to install.
 
+5. An rpm module's advisory is for packages built for a module, and no other is (the release says `.module`). Which stream
+   it is does not stand in the version: of two streams the ranges have to tell.
+
 What is uncertain (a bound that is no version) is never safe and never a finding: it is a sentence for whoever asks.
 """
 
@@ -24,6 +27,8 @@ from typing import Any
 from suture.inventory.spans import Span, first_fix, holds
 from suture.inventory.statements import Installed, Statement, applies, what_counts
 from suture.inventory.versions import BadVersionError, order_of
+
+_MODULAR = ".module"  # in the release of what was built for a module: 1.module+el8.9.0+19562+ab12
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,8 @@ def decide(
             continue
         held = []
         for span in claim.spans:
+            if installed.ecosystem == "rpm" and bool(span.module) != (_MODULAR in installed.version):
+                continue
             try:
                 if holds(order, installed.version, span):
                     held.append(span)

@@ -71,11 +71,14 @@ def match_files(
         decisions += made
         uncertain |= dict.fromkeys(doubts)
     order = {claim.advisory_id: number for number, claim in enumerate(claims)}
-    found = _folded(decisions, places)
+    known = {name for claim in claims for name in (*claim.cves, *(cve for span in claim.spans for cve in span.cve_ids))}
+    found = _folded(decisions, places, known)
     return sorted(found, key=lambda item: order[item.advisory_id]), list(uncertain)
 
 
-def _folded(decisions: Iterable[Decision], places: Mapping[Installed, Sequence[str]]) -> list[FileFinding]:
+def _folded(
+    decisions: Iterable[Decision], places: Mapping[Installed, Sequence[str]], known: set[str]
+) -> list[FileFinding]:  # fmt: skip
     """One finding an advisory, package and status, whatever the number of its installed versions."""
     groups: dict[tuple[str, str, str], list[Decision]] = defaultdict(list)
     for decision in decisions:
@@ -91,7 +94,7 @@ def _folded(decisions: Iterable[Decision], places: Mapping[Installed, Sequence[s
                 installed_version=first.installed.version,
                 fixed_version=first.fixed_version,
                 packages=tuple(sorted({name for item in members for name in places[item.installed]})),
-                cves=tuple(sorted({name for item in members for name in item.grounds["vulnerabilities"]})),
+                cves=tuple(sorted({name for item in members for name in item.grounds["vulnerabilities"]} & known)),
                 status=status,
                 grounds=first.grounds,
             )
@@ -123,7 +126,7 @@ def claims_of(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Claim]:
                     advisory_id=row["advisory_id"], ecosystem=ecosystem, package=package, codename=codename,
                     spans=tuple(found), source=row["source"], cves=cves[row["advisory_id"]],
                     names=tuple(names[row["advisory_id"]]), published_at=_moment(row["published_at"]),
-                )  # fmt: skip
+                )
             )
     return claims
 

@@ -126,6 +126,7 @@ def span_of(row: Mapping[str, Any]) -> Span:
         introduced=row.get("introduced"), fixed=row.get("fixed"), last_affected=row.get("last_affected"),
         limit_before=row.get("limit_before"), versions=tuple(row.get("versions") or ()),
         state=row.get("state") or "affected", cve_ids=tuple(row.get("cve_ids") or ()), key=row.get("key") or "",
+        module=row.get("module") or "",
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ class Span:
     """One stretch of versions, or a list of them, as advisory_range keeps it. None: no bound on that side.
 
     state: affected; undetermined (nobody has looked yet); end_of_life (affected, no fix to come). cve_ids: (): all of the
-    advisory's. key: its name in the warehouse, "" for a span from a file.
+    advisory's. key: its name in the warehouse, "" for a span from a file. module: the rpm module (name:stream) it is about.
     """
 
     introduced: str | None = None
@@ -37,6 +37,7 @@ class Span:
     state: str = "affected"
     cve_ids: tuple[str, ...] = ()
     key: str = ""
+    module: str = ""
 
     @property
     def sentence(self) -> str:

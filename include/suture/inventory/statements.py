@@ -81,13 +81,8 @@ def applies(statement: Statement, installed: Installed) -> bool:
     """Rules 1 and 2. A version that cannot be compared applies to nothing."""
     if statement.subcomponent or (statement.ecosystem, statement.package) != (installed.ecosystem, installed.package):
         return False
-    if statement.codename:
-        if statement.codename != installed.codename:
-            return False
-    elif installed.ecosystem in ("deb", "rpm") and installed.os_id is not None:
-        # Without a release, the purl's namespace has to name the host's distribution.
-        if not installed.os_id or not statement.product.startswith(f"pkg:{installed.ecosystem}/{installed.os_id}/"):
-            return False
+    if statement.codename not in ("", installed.codename) or (not statement.codename and _of_another(statement, installed)):
+        return False
     if statement.version is None:
         return statement.status != "fixed"
     try:
@@ -96,6 +91,13 @@ def applies(statement: Statement, installed: Installed) -> bool:
         return False
     distributions_own = installed.ecosystem in ("deb", "rpm") and bool(statement.codename)
     return compared == 0 or (statement.status == "fixed" and distributions_own and compared > 0)
+
+
+def _of_another(statement: Statement, installed: Installed) -> bool:
+    """Without a release, the purl's namespace has to name the host's distribution, where the host says one."""
+    if installed.ecosystem not in ("deb", "rpm") or installed.os_id is None:
+        return False
+    return not installed.os_id or not statement.product.startswith(f"pkg:{installed.ecosystem}/{installed.os_id}/")
 
 
 def what_counts(statements: Sequence[Statement], *, since: datetime | None) -> Statement | None:

@@ -15,6 +15,7 @@ A version is in the range when an `=` names it, or when it lies in a stretch and
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -141,7 +142,7 @@ def _refuse_disorder(text: str, constraints: tuple[tuple[str, str], ...], order:
         if not keys[place - 1] < keys[place]:
             raise BadRangeError(text, f"its versions are not sorted: {constraints[place][1]!r} stands too late")
     directions = [sign in _LOWER for sign, _version in constraints if sign in (*_LOWER, *_UPPER)]
-    for one, other in zip(directions, directions[1:], strict=False):
+    for one, other in itertools.pairwise(directions):
         if one == other:
             raise BadRangeError(text, f"two constraints in a row are {'lower' if one else 'upper'} bounds")
 

@@ -17,7 +17,7 @@ from suture.sourcing.release import ListedFile, is_safe_path
 _WANTED = frozenset(
     {
         *("Package", "Version", "Architecture", "Source", "Filename", "Size", "SHA256", "SHA512"),
-        *("Depends", "Pre-Depends", "Provides"),
+        *("Depends", "Pre-Depends", "Provides", "Phased-Update-Percentage"),
     }
 )
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")  # Debian policy 5.6.1, and one character tolerated
@@ -29,7 +29,10 @@ _HEX = re.compile(r"[0-9a-f]+")
 
 @dataclass(frozen=True, slots=True)
 class BinaryPackage:
-    """One stanza. At least one of sha256 and sha512 is there; depends and provides are as written, '' for none."""
+    """One stanza. At least one of sha256 and sha512 is there; depends and provides are as written, '' for none.
+
+    phased_percentage: the share of hosts that gets the update so far (Phased-Update-Percentage), None when it is not phased.
+    """
 
     name: str
     version: str
@@ -44,6 +47,7 @@ class BinaryPackage:
     pre_depends: str
     provides: str
     component: str = ""
+    phased_percentage: int | None = None
 
     def listed(self) -> ListedFile:
         digests = {"SHA256": self.sha256, "SHA512": self.sha512}
@@ -104,7 +108,16 @@ def _package(fields: dict[str, str], subject: str, component: str) -> BinaryPack
     return BinaryPackage(
         name, version, source, source_version, architecture, filename.removeprefix("./"), int(size),
         sha256 or None, sha512 or None, fields.get("Depends", ""), fields.get("Pre-Depends", ""),
-        fields.get("Provides", ""), component, )  # fmt: skip
+        fields.get("Provides", ""), component, _phased(fields.get("Phased-Update-Percentage"), name, subject),
+    )  # fmt: skip
+
+
+def _phased(value: str | None, name: str, subject: str) -> int | None:
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) <= 3 and int(value) <= 100):
+        raise _malformed(subject, f"the Phased-Update-Percentage {value[:20]!r} of {name} is no number from 0 to 100")
+    return int(value)
 
 
 def _source(value: str | None, name: str, version: str, subject: str) -> tuple[str, str]:

@@ -39,6 +39,22 @@ def write_host(store: Store, host: Mapping[str, Any], packages: Sequence[Mapping
 
 def _as_set(packages: Sequence[Mapping[str, Any]]) -> set[tuple[Any, ...]]:
     return {tuple(package[name] for name in _PACKAGE_COLUMNS) for package in packages}
+def write_components(store: Store, host_id: str, ecosystems: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A host's components of these ecosystems, in place of the old ones, in one transaction.
+
+    rows: ecosystem, name, version, source name or None, source version or None, location, collected_at.
+    """
+    columns = ("ecosystem", "name", "version", "source_name", "source_version", "location", "collected_at")
+    with store.transaction():
+        store.execute(
+            "component/delete_host_components", {"host_id": host_id, "ecosystems": list(ecosystems)}
+        )
+        store.copy_rows("host_component", ("host_id", *columns), [(host_id, *row) for row in rows])
+
+
+def list_components(store: Store, host_id: str) -> list[Row]:
+    """What a host has of other ecosystems than Debian's, by ecosystem and name."""
+    return store.fetch_all("component/list_host_components", {"host_id": host_id})
 
 
 def write_unreached(store: Store, host: Mapping[str, Any]) -> None:

@@ -28,6 +28,7 @@ class Package:
     source_version: str
     architecture: str = "amd64"
     size: int = 100
+    phased_percentage: int | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,12 @@ def test_a_vendors_index_names_the_packages_of_its_own_advisories(store: Store) 
     logs = Changelogs()
     assert sync(store, logs, vendor).status is FeedStatus.ACCEPTED
     assert logs.asked == []
+    for number, share in enumerate((20, None), start=1):
+        phased = replace(vendor.packages[0], phased_percentage=share)  # type: ignore[type-var]
+        later = replace(vendor, packages=(phased,), inrelease_sha256=f"f{number}", release_date=NOW + timedelta(hours=number))
+        assert sync(store, logs, later, hours=number).status is FeedStatus.ACCEPTED
+        query = "SELECT phased_percentage FROM advisory_package WHERE package = 'acme-portal'"
+        assert [row["phased_percentage"] for row in store._connection.execute(query)] == [share or 100]
     rows = store.fetch_all(
         "planning/list_planned_packages", {"host_ids": ["app1"], "advisory_ids": ["vendor/acme-portal@1.0.1"]}
     )

@@ -32,7 +32,7 @@ Version: 2.0
 
 
 def test_the_status_file_gives_source_packages_and_leaves_out_what_is_removed() -> None:
-    found = {p.package: p for p in read_installed(STATUS, where="status")}
+    found = {p.package: p for p in read_installed(STATUS, where="status").packages}
     assert set(found) == {"nginx-common", "libgcc-s1", "half"}
     assert (found["nginx-common"].source_package, found["nginx-common"].source_version) == ("nginx", "1.22.1-9+deb12u9")
     assert (found["libgcc-s1"].source_package, found["libgcc-s1"].source_version) == ("gcc-12", "12.2.0-14")

@@ -90,3 +90,19 @@ def test_a_cut_index_never_gives_a_package_with_less_than_its_digest(cut: int) -
     except Refusal:
         return
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("field", "found"), [("", None), ("Phased-Update-Percentage: 30\n", 30), ("Phased-Update-Percentage: 0\n", 0)]
+)
+def test_a_phased_update_says_its_share(field: str, found: int | None) -> None:
+    text = STANZA.replace("Version:", f"{field}Version:", 1)
+    (package,) = parse_packages(text.encode(), subject="Packages")
+    assert package.phased_percentage == found
+
+
+@pytest.mark.parametrize("share", ["101", "-1", "3O", "ten", ""])
+def test_a_phase_that_is_no_percentage_is_refused(share: str) -> None:
+    text = STANZA.replace("Version:", f"Phased-Update-Percentage: {share}\nVersion:", 1)
+    with pytest.raises(Refusal, match="Phased-Update-Percentage"):
+        parse_packages(text.encode(), subject="Packages")

@@ -20,7 +20,8 @@ spans AS (
                 'versions', advisory_range.versions,
                 'state', advisory_range.state,
                 'cve_ids', advisory_range.cve_ids,
-                'key', advisory_range.range_key
+                'key', advisory_range.range_key,
+                'module', advisory_range.module
             ) ORDER BY advisory_range.range_key
         ) AS spans
     FROM advisory_range
@@ -41,14 +42,12 @@ SELECT
         SELECT jsonb_object_agg(advisory_cve.cve_id, advisory_cve.relation) FROM advisory_cve
         WHERE advisory_cve.advisory_id = asked.advisory_id
     ), '{}'::jsonb) AS cves,
-    array(
-        SELECT advisory_alias.alias FROM advisory_alias
+    coalesce((
+        SELECT array_agg(advisory_alias.alias ORDER BY advisory_alias.relation DESC, advisory_alias.alias ASC)
+        FROM advisory_alias
         WHERE advisory_alias.advisory_id = asked.advisory_id AND advisory_alias.relation IN ('self', 'alias')
-        ORDER BY advisory_alias.relation DESC, advisory_alias.alias ASC
-    ) AS names,
-    EXISTS (
-        SELECT 1 FROM advisory_package WHERE advisory_package.advisory_id = asked.advisory_id
-    ) AS plannable,
+    ), '{}') AS names,
+    asked.advisory_id IN (SELECT advisory_package.advisory_id FROM advisory_package) AS plannable,
     coalesce((
         SELECT jsonb_object_agg(advisory_package.package, advisory_package.phased_percentage) FROM advisory_package
         WHERE advisory_package.advisory_id = asked.advisory_id AND advisory_package.phased_percentage < 100

@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from suture.inventory.installed_files import FixedSource
+    from suture.inventory.deciding import Claim
+    from suture.inventory.file_matching import FileFinding
+    from suture.inventory.statements import Statement
+
+FORMS = ("dpkg", "rpm", "pip", "purl", "cyclonedx")
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -18,20 +23,31 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "match",
         help="which advisories are open on a host, from files alone",
         description="Needs neither the warehouse nor the network. A line per open advisory, separated by tabs: source "
-        "package, installed version, fixed version, binary packages, CVEs, advisory. Status 0: something is open; 1: nothing "
-        "is; 2: bad input, or a version that could not be compared.",
+        "package, installed version, fixed version (- for none), packages, CVEs, advisory. Status 0: something is open; "
+        "1: nothing is; 2: bad input, or something that could not be compared. With --json also what VEX excuses, and "
+        "what is still under investigation, with the grounds of each.",
     )
     parser.add_argument(
         "--packages",
         required=True,
         metavar="FILE",
-        help="dpkg's status file, or lines of package, version[, source package, source version] separated by tabs",
+        help="dpkg's status file, or lines of package, version[, source package, source version] separated by tabs; "
+        "`rpm -qa`; `pip freeze`; a purl a line; CycloneDX JSON",
     )
+    parser.add_argument("--form", choices=FORMS, help="what the packages file is, where it cannot be told from its text")
     parser.add_argument(
         "--advisories",
         required=True,
+        action="append",
         metavar="FILE",
-        help="OSV (JSON), or lines of source package, fixed version[, CVEs] separated by tabs",
+        help="OSV (JSON), Debian's security tracker (JSON), CSAF, or lines of source package, fixed version[, CVEs] "
+        "separated by tabs; may be given several times",
+    )
+    parser.add_argument(
+        "--vex", action="append", default=[], metavar="FILE", help="OpenVEX or CSAF; may be given several times"
+    )
+    parser.add_argument(
+        "--codename", default="", metavar="NAME", help="the host's release (bookworm, jammy, el9), where no file says it"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(handler=run)
@@ -39,39 +55,111 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """0: something is open; 1: nothing is; 2: bad input or something uncertain."""
-    from suture.inventory.installed_files import match_installed, read_installed
+    from suture.inventory.file_matching import match_files
+    from suture.inventory.installed_files import read_installed
 
-    installed = read_installed(_text(args.packages), where=args.packages)
-    advisories, left_out = _advisories(_text(args.advisories), args.advisories)
-    findings, uncertain = match_installed(installed, advisories)
+    installed = read_installed(_text(args.packages), where=args.packages, form=args.form)
+    claims: list[Claim] = []
+    statements: list[Statement] = []
+    left_out = list(installed.left_out)
+    for name in (*args.advisories, *args.vex):
+        found, said, faults = _document(_text(name), name)
+        if name in args.vex and not said:
+            faults.append(f"{name}: it holds no VEX statement on a package that is matched.")
+        claims += found if name in args.advisories else []
+        statements += said
+        left_out += faults
+    decided, uncertain = match_files(installed.packages, claims, statements, codename=args.codename)
+    if not args.codename and any(claim.codename for claim in claims):
+        left_out += _without_release(installed.packages, claims)
     uncertain = [*left_out, *uncertain]
+    _show(args, decided, len(installed.packages), len(claims), uncertain)
+    for sentence in uncertain:
+        print(f"match: not compared: {sentence}", file=sys.stderr)
+    return 2 if uncertain else 0 if any(found.status == "affected" for found in decided) else 1
+
+
+def _show(
+    args: argparse.Namespace, decided: Sequence[FileFinding], packages: int, advisories: int, uncertain: list[str]
+) -> None:  # fmt: skip
     if args.json:
-        document = {
-            "packages": len(installed),
-            "advisories": len(advisories),
-            "findings": [asdict(finding) for finding in findings],
-            "uncertain": uncertain,
-        }
+        by_status = {
+            name: [asdict(found) for found in decided if found.status == status]
+            for name, status in (
+                ("findings", "affected"), ("excused", "not_affected"), ("under_investigation", "under_investigation"),
+            )
+        }  # fmt: skip
+        document = {"packages": packages, "advisories": advisories, **by_status, "uncertain": uncertain}
         print(json.dumps(document, indent=2, ensure_ascii=False))
-    else:
-        for found in findings:
+        return
+    for found in decided:
+        if found.status == "affected":
             columns = (
-                found.source_package, found.installed_version, found.fixed_version, ",".join(found.packages),
+                found.source_package, found.installed_version, found.fixed_version or "-", ",".join(found.packages),
                 ",".join(found.cves), found.advisory_id,
             )  # fmt: skip
             print("\t".join(columns))
-    for sentence in uncertain:
-        print(f"match: not compared: {sentence}", file=sys.stderr)
-    return 2 if uncertain else 0 if findings else 1
 
 
-def _advisories(text: str, where: str) -> tuple[list[FixedSource], list[str]]:
-    """(what can be matched, why something cannot)."""
+def _without_release(packages: Sequence[Any], claims: Sequence[Claim]) -> list[str]:
+    """Advisories for one release, and packages whose release nobody said: that is uncertain, not safe."""
+    unsaid = {(item.ecosystem, item.source_package) for item in packages if not item.codename}
+    about = {(claim.ecosystem, claim.package) for claim in claims if claim.codename}
+    if not unsaid & about:
+        return []
+    releases = ", ".join(sorted({claim.codename for claim in claims if claim.codename}))
+    return [f"the advisories are for {releases}, and nothing says which release the host has: give --codename."]
+
+
+def _document(text: str, where: str) -> tuple[list[Claim], list[Statement], list[str]]:
+    """(what can be matched, what is said of it, why something cannot)."""
+    from suture.inventory.file_matching import claims_of, statements_of
+
+    if text.lstrip()[:1] not in ("{", "["):
+        return _from_lines(text, where), [], []
+    from suture.feeds.sources import FORMATS
+
+    decoded = FORMATS[_format_of(text)].decode(text.encode("utf-8"), where=where, feed=Path(where).name)
+    claims = claims_of(decoded.tables)
+    return _with_record_names(claims, decoded.tables), statements_of(decoded.tables), [
+        item.reason for item in decoded.rejected
+    ]  # fmt: skip
+
+
+def _format_of(text: str) -> str:
+    """The name of the feed format, by the keys that only it has. OSV where nothing else fits: its decoder refuses."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return "osv"  # its decoder says what is wrong
+    if not isinstance(document, dict):
+        return "osv"
+    if "openvex" in str(document.get("@context", "")):
+        return "openvex"
+    if isinstance(document.get("document"), dict) and "csaf_version" in document["document"]:
+        return "csaf_provider"
+    first = next(iter(document.values()), None)
+    entry = next(iter(first.values()), None) if isinstance(first, dict) else None
+    return "debian_tracker" if isinstance(entry, dict) and "releases" in entry else "osv"
+
+
+def _with_record_names(claims: list[Claim], tables: Mapping[str, Any]) -> list[Claim]:
+    """Called by the id of the record, which the reader of the file knows, where that is not ambiguous."""
+    from dataclasses import replace
+
+    named = {row["advisory_id"]: row["details"].get("osv_id") for row in tables.get("advisory", ())}
+    return [
+        replace(claim, advisory_id=f"{named[claim.advisory_id]}") if named.get(claim.advisory_id) else claim
+        for claim in claims
+    ]
+
+
+def _from_lines(text: str, where: str) -> list[Claim]:
     from suture.errors import BadInputError
-    from suture.inventory.installed_files import FixedSource
+    from suture.inventory.deciding import Claim
+    from suture.inventory.spans import Span
+    from suture.inventory.versions import BadVersionError, order_of
 
-    if text.lstrip()[:1] in ("{", "["):
-        return _from_osv(text, where)
     found = []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
@@ -79,38 +167,14 @@ def _advisories(text: str, where: str) -> tuple[list[FixedSource], list[str]]:
         fields = line.split("\t")
         if len(fields) not in (2, 3):
             raise BadInputError(f"{where}, line {number}: {len(fields)} tab-separated fields instead of 2 or 3.")
-        cves = tuple(fields[2].replace(",", " ").split()) if len(fields) == 3 else ()
-        found.append(FixedSource(f"{fields[0]}@{fields[1]}", fields[0], fields[1], cves))
-    return [_checked(advisory, where) for advisory in found], []
-
-
-def _from_osv(text: str, where: str) -> tuple[list[FixedSource], list[str]]:
-    from suture.feeds.sources import osv
-    from suture.inventory.installed_files import FixedSource
-
-    decoded = osv.decode(text.encode("utf-8"), where=where, feed=Path(where).name)
-    cves: dict[str, list[str]] = {}
-    for row in decoded.tables["advisory_cve"]:
-        cves.setdefault(row["advisory_id"], []).append(row["cve_id"])
-    matchable = [
-        FixedSource(
-            row["details"]["osv_id"], row["source_package"], row["fixed_version"], tuple(cves[row["advisory_id"]])
-        )
-        for row in decoded.tables["advisory"]
-        if row["withdrawn_at"] is None
-    ]
-    return [_checked(advisory, where) for advisory in matchable], [item.reason for item in decoded.rejected]
-
-
-def _checked(advisory: FixedSource, where: str) -> FixedSource:
-    from suture.errors import BadInputError
-    from suture.inventory.debian_version import BadVersionError, sort_key
-
-    try:
-        sort_key(advisory.fixed_version)
-    except BadVersionError as error:
-        raise BadInputError(f"{where}, {advisory.source_package}: {error.message}") from error
-    return advisory
+        try:
+            order_of("deb").sort_key(fields[1])
+        except BadVersionError as error:
+            raise BadInputError(f"{where}, {fields[0][:80]}: {error.message}") from error
+        cves = dict.fromkeys(fields[2].replace(",", " ").split() if len(fields) == 3 else (), "stated")
+        name = f"{fields[0]}@{fields[1]}"
+        found.append(Claim(name, "deb", fields[0], (Span(fixed=fields[1]),), cves=cves))
+    return found
 
 
 def _text(name: str) -> str:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+ECOSYSTEMS = ("deb", "rpm", "pypi", "npm", "maven")
 WORDS = {"<": "older", "=": "equal", ">": "newer"}
 
 
@@ -18,7 +19,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Prints <, = or >: the relation of A to B. With --batch, one relation a line, in the order of the "
         "lines; a line that holds no pair of versions gives `error`, is named on standard error, and the status is 2.",
     )
-    parser.add_argument("ecosystem", choices=["deb"], help="whose order: deb (Debian and its children)")
+    parser.add_argument("ecosystem", choices=ECOSYSTEMS, help="whose order: deb and rpm as their package "
+        "managers, pypi by PEP 440, npm by Semantic Versioning 2.0, maven as Maven 4")
     parser.add_argument("versions", nargs="*", metavar="VERSION", help="A and B")
     parser.add_argument("--batch", metavar="FILE", help="tab-separated pairs, one a line; - reads standard input")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -34,11 +36,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _compare_pair(args: argparse.Namespace) -> int:
-    from suture.inventory.debian_version import BadVersionError, relation
+    from suture.inventory.versions import BadVersionError, order_of
 
     one, other = args.versions
     try:
-        found = relation(one, other)
+        found = order_of(args.ecosystem).relation(one, other)
     except BadVersionError as error:
         print(f"vercmp: {error}", file=sys.stderr)
         return 2
@@ -47,8 +49,9 @@ def _compare_pair(args: argparse.Namespace) -> int:
 
 
 def _compare_batch(args: argparse.Namespace) -> int:
-    from suture.inventory.debian_version import BadVersionError, relation
+    from suture.inventory.versions import BadVersionError, order_of
 
+    relation = order_of(args.ecosystem).relation
     status = 0
     try:
         for number, line in enumerate(_lines(args.batch), start=1):

@@ -152,7 +152,7 @@ def _rank(word: str) -> tuple[int, str]:
 
 
 def _sign(one: Any, other: Any) -> int:
-    return (one > other) - (one < other)
+    return int(one > other) - int(one < other)
 
 
 def _compare(one: Item, other: Item) -> int:

@@ -25,7 +25,7 @@ class VersionOrder:
     def compare(self, one: str, other: str) -> int:
         """-1, 0 or 1: `one` is older than, equal to, newer than `other`. Raises BadVersionError."""
         key, other_key = self.sort_key(one), self.sort_key(other)
-        return (key > other_key) - (key < other_key)
+        return int(key > other_key) - int(key < other_key)
 
     def relation(self, one: str, other: str) -> str:
         """`<`, `=` or `>`. Raises BadVersionError."""
