@@ -2,8 +2,8 @@
 -- as it was: it gets a copy of its own first.
 WITH kept AS (
     INSERT INTO decision (
-        advisory_id, asset_group, criticality, exposure, priority, priority_rank, score, within_hours, due_dates, reasons,
-        grounds_digest, decided_at, superseded_at
+        advisory_id, asset_group, criticality, exposure, priority, priority_rank, score, within_hours, due_dates,
+        reasons, grounds_digest, decided_at, superseded_at
     )
     SELECT
         decision.advisory_id,

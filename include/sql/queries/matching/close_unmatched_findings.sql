@@ -15,7 +15,7 @@ WITH unmatched AS (
                     AND substr(half.dpkg_status, 2, 1) IN ('U', 'F', 'H')
             ) THEN 'half_configured'
             WHEN
-                finding.source_package ~ '^linux(-|$)'
+                (finding.source_package = 'linux' OR starts_with(finding.source_package, 'linux-'))
                 AND host.kernel_running_version IS NULL
                 AND host.kernel_installed IS NOT NULL
                 AND host.kernel_running IS DISTINCT FROM host.kernel_installed

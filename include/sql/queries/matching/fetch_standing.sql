@@ -1,4 +1,6 @@
--- Whether a whole matching was ever done, how many hosts there are, and how many packages on them (an estimate).
+-- Whether a whole matching was ever done, and how many hosts there are.
 SELECT
-    EXISTS (SELECT 1 FROM match_run WHERE scope = 'all') AS matched_whole,
-    (SELECT count(*) FROM host WHERE retired_at IS NULL) AS hosts
+    count(*) AS hosts,
+    (SELECT count(*) FROM match_run WHERE match_run.scope = 'all') > 0 AS matched_whole
+FROM host
+WHERE host.retired_at IS NULL

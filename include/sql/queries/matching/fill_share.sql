@@ -1,6 +1,6 @@
--- Fan the decided pairs out to the hosts of one chunk. What a host has of a source package (packages, their versions and
--- standing) is a situation; hosts of one image share it, so each is resolved once, and the arrays that a finding carries
--- are made once a situation, not once a finding.
+-- Fan the decided pairs out to the hosts of one chunk. What a host has of a source package (packages, their versions
+-- and standing) is a situation; hosts of one image share it, so each is resolved once, and the arrays that a finding
+-- carries are made once a situation, not once a finding.
 INSERT INTO work_share (
     host_id, advisory_id, ecosystem, source_package, installed_version, fixed_version, packages, conditions
 )

@@ -51,7 +51,7 @@ SELECT
     %(now)s::timestamptz AS scored_at
 FROM work_share
 LEFT JOIN heir ON work_share.host_id = heir.host_id AND work_share.advisory_id = heir.advisory_id
-CROSS JOIN LATERAL (SELECT least(heir.first_seen_at, %(now)s::timestamptz) AS started_at) AS clock
+CROSS JOIN LATERAL unnest(ARRAY[least(heir.first_seen_at, %(now)s::timestamptz)]) AS clock (started_at)
 INNER JOIN host ON work_share.host_id = host.host_id
 LEFT JOIN decision
     ON
