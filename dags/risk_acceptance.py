@@ -102,11 +102,11 @@ def risk_acceptance():
     ]
 
     @task(retries=2)
-    def conclude(opened):
-        return acceptance.conclude(opened["acceptance_id"])
+    def conclude(*, ti=None):
+        return acceptance.conclude(ti.xcom_pull(task_ids="open_request")["acceptance_id"])
 
     # Every seat stands before the conclusion: there is no way around any of them.
-    opened >> seats[0] >> seats[1] >> seats[2] >> conclude(opened)
+    opened >> seats[0] >> seats[1] >> seats[2] >> conclude()
 
 
 risk_acceptance()

@@ -64,11 +64,11 @@ def add_kev(store: Store, cve: str, added: date, *, due: date | None = None, ran
     )
 
 
-def set_epss(store: Store, cve: str, value: float, *, model: str = "v4", on: date = NOW.date()) -> None:
+def set_epss(store: Store, cve: str, value: float, *, model: str = "v4") -> None:
     store._connection.execute(
         "INSERT INTO epss VALUES (%s, %s, %s, %s, %s) ON CONFLICT (cve_id) DO UPDATE"
         " SET probability = excluded.probability, model_version = excluded.model_version",
-        (cve, value, value, on, model),
+        (cve, value, value, NOW.date(), model),
     )
 
 

@@ -127,7 +127,8 @@ def test_a_kev_entry_replans_a_planned_campaign_on_monthly_cadence_within_one_sy
     assert "catalogue of exploited" in old.state_reason
     assert (new.window_name, new.plan.window_name, new.priority) == ("emergency", "emergency", Priority.OUT_OF_CYCLE)
     assert new.plan_hash == new.plan.hash
-    assert new.deadline is not None and new.deadline <= LATER + timedelta(days=4)
+    assert new.deadline is not None
+    assert new.deadline <= LATER + timedelta(days=4)
     assert any("catalogue of exploited" in str(reason) for reason in new.reasons)
     require_window(fleet, new)
     assert hastened == HastenCounts((before,), ())
