@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import ansible_runner
+import pexpect
 
 from suture.runner import processes
 from suture.runner.interface import (
@@ -80,8 +81,12 @@ class AnsibleRunner:
         private = Path(tempfile.mkdtemp(prefix="suture-run-"))
         sockets = Path(tempfile.mkdtemp(prefix="s", dir=_short_folder()))
         started = time.monotonic()
+        found = None
         try:
             found = self._start(run, inventory, private, sockets, watch)
+        except pexpect.ExceptionPexpect:  # stop() ended the playbook and took its exit status before ansible-runner could
+            if not self._cancel.is_set():
+                raise
         finally:
             left = processes.end_new(self._before, grace_seconds=1.0)
             self._before = None
@@ -91,9 +96,10 @@ class AnsibleRunner:
                 log(f"Ended {left} processes of the run.")
         if watch.raised is not None:
             raise watch.raised
-        if found.status not in _FINAL:
+        if found is None or found.status not in _FINAL:
+            status = found.status if found else "canceled"
             raise RunCancelledError(
-                f"The phase {run.phase} was stopped ({found.status}) after {time.monotonic() - started:.0f} s.",
+                f"The phase {run.phase} was stopped ({status}) after {time.monotonic() - started:.0f} s.",
                 remedy="What its hosts had begun ends there by itself; the next try looks before it acts.",
             )
         if not watch.finished:

@@ -129,7 +129,8 @@ def test_broken_pid_file_names_nobody(tmp_path: Path, text: str) -> None:
 
 def test_session_of_a_dead_leader_is_found_without_a_mark(start: Starter, tmp_path: Path) -> None:
     # As after a kill -9 of the scheduler, whose workers have written their titles over the environment.
-    leader = start(sys.executable, "-c", "import os, time\nprint(os.fork(), flush=True)\ntime.sleep(60)", mark=False)
+    code = "import os, time\npid = os.fork()\nif pid:\n    print(pid, flush=True)\ntime.sleep(60)"
+    leader = start(sys.executable, "-c", code, mark=False)
     child = int(ready_line(leader))
     processes.write_pid_file(tmp_path / "scheduler.pid", leader.pid)
     leader.kill()
