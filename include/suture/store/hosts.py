@@ -39,6 +39,8 @@ def write_host(store: Store, host: Mapping[str, Any], packages: Sequence[Mapping
 
 def _as_set(packages: Sequence[Mapping[str, Any]]) -> set[tuple[Any, ...]]:
     return {tuple(package[name] for name in _PACKAGE_COLUMNS) for package in packages}
+
+
 def write_components(store: Store, host_id: str, ecosystems: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A host's components of these ecosystems, in place of the old ones, in one transaction.
 
