@@ -13,7 +13,7 @@ CREATE TABLE decision (
     priority_rank integer NOT NULL,     -- 0: immediate … 3: defer
     score numeric(4, 1),                -- environmental CVSS of the worst CVE; NULL: unscored
     within_hours double precision NOT NULL, -- from the moment the finding's clock starts
-    due_dates timestamptz[] NOT NULL DEFAULT '{}', -- of catalogues and of clocks from release: the first after the clock's start
+    due_dates timestamptz[] NOT NULL DEFAULT '{}', -- of catalogues and clocks from release: the first after the start
     reasons jsonb NOT NULL,             -- state, sentence, inputs, CVEs: risk/decision.py
     grounds_digest text NOT NULL DEFAULT '', -- of all that went in: the same digest need not be decided again
     decided_at timestamptz NOT NULL,    -- when it last said something new
@@ -40,12 +40,12 @@ SELECT
     host.criticality,
     host.exposure,
     finding.priority,
-    array_position(ARRAY['immediate', 'out_of_cycle', 'scheduled', 'defer'], finding.priority) - 1,
+    array_position(ARRAY['immediate', 'out_of_cycle', 'scheduled', 'defer'], finding.priority) - 1 AS priority_rank,
     finding.score,
-    0,
+    0 AS within_hours,
     finding.reasons,
-    max(finding.scored_at),
-    now()
+    max(finding.scored_at) AS decided_at,
+    now() AS superseded_at
 FROM finding
 INNER JOIN host ON finding.host_id = host.host_id
 WHERE finding.priority_since IS NOT NULL
@@ -82,15 +82,15 @@ CREATE INDEX finding_closed_by_decision ON finding (decision_id) WHERE status IN
 
 CREATE FUNCTION drop_findings_of_host() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    DELETE FROM finding WHERE finding.host_id = OLD.host_id;
+    DELETE FROM finding WHERE finding.host_id = old.host_id;
     RETURN OLD;
 END $$;
 CREATE TRIGGER host_takes_its_findings BEFORE DELETE ON host FOR EACH ROW EXECUTE FUNCTION drop_findings_of_host();
 
 CREATE FUNCTION refuse_deleting_found_advisory() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF EXISTS (SELECT 1 FROM finding WHERE finding.advisory_id = OLD.advisory_id) THEN
-        RAISE EXCEPTION 'advisory % has findings: withdraw it, do not delete it', OLD.advisory_id
+    IF EXISTS (SELECT 1 FROM finding WHERE finding.advisory_id = old.advisory_id) THEN
+        RAISE EXCEPTION 'advisory % has findings: withdraw it, do not delete it', old.advisory_id
             USING ERRCODE = 'foreign_key_violation';
     END IF;
     RETURN OLD;
@@ -124,17 +124,17 @@ REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_hosts(
 
 CREATE FUNCTION mark_host() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO host_change (host_id) VALUES (NEW.host_id);
+    INSERT INTO host_change (host_id) VALUES (new.host_id);
     RETURN NULL;
 END $$;
 CREATE TRIGGER host_is_another AFTER UPDATE ON host FOR EACH ROW
 WHEN (
     (
-        OLD.os_id, OLD.os_codename, OLD.retired_at IS NULL, OLD.asset_group, OLD.criticality, OLD.exposure,
-        OLD.kernel_running, OLD.kernel_running_version, OLD.kernel_installed, OLD.facts -> 'stale_packages'
+        old.os_id, old.os_codename, old.retired_at IS NULL, old.asset_group, old.criticality, old.exposure,
+        old.kernel_running, old.kernel_running_version, old.kernel_installed, old.facts -> 'stale_packages'
     ) IS DISTINCT FROM (
-        NEW.os_id, NEW.os_codename, NEW.retired_at IS NULL, NEW.asset_group, NEW.criticality, NEW.exposure,
-        NEW.kernel_running, NEW.kernel_running_version, NEW.kernel_installed, NEW.facts -> 'stale_packages'
+        new.os_id, new.os_codename, new.retired_at IS NULL, new.asset_group, new.criticality, new.exposure,
+        new.kernel_running, new.kernel_running_version, new.kernel_installed, new.facts -> 'stale_packages'
     )
 )
 EXECUTE FUNCTION mark_host();
@@ -155,26 +155,26 @@ INSERT INTO package_change (package) VALUES ('*');
 
 CREATE FUNCTION mark_advisory_package() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO package_change (package) VALUES (NEW.ecosystem || '/' || NEW.source_package);
+    INSERT INTO package_change (package) VALUES (new.ecosystem || '/' || new.source_package);
     RETURN NULL;
 END $$;
 CREATE TRIGGER advisory_is_new AFTER INSERT ON advisory FOR EACH ROW EXECUTE FUNCTION mark_advisory_package();
 CREATE TRIGGER advisory_is_another AFTER UPDATE ON advisory FOR EACH ROW
 WHEN (
-    (OLD.ecosystem, OLD.source_package, OLD.fixed_version, OLD.codename, OLD.withdrawn_at IS NULL)
-    IS DISTINCT FROM (NEW.ecosystem, NEW.source_package, NEW.fixed_version, NEW.codename, NEW.withdrawn_at IS NULL)
+    (old.ecosystem, old.source_package, old.fixed_version, old.codename, old.withdrawn_at IS NULL)
+    IS DISTINCT FROM (new.ecosystem, new.source_package, new.fixed_version, new.codename, new.withdrawn_at IS NULL)
 )
 EXECUTE FUNCTION mark_advisory_package();
 
 CREATE FUNCTION mark_withdrawn_advisory() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO advisory_change (advisory_id) VALUES (NEW.advisory_id);
+    INSERT INTO advisory_change (advisory_id) VALUES (new.advisory_id);
     INSERT INTO package_change (package)
-    SELECT DISTINCT ecosystem || '/' || package FROM advisory_range WHERE advisory_range.advisory_id = NEW.advisory_id;
+    SELECT DISTINCT ecosystem || '/' || package FROM advisory_range WHERE advisory_range.advisory_id = new.advisory_id;
     RETURN NULL;
 END $$;
 CREATE TRIGGER advisory_is_withdrawn AFTER UPDATE ON advisory FOR EACH ROW
-WHEN ((OLD.withdrawn_at IS NULL) IS DISTINCT FROM (NEW.withdrawn_at IS NULL))
+WHEN ((old.withdrawn_at IS NULL) IS DISTINCT FROM (new.withdrawn_at IS NULL))
 EXECUTE FUNCTION mark_withdrawn_advisory();
 
 CREATE FUNCTION mark_range_packages() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -195,7 +195,8 @@ REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_range_
 CREATE TRIGGER statement_removed AFTER DELETE ON vex_statement
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_range_packages();
 
--- Names, CVEs, phases and rejected records of advisories: seldom changed one by one, so their packages are marked whole.
+-- Names, CVEs, phases and rejected records of advisories: seldom changed one by one, so their packages are marked
+-- whole.
 CREATE FUNCTION mark_packages_of_advisories() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO package_change (package)
@@ -242,18 +243,18 @@ BEGIN
     INSERT INTO package_change (package)
     SELECT advisory.ecosystem || '/' || advisory.source_package
     FROM advisory_cve INNER JOIN advisory ON advisory_cve.advisory_id = advisory.advisory_id
-    WHERE advisory_cve.cve_id = NEW.cve_id
+    WHERE advisory_cve.cve_id = new.cve_id
     UNION
     SELECT advisory_range.ecosystem || '/' || advisory_range.package
     FROM advisory_cve INNER JOIN advisory_range ON advisory_cve.advisory_id = advisory_range.advisory_id
-    WHERE advisory_cve.cve_id = NEW.cve_id;
+    WHERE advisory_cve.cve_id = new.cve_id;
     RETURN NULL;
 END $$;
 CREATE INDEX advisory_cve_by_cve ON advisory_cve (cve_id);
 CREATE TRIGGER cve_is_rejected AFTER INSERT ON cve FOR EACH ROW
-WHEN (upper(NEW.state) = 'REJECTED') EXECUTE FUNCTION mark_packages_of_cve();
+WHEN (upper(new.state) = 'REJECTED') EXECUTE FUNCTION mark_packages_of_cve();
 CREATE TRIGGER cve_state_changed AFTER UPDATE ON cve FOR EACH ROW
-WHEN ((upper(OLD.state) = 'REJECTED') IS DISTINCT FROM (upper(NEW.state) = 'REJECTED'))
+WHEN ((upper(old.state) = 'REJECTED') IS DISTINCT FROM (upper(new.state) = 'REJECTED'))
 EXECUTE FUNCTION mark_packages_of_cve();
 
 -- Without a common part that PostgreSQL would compute for the whole fleet: one host's components are looked up by key.
@@ -278,7 +279,8 @@ SELECT
     host.host_id,
     'deb' AS ecosystem,
     host_package.package,
-    regexp_replace(host_package.source_package, '^linux-signed(-(amd64|arm64|i386))?(?=-|$)', 'linux') AS source_package,
+    regexp_replace(host_package.source_package, '^linux-signed(-(amd64|arm64|i386))?(?=-|$)', 'linux')
+        AS source_package,
     host_package.version AS source_version,
     coalesce(host.os_codename, '') AS os_codename,
     coalesce(host.os_id, '') AS os_id,

@@ -22,7 +22,8 @@ CREATE TABLE threat_state (
 CREATE TABLE urgency_change (
     change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     cve_id text NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('kev_added', 'ransomware', 'exploitation', 'epss_jump', 'indicator', 'released')),
+    kind text NOT NULL
+    CHECK (kind IN ('kev_added', 'ransomware', 'exploitation', 'epss_jump', 'indicator', 'released')),
     before text,                        -- NULL: nothing was known
     after text NOT NULL,
     source text NOT NULL,
@@ -56,7 +57,8 @@ CREATE UNIQUE INDEX window_move_one_open ON window_move (campaign_id) WHERE stat
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'integrity_constraint_violation';
+    RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP
+    USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 
 CREATE TRIGGER urgency_change_is_append_only BEFORE UPDATE OR DELETE ON urgency_change
@@ -81,7 +83,13 @@ BEGIN
     USING at;
 END $$;
 
--- What counts as known of a CVE's threat: the feeds' word, but never less than what was seen before. A function, so that
+-- Both lists as one, each text once, in order.
+CREATE FUNCTION united_texts(one text[], other text[]) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
+    SELECT ARRAY(SELECT DISTINCT named.item FROM unnest(one || other) AS named (item) ORDER BY named.item)
+$$;
+
+-- What counts as known of a CVE's threat: the feeds' word, but never less than what was seen before. A function, so
+-- that
 -- each CVE costs four look-ups by key, not a pass over all of EPSS. One row, always.
 CREATE FUNCTION cve_threat(wanted text)
 RETURNS TABLE (

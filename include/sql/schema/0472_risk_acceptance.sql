@@ -269,10 +269,10 @@ SELECT DISTINCT ON (pair.host_id, pair.advisory_id)
 FROM risk_acceptance
 INNER JOIN risk_acceptance_finding AS pair ON risk_acceptance.acceptance_id = pair.acceptance_id
 WHERE risk_acceptance.state = 'active'
-ORDER BY pair.host_id, pair.advisory_id, risk_acceptance.expires_at DESC, risk_acceptance.acceptance_id;
+ORDER BY pair.host_id ASC, pair.advisory_id ASC, risk_acceptance.expires_at DESC, risk_acceptance.acceptance_id ASC;
 
--- The accepted findings whose acceptance holds at a moment, by the facts of that moment: the only ones that a report may
--- count as accepted.
+-- The accepted findings whose acceptance holds at a moment, by the facts of that moment: the only ones that a report
+-- may count as accepted.
 CREATE FUNCTION accepted_finding_at(at timestamptz)
 RETURNS TABLE (
     host_id text,

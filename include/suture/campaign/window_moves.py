@@ -170,8 +170,8 @@ def place_planned(store: Store, campaign_id: str, *, window: str, reason: str, a
             "campaign/place_campaign_window",
             {
                 "campaign_id": campaign_id,
-                "window": window,
-                "plan": Json(plan.as_json()),
+                "new_window": window,
+                "new_plan": Json(plan.as_json()),
                 "plan_hash": plan.hash,
                 "expected_hash": campaign.plan_hash,
                 "at": at,

@@ -43,7 +43,7 @@ def acceptance_view(store: Store, acceptance_id: str, *, now: datetime) -> Json:
             f"There is no acceptance {acceptance_id!r}.", remedy="`./suture acceptance list` shows all there are."
         )
     covered = store.fetch_all(
-        "acceptance/list_covered_findings", {"acceptance_id": acceptance_id, "limit": _MOST_FINDINGS}
+        "acceptance/list_covered_findings", {"acceptance_id": acceptance_id, "max_rows": _MOST_FINDINGS}
     )
     votes = store.fetch_all("acceptance/list_votes", {"acceptance_id": acceptance_id})
     found: Json = as_json({"votes": votes, "covered": covered})

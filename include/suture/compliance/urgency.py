@@ -14,7 +14,7 @@ Json = dict[str, Any]
 def urgency_feed(store: Store, *, limit: int = 200, cve_id: str | None = None) -> list[Json]:
     """The newest changes first: CVE, kind, before and after, source, reason, findings and hosts then, campaigns now."""
     found: list[Json] = as_json(
-        store.fetch_all("threat/list_urgency_changes", {"limit": limit, "cve_id": cve_id})
+        store.fetch_all("threat/list_urgency_changes", {"max_rows": limit, "cve_id": cve_id})
     )
     return found
 

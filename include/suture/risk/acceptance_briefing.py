@@ -15,7 +15,7 @@ _SHOWN = 12
 def acceptance_briefing(store: Store, acceptance_id: str) -> str:
     """Who asks for what, until when, on what grounds, and which terms a signature binds to."""
     row = fetch_acceptance(store, acceptance_id)
-    covered = store.fetch_all("acceptance/list_covered_findings", {"acceptance_id": acceptance_id, "limit": None})
+    covered = store.fetch_all("acceptance/list_covered_findings", {"acceptance_id": acceptance_id, "max_rows": None})
     advisories = sorted({found["advisory_id"] for found in covered})
     hosts = sorted({found["host_id"] for found in covered})
     cves = sorted({cve for found in covered for cve in found["cve_ids"]})

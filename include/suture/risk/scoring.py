@@ -124,8 +124,8 @@ class Decider:
     def __call__(self, groups: Sequence[Mapping[str, Any]]) -> Settled:
         """Decide those of the groups (rows with advisory_id, asset_group, criticality, exposure) that need it."""
         if self._standing is None:
-            rows = self._store.fetch_all("decision/list_current_digests")
-            self._standing = {_key(row): row["grounds_digest"] for row in rows}
+            standing = self._store.fetch_all("decision/list_current_digests")
+            self._standing = {_key(row): row["grounds_digest"] for row in standing}
         open_groups = [row for row in groups if _key(row) not in self._done]
         if not open_groups:
             return Settled()

@@ -21,7 +21,7 @@ from typing import Any
 from suture.store.connection import Row, Store
 
 CHUNK_HOSTS = 1_000
-Decide = Callable[[Sequence[Row]], None]  # (advisory_id, asset_group, criticality, exposure) rows → decisions written
+Decide = Callable[[Sequence[Row]], object]  # (advisory_id, asset_group, criticality, exposure) rows → decisions written
 
 
 @dataclass(frozen=True)

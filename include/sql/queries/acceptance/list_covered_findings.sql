@@ -19,4 +19,4 @@ LEFT JOIN LATERAL (
 ) AS named ON TRUE
 WHERE pair.acceptance_id = %(acceptance_id)s
 ORDER BY pair.host_id, pair.advisory_id
-LIMIT %(limit)s
+LIMIT %(max_rows)s

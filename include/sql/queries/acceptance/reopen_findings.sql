@@ -1,5 +1,5 @@
--- Accepted findings that no signed acceptance covers any more are open again; their clock starts now, with the time that
--- policy gives to their priority, or until the catalogue's due date where that comes first.
+-- Accepted findings that no signed acceptance covers any more are open again; their clock starts now, with the time
+-- that policy gives to their priority, or until the catalogue's due date where that comes first.
 UPDATE finding
 SET
     status = 'open',

@@ -1,5 +1,5 @@
--- Campaigns not yet rolling that carry an open finding whose CVE became more urgent since a moment: the most urgent priority
--- and the earliest deadline of all their open findings, and the changes.
+-- Campaigns not yet rolling that carry an open finding whose CVE became more urgent since a moment: the most urgent
+-- priority and the earliest deadline of all their open findings, and the changes.
 WITH changed AS (
     SELECT
         urgency_change.cve_id,

@@ -1,7 +1,7 @@
 UPDATE campaign
 SET
-    window_name = %(window)s,
-    plan = %(plan)s,
+    window_name = %(new_window)s,
+    plan = %(new_plan)s,
     plan_hash = %(plan_hash)s,
     updated_at = %(at)s
 WHERE campaign_id = %(campaign_id)s AND plan_hash = %(expected_hash)s AND state = 'planned'

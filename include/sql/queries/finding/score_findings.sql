@@ -19,8 +19,8 @@ WITH ranked AS (
         make_interval(secs => decision.within_hours * 3600) AS allowed,
         finding.priority_since IS NULL AS is_first,
         array_position(ARRAY['immediate', 'out_of_cycle', 'scheduled', 'defer'], finding.priority) - 1 AS old_rank,
-        finding.decision_id IS DISTINCT FROM decision.decision_id
-        AND before.reasons IS DISTINCT FROM decision.reasons AS says_new
+        coalesce(finding.decision_id <> decision.decision_id, TRUE)
+        AND coalesce(earlier.reasons <> decision.reasons, TRUE) AS says_new
     FROM finding
     INNER JOIN host ON finding.host_id = host.host_id
     INNER JOIN decision
@@ -30,7 +30,7 @@ WITH ranked AS (
             AND host.asset_group = decision.asset_group
             AND host.criticality = decision.criticality
             AND host.exposure = decision.exposure
-    LEFT JOIN decision AS before ON finding.decision_id = before.decision_id
+    LEFT JOIN decision AS earlier ON finding.decision_id = earlier.decision_id
     WHERE
         finding.status IN ('open', 'accepted')
         AND (%(host_ids)s::text[] IS NULL OR finding.host_id = any(%(host_ids)s::text[]))
@@ -41,29 +41,34 @@ timed AS (
     SELECT
         ranked.*,
         CASE
-            WHEN NOT is_first AND priority_rank < old_rank THEN least(deadline_before, %(now)s::timestamptz + allowed)
-            WHEN NOT is_first AND priority_rank = old_rank THEN least(deadline_before, since_before + allowed)
-            ELSE clock_start + allowed
+            WHEN
+                NOT ranked.is_first AND ranked.priority_rank < ranked.old_rank
+                THEN least(ranked.deadline_before, %(now)s::timestamptz + ranked.allowed)
+            WHEN
+                NOT ranked.is_first AND ranked.priority_rank = ranked.old_rank
+                THEN least(ranked.deadline_before, ranked.since_before + ranked.allowed)
+            ELSE ranked.clock_start + ranked.allowed
         END AS own_deadline,
         CASE
-            WHEN is_first THEN clock_start
-            WHEN priority_rank = old_rank THEN since_before
-            WHEN priority_rank < old_rank THEN %(now)s::timestamptz
-            ELSE clock_start
+            WHEN ranked.is_first THEN ranked.clock_start
+            WHEN ranked.priority_rank = ranked.old_rank THEN ranked.since_before
+            WHEN ranked.priority_rank < ranked.old_rank THEN %(now)s::timestamptz
+            ELSE ranked.clock_start
         END AS since,
-        (SELECT min(due.at) FROM unnest(due_dates) AS due (at) WHERE due.at > clock_start) AS catalogue_deadline
+        (SELECT min(due.at) FROM unnest(ranked.due_dates) AS due (at) WHERE due.at > ranked.clock_start)
+            AS catalogue_deadline
     FROM ranked
-    WHERE is_first OR %(may_lower)s OR priority_rank <= old_rank
+    WHERE ranked.is_first OR %(may_lower)s OR ranked.priority_rank <= ranked.old_rank
 ),
 
 judged AS (
     SELECT
         timed.*,
-        is_first
-        OR says_new
-        OR priority_before <> priority
-        OR score_before IS DISTINCT FROM score
-        OR deadline_before <> least(own_deadline, catalogue_deadline) AS is_changed
+        timed.is_first
+        OR timed.says_new
+        OR timed.priority_before <> timed.priority
+        OR coalesce(timed.score_before, -1) <> coalesce(timed.score, -1)
+        OR timed.deadline_before <> least(timed.own_deadline, timed.catalogue_deadline) AS is_changed
     FROM timed
 ),
 

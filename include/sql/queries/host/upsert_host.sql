@@ -1,12 +1,13 @@
 INSERT INTO host (
     host_id, asset_group, environment, criticality, exposure, inventory_groups, os_id, os_codename, architecture,
-    kernel_running, kernel_running_version, kernel_installed, reboot_required, services, services_needing_restart, facts,
-    reachable, last_error, collected_at, retired_at
+    kernel_running, kernel_running_version, kernel_installed, reboot_required, services, services_needing_restart,
+    facts, reachable, last_error, collected_at, retired_at
 )
 VALUES (
     %(host_id)s, %(asset_group)s, %(environment)s, %(criticality)s, %(exposure)s, %(inventory_groups)s,
-    %(os_id)s, %(os_codename)s, %(architecture)s, %(kernel_running)s, %(kernel_running_version)s, %(kernel_installed)s, %(reboot_required)s,
-    %(services)s, %(services_needing_restart)s, %(facts)s, TRUE, NULL, %(collected_at)s, NULL
+    %(os_id)s, %(os_codename)s, %(architecture)s, %(kernel_running)s, %(kernel_running_version)s,
+    %(kernel_installed)s, %(reboot_required)s, %(services)s,
+    %(services_needing_restart)s, %(facts)s, TRUE, NULL, %(collected_at)s, NULL
 )
 ON CONFLICT (host_id) DO UPDATE SET
     asset_group = excluded.asset_group,

@@ -1,6 +1,6 @@
--- Closed is what a host in the chunk no longer shows. It is `fixed` when the host changed (the version that was found is
--- gone), `withdrawn` when only the advisories did. Nothing closes while a package of it is half installed, or while the
--- kernel that runs may be the old one: then it stays (kept), and its conditions say why.
+-- Closed is what a host in the chunk no longer shows. It is `fixed` when the host changed (the version that was found
+-- is gone), `withdrawn` when only the advisories did. Nothing closes while a package of it is half installed, or while
+-- the kernel that runs may be the old one: then it stays (kept), and its conditions say why.
 WITH unmatched AS (
     SELECT
         finding.finding_id,
@@ -18,17 +18,16 @@ WITH unmatched AS (
                 (finding.source_package = 'linux' OR starts_with(finding.source_package, 'linux-'))
                 AND host.kernel_running_version IS NULL
                 AND host.kernel_installed IS NOT NULL
-                AND host.kernel_running IS DISTINCT FROM host.kernel_installed
+                AND coalesce(host.kernel_running, '') <> host.kernel_installed
                 THEN 'reboot_pending'
         END AS held_open_by,
-        EXISTS (
-            SELECT 1
+        finding.installed_version IN (
+            SELECT still.source_version
             FROM installed_component AS still
             WHERE
                 still.host_id = finding.host_id
                 AND still.ecosystem = finding.ecosystem
                 AND still.source_package = finding.source_package
-                AND still.source_version = finding.installed_version
         ) AS is_unchanged,
         advisory.withdrawn_at IS NOT NULL AS is_withdrawn
     FROM finding

@@ -1,4 +1,5 @@
--- Open findings (and those that call themselves accepted while no acceptance that holds covers them) by priority and age since they were first seen; the buckets are half-open, [from, to).
+-- Open findings (and those that call themselves accepted while no acceptance that holds covers them) by priority and
+-- age since they were first seen; the buckets are half-open, [from, to).
 SELECT
     finding.priority,
     count(*) AS findings,

@@ -1,5 +1,5 @@
--- Every host that is not retired, with its open findings by priority. Accepted counts only what an acceptance that holds
--- now covers; a finding that merely calls itself accepted counts as open.
+-- Every host that is not retired, with its open findings by priority. Accepted counts only what an acceptance that
+-- holds now covers; a finding that merely calls itself accepted counts as open.
 WITH standing AS (
     SELECT
         finding.finding_id,
@@ -31,7 +31,8 @@ SELECT
     host.kernel_installed,
     (SELECT count(*) FROM host_package WHERE host_package.host_id = host.host_id) AS packages,
     count(standing.finding_id) FILTER (WHERE standing.status = 'open') AS open_findings,
-    count(standing.finding_id) FILTER (WHERE standing.status = 'open' AND standing.deadline < %(at)s) AS overdue_findings,
+    count(standing.finding_id) FILTER (WHERE standing.status = 'open' AND standing.deadline < %(at)s)
+        AS overdue_findings,
     count(standing.finding_id) FILTER (WHERE standing.status = 'open' AND standing.score IS NULL) AS unscored_findings,
     count(standing.finding_id) FILTER (WHERE standing.status = 'accepted') AS accepted_findings,
     count(standing.finding_id) FILTER (WHERE standing.status = 'open' AND standing.priority = 'immediate') AS immediate,

@@ -11,4 +11,4 @@ LEFT JOIN LATERAL (
 ) AS carried ON TRUE
 WHERE %(cve_id)s::text IS NULL OR urgency_change.cve_id = %(cve_id)s
 ORDER BY urgency_change.detected_at DESC, urgency_change.change_id DESC
-LIMIT %(limit)s
+LIMIT %(max_rows)s

@@ -9,9 +9,9 @@ SELECT
     row.kev_due,
     row.known_ransomware,
     row.exploitation,
-    CASE WHEN row.exploitation IS NOT NULL THEN row.exploitation_source END,
-    CASE WHEN row.exploitation IS NOT NULL THEN row.exploitation_dated_at END,
-    CASE WHEN row.rebase THEN row.epss END,
+    CASE WHEN row.exploitation IS NOT NULL THEN row.exploitation_source END AS exploitation_source,
+    CASE WHEN row.exploitation IS NOT NULL THEN row.exploitation_dated_at END AS exploitation_dated_at,
+    CASE WHEN row.rebase THEN row.epss END AS epss_base,
     row.epss,
     row.epss_date,
     row.epss_model,
@@ -31,7 +31,7 @@ FROM
             epss_date date,
             epss_model text,
             rebase boolean,
-            signals text []
+            signals text[]
         )
 ON CONFLICT (cve_id) DO UPDATE
     SET
@@ -66,9 +66,5 @@ ON CONFLICT (cve_id) DO UPDATE
             ELSE held.epss_peak_date
         END,
         epss_model = coalesce(excluded.epss_model, held.epss_model),
-        signals = ARRAY(
-            SELECT DISTINCT both_seen.signal
-            FROM unnest(held.signals || excluded.signals) AS both_seen (signal)
-            ORDER BY both_seen.signal
-        ),
+        signals = united_texts(held.signals, excluded.signals),
         seen_at = excluded.seen_at
