@@ -36,7 +36,8 @@ _CHILDREN = ("advisory_cve", "advisory_package")
 @dataclass(frozen=True)
 class Copy:
     """A decoded copy with where it came from. main_table: the one whose rows are counted. scorers: whose CVSS claims it
-    replaces (cna, adp, nvd, vendor). note: what to say although it is accepted; lookups: answers for single CVEs."""
+    replaces (cna, adp, nvd, vendor). note: what to say although it is accepted; lookups: answers for single CVEs.
+    guard: the source's own schema and suite; origins: record id → the file that it is from, where there are several."""
 
     source: str
     url: str
@@ -51,6 +52,8 @@ class Copy:
     max_data_age: timedelta | None = None
     note: str | None = None
     lookups: Sequence[Row] = field(default=())
+    guard: quality.Guard | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 def accept(store: Store, copy: Copy, *, now: datetime, actor: str) -> FeedOutcome:
@@ -61,7 +64,9 @@ def accept(store: Store, copy: Copy, *, now: datetime, actor: str) -> FeedOutcom
     refused = _dates_refused(copy, last, now)
     if refused is not None:
         return conclude(store, copy, refused[0], refused[1], now=now, actor=actor)
-    verdict = quality.check(copy.decoded.tables, now=now, floor=copy.floor, main_table=copy.main_table)
+    verdict = quality.check(
+        copy.decoded.tables, now=now, floor=copy.floor, main_table=copy.main_table, guard=copy.guard
+    )
     if verdict.feed_faults:
         return conclude(store, copy, FeedStatus.QUARANTINED, "; ".join(verdict.feed_faults), now=now, actor=actor)
     tables, left_out = _sorted_out(store, copy, verdict)
@@ -137,8 +142,9 @@ def _sorted_out(store: Store, copy: Copy, verdict: quality.Verdict) -> tuple[dic
             tables[child] = [row for row in tables.get(child, []) if row["advisory_id"] in known]
     first = {row["record_id"]: row for rows in copy.decoded.tables.values() for row in reversed(rows)}
     left_out = [*copy.decoded.rejected]
-    left_out += [Rejected(name, reason, first[name]) for name, reason in bad.items()]
-    left_out += [Rejected(name, reason, first[name]) for name, reason in older.items()]
+    for name, reason in (*bad.items(), *older.items()):
+        place = copy.origins.get(name, copy.source)
+        left_out.append(Rejected(name, f"{place}, {name[:80]}: {reason}", first.get(name, {})))
     return tables, left_out
 
 
@@ -198,11 +204,16 @@ def _write_tables(store: Store, copy: Copy, tables: Mapping[str, list[Row]], sna
     if copy.scorers:
         scored = sorted({row["cve_id"] for table in ("cve", "cve_score") for row in tables.get(table, [])})
         store.execute("feed/delete_cve_scores", {"cve_ids": scored, "scorers": list(copy.scorers)})
-    for table in _WRITE_ORDER:
-        rows = tables.get(table, [])
+    for table in sorted(tables, key=_write_rank):
+        rows = tables[table]
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             params = {"rows": Json(rows[start : start + _ROWS_AT_ONCE]), "snapshot_id": snapshot_id, "now": now}
             store.execute(f"feed/merge_{table}", params)
+
+
+def _write_rank(table: str) -> int:
+    """Parents before children; tables that others do not refer to come last, in the format's order."""
+    return _WRITE_ORDER.index(table) if table in _WRITE_ORDER else len(_WRITE_ORDER)
 
 
 def _write_quarantine(store: Store, source: str, snapshot_id: int, left_out: Sequence[Rejected], now: datetime) -> None:

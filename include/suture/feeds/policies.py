@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ipaddress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 
 from suture import policy
 from suture.errors import BadInputError
+from suture.feeds.plugin import plugin_of
+from suture.feeds.sources import FORMATS
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,8 @@ class FeedSource:
     """One source. dated_snapshot: the date of the copy that is read in place of the live endpoint; None: it is live.
 
     max_data_age, advisory_source, codename: None where policy says nothing. allowed_hosts holds the url's own host too.
+    allowed_networks: private networks (CIDR) that its hosts may lie in; max_total_bytes: of a folder or archive, inflated;
+    key_environment, key_header: where its key is read from and goes to, None: it has none.
     """
 
     name: str
@@ -47,6 +52,15 @@ class FeedSource:
     advisory_source: str | None
     suite: str
     codename: str | None
+    connect_seconds: float = 10.0
+    max_total_bytes: int = 0
+    max_files: int = 500_000
+    allowed_networks: tuple[str, ...] = ()
+    try_again_statuses: frozenset[int] = frozenset()
+    pages_keep: timedelta = timedelta(hours=24)
+    key_environment: str | None = None
+    key_header: str | None = None
+    pause_seconds_with_key: float | None = None
 
     def with_url(self, url: str) -> FeedSource:
         return replace(self, url=url)
@@ -60,9 +74,12 @@ class FeedsPolicy:
 
     @classmethod
     def load(cls, policy_dir: Path) -> FeedsPolicy:
-        """Read feeds.yaml. Raises PolicyError, and BadInputError for a name used twice or a url without its place."""
+        """Read feeds.yaml, each entry on top of its source's own config.yaml.
+
+        Raises PolicyError, and BadInputError for a name used twice, an unknown format or a url without its place.
+        """
         found = policy.load(policy_dir / "feeds.yaml", "feeds")
-        sources = tuple(_source({**found["defaults"], **entry}) for entry in found["sources"])
+        sources = tuple(_source(_whole(found["defaults"], entry)) for entry in found["sources"])
         names = [source.name for source in sources]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -77,11 +94,29 @@ class FeedsPolicy:
         raise BadInputError(f"There is no feed {name!r}; feeds.yaml knows {known}.")
 
 
+def _whole(defaults: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The organisation's defaults, then the source's config.yaml, then the entry itself.
+
+    An entry with an address of its own does not inherit the hosts that the publisher's address may lead to.
+    """
+    name = entry.get("format", entry["name"])
+    if name not in FORMATS:
+        raise BadInputError(
+            f"feeds.yaml: {entry['name']} is of the format {name!r}; there are {', '.join(sorted(FORMATS))}."
+        )
+    config = dict(plugin_of(name).config)
+    if "url" in entry:
+        config.pop("allowed_hosts", None)
+    return {**defaults, **config, **entry, "format": name}
+
+
 def _source(entry: Mapping[str, Any]) -> FeedSource:
     if (entry["transport"] == "records") != ("{cve_id}" in entry["url"]):
         raise BadInputError(
             f"feeds.yaml: the url of {entry['name']} must hold {{cve_id}} if, and only if, it is `records`."
         )
+    if not _networks_readable(entry.get("allowed_networks", ())):
+        raise BadInputError(f"feeds.yaml: allowed_networks of {entry['name']} must be networks such as 10.20.0.0/16.")
     own_host = urlsplit(entry["url"]).hostname or ""
     age = entry.get("max_data_age_hours")
     return FeedSource(
@@ -112,4 +147,21 @@ def _source(entry: Mapping[str, Any]) -> FeedSource:
         advisory_source=entry.get("advisory_source"),
         suite=entry.get("suite", ""),
         codename=entry.get("codename"),
+        connect_seconds=entry.get("connect_seconds", 10.0),
+        max_total_bytes=entry.get("max_total_bytes", entry["max_bytes"]),
+        max_files=entry.get("max_files", 500_000),
+        allowed_networks=tuple(entry.get("allowed_networks", ())),
+        try_again_statuses=frozenset(entry.get("try_again_statuses", ())),
+        pages_keep=timedelta(hours=entry.get("pages_keep_hours", 24)),
+        key_environment=entry.get("key_environment"),
+        key_header=entry.get("key_header"),
+        pause_seconds_with_key=entry.get("pause_seconds_with_key"),
     )
+
+
+def _networks_readable(networks: Sequence[str]) -> bool:
+    """Whether each is a network in CIDR notation."""
+    try:
+        return all(ipaddress.ip_network(network) for network in networks)
+    except ValueError:
+        return False

@@ -1,7 +1,7 @@
 """Syncing a source: fetch by its transport, decode, and hand over to `accept`. A fault of a feed is an outcome, not an
 exception: it is written down, and the last good data stands.
 
-Transports: `document` is one file; `pages` asks by modification date, page after page; `records` asks for each CVE that
+Transports: `document` is one file, or an archive of records; `pages` asks by modification date, page after page; `records` asks for each CVE that
 an advisory names and that is due, where "not there" is a fact that is kept too.
 """
 
@@ -11,26 +11,27 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from suture.errors import BadInputError
 from suture.feeds import quality
 from suture.feeds.accept import Copy, accept, conclude
+from suture.feeds.contradictions import refresh_contradictions
 from suture.feeds.decoded import Decoded, Rejected, Row, merged
 from suture.feeds.errors import FeedFormatError, FeedRefusedError, FeedUnreachableError
-from suture.feeds.fetch import Fetched, Fetcher, Missing, NotModified, bounded_gunzip
+from suture.feeds.fetch import Fetcher, Missing, NotModified, bounded_gunzip
 from suture.feeds.outcome import FeedOutcome, FeedStatus
+from suture.feeds.pages import forget_pages, read_pages
+from suture.feeds.plugin import plugin_of
 from suture.feeds.policies import FeedSource, FeedsPolicy
 from suture.feeds.sources import FORMATS
 from suture.store import Store
 
 Sleep = Callable[[float], None]
 _ACTOR = "suture:feed_sync"
-_MAX_PAGES = 1000
-_MAX_WINDOW = timedelta(days=120)  # the longest span that NVD's API answers
-_SCORERS: Mapping[str, tuple[str, ...]] = {"cve5": ("cna", "adp"), "nvd": ("nvd",), "osv": ("vendor",)}
+_COMPARED = frozenset({"cve", "cve_score", "cve_ssvc", "kev", "epss"})  # tables that may contradict one another
 _EMPTY = Decoded(None, {})
 
 
@@ -40,17 +41,31 @@ def sync_source(
     """Bring one source up to date. Raises only what is no fault of the feed (StoreError, ExpectationsError)."""
     last = store.fetch_one("feed/fetch_accepted_snapshot", {"source": source.name})
     try:
-        copy = _TRANSPORTS[source.transport](store, source, last, now, sleep)
+        copy = _transport(source)(store, source, last, now, sleep)
     except FeedUnreachableError as error:
         return conclude(store, _nothing(source), FeedStatus.UNREACHABLE, error.message, now=now, actor=actor)
     except (FeedRefusedError, FeedFormatError) as error:
         return conclude(store, _nothing(source), FeedStatus.QUARANTINED, error.message, now=now, actor=actor)
+    outcome = _taken_in(store, copy, now, actor)
+    forget_pages(store, source)  # after the whole is in: a crash before this line reads the kept pages again
+    return outcome
+
+
+def _taken_in(store: Store, copy: Copy, now: datetime, actor: str) -> FeedOutcome:
     if copy.decoded.records == 0 and not copy.decoded.tables:
         rejected = copy.decoded.rejected
         status = FeedStatus.QUARANTINED if rejected else FeedStatus.UNCHANGED
         reason = f"none of {len(rejected)} records is fit for use: {rejected[0].reason}" if rejected else copy.note
         return conclude(store, copy, status, reason, rejected, now=now, actor=actor)
-    return accept(store, copy, now=now, actor=actor)
+    return accepted(store, copy, now=now, actor=actor)
+
+
+def accepted(store: Store, copy: Copy, *, now: datetime, actor: str) -> FeedOutcome:
+    """accept(), and then what the new word contradicts."""
+    outcome = accept(store, copy, now=now, actor=actor)
+    if outcome.status is FeedStatus.ACCEPTED and _COMPARED & set(copy.decoded.tables):
+        refresh_contradictions(store, now=now)
+    return outcome
 
 
 def sync_all(
@@ -84,7 +99,7 @@ def load_files(
         lookups=lookups,
         dated_snapshot=None,
     )
-    return accept(store, copy, now=now, actor=actor)
+    return accepted(store, copy, now=now, actor=actor)
 
 
 def _document(store: Store, source: FeedSource, last: Any, now: datetime, sleep: Sleep) -> Copy:  # noqa: ARG001
@@ -101,44 +116,17 @@ def _document(store: Store, source: FeedSource, last: Any, now: datetime, sleep:
     return replace(_copy(source, decoded, answer.sha256, last), etag=answer.etag, last_modified=answer.last_modified)
 
 
-def _pages(store: Store, source: FeedSource, last: Any, now: datetime, sleep: Sleep) -> Copy:  # noqa: ARG001
-    start = last["data_date"] if last and last["data_date"] else now - timedelta(days=source.first_days)
-    end = min(now, start + _MAX_WINDOW)
-    pages: list[Decoded] = []
-    digests = hashlib.sha256()
-    read = 0
-    with Fetcher(source, sleep=sleep) as fetcher:
-        for number in range(_MAX_PAGES):
-            if number:
-                sleep(source.pause_seconds)
-            page, digest = _page(fetcher, source, start, end, read)
-            if pages and page.total != pages[0].total:
-                raise FeedFormatError(
-                    source.name, f"the total changed from {pages[0].total} to {page.total} between pages"
-                )
-            pages.append(page)
-            digests.update(digest.encode())
-            read += page.records
-            if read >= (page.total or 0):
-                break
-            if not page.records:
-                raise FeedFormatError(source.name, f"page {number} is empty, but {read} of {page.total} results came")
-    found = merged(pages, FORMATS[source.format].tables)
-    dated = min(found.data_date, end) if found.data_date and end < now else found.data_date
-    return _copy(source, replace(found, data_date=dated), digests.hexdigest(), last)
-
-
-def _page(fetcher: Fetcher, source: FeedSource, start: datetime, end: datetime, read: int) -> tuple[Decoded, str]:
-    params = {
-        "resultsPerPage": str(source.page_size),
-        "startIndex": str(read),
-        "lastModStartDate": start.astimezone(UTC).isoformat(timespec="milliseconds"),
-        "lastModEndDate": end.astimezone(UTC).isoformat(timespec="milliseconds"),
-    }
-    answer = fetcher.fetch(source.url, params=params)
-    if not isinstance(answer, Fetched):
-        raise FeedUnreachableError(f"{source.name}: {source.url} gives no page at {read}.")
-    return _decode(source, answer.content, f"{source.name}, page at {read}"), answer.sha256
+def _pages(store: Store, source: FeedSource, last: Any, now: datetime, sleep: Sleep) -> Copy:
+    found, digest = read_pages(
+        store,
+        source,
+        since=last["data_date"] if last else None,
+        now=now,
+        sleep=sleep,
+        decode=lambda content, where: _decode(source, content, where),
+        tables=FORMATS[source.format].tables,
+    )
+    return _copy(source, found, digest, last)
 
 
 def _records(store: Store, source: FeedSource, last: Any, now: datetime, sleep: Sleep) -> Copy:
@@ -213,6 +201,14 @@ _TRANSPORTS: Mapping[str, Callable[[Store, FeedSource, Any, datetime, Sleep], Co
 }
 
 
+def _transport(source: FeedSource) -> Callable[..., Copy]:
+    found = _TRANSPORTS.get(source.transport) or FORMATS[source.format].transports.get(source.transport)
+    if found is None:
+        known = ", ".join(sorted({*_TRANSPORTS, *FORMATS[source.format].transports}))
+        raise BadInputError(f"feeds.yaml: {source.name} has the transport {source.transport!r}; there are {known}.")
+    return found
+
+
 def _decode(source: FeedSource, content: bytes, where: str) -> Decoded:
     return FORMATS[source.format].decode(
         content,
@@ -252,8 +248,9 @@ def _copy(source: FeedSource, decoded: Decoded, digest: str, last: Any) -> Copy:
         url=source.url,
         decoded=decoded,
         sha256=digest,
-        main_table=quality.MAIN_TABLE[source.format],
-        scorers=_SCORERS.get(source.format, ()),
+        main_table=FORMATS[source.format].main_table,
+        scorers=FORMATS[source.format].scorers,
+        guard=plugin_of(source.format).guard,
         dated_snapshot=source.dated_snapshot,
         floor=quality.floor_of(previous, source.max_shrink_share, source.min_records),
         max_data_age=source.max_data_age,
@@ -266,7 +263,7 @@ def _nothing(source: FeedSource) -> Copy:
         url=source.url,
         decoded=_EMPTY,
         sha256="",
-        main_table=quality.MAIN_TABLE[source.format],
+        main_table=FORMATS[source.format].main_table,
         dated_snapshot=source.dated_snapshot,
     )
 

@@ -1,4 +1,4 @@
-INSERT INTO cve_score (cve_id, source, cvss_version, vector, base_score, severity, dated_at)
+INSERT INTO cve_score (cve_id, source, cvss_version, vector, base_score, severity, dated_at, snapshot_id)
 SELECT
     row.cve_id,
     row.source,
@@ -6,7 +6,8 @@ SELECT
     row.vector,
     row.base_score,
     row.severity,
-    row.dated_at
+    row.dated_at,
+    %(snapshot_id)s
 FROM
     jsonb_to_recordset(%(rows)s)
         AS row (
@@ -19,4 +20,8 @@ FROM
             dated_at timestamptz
         )
 ON CONFLICT (cve_id, source, cvss_version, vector) DO UPDATE
-    SET base_score = excluded.base_score, severity = excluded.severity, dated_at = excluded.dated_at
+    SET
+        base_score = excluded.base_score,
+        severity = excluded.severity,
+        dated_at = excluded.dated_at,
+        snapshot_id = excluded.snapshot_id

@@ -1,11 +1,12 @@
-INSERT INTO cve_ssvc (cve_id, exploitation, automatable, technical_impact, dated_at, source)
+INSERT INTO cve_ssvc (cve_id, exploitation, automatable, technical_impact, dated_at, source, snapshot_id)
 SELECT
     row.cve_id,
     row.exploitation,
     row.automatable,
     row.technical_impact,
     row.dated_at,
-    row.source
+    row.source,
+    %(snapshot_id)s
 FROM
     jsonb_to_recordset(%(rows)s)
         AS row (
@@ -17,4 +18,5 @@ ON CONFLICT (cve_id) DO UPDATE
         automatable = excluded.automatable,
         technical_impact = excluded.technical_impact,
         dated_at = excluded.dated_at,
-        source = excluded.source
+        source = excluded.source,
+        snapshot_id = excluded.snapshot_id

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from suture.feeds.decoded import Decoded, Rejected, Row, utc
 from suture.feeds.errors import FeedFormatError
+from suture.feeds.format import FeedFormat
 from suture.feeds.strict_json import refuse_web_page
 
 TABLES = ("epss",)
@@ -76,3 +77,6 @@ def _date(text: str, where: str) -> datetime:
 
 def _shown(text: str) -> str:
     return text[:200].replace("\x00", "�")
+
+
+FORMAT = FeedFormat(name="epss", decode=decode, tables=TABLES, complete=True, main_table="epss")

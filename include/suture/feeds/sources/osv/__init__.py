@@ -18,6 +18,7 @@ import msgspec
 
 from suture.feeds.decoded import Decoded, Rejected, Row, iso, kept, utc
 from suture.feeds.errors import FeedFormatError
+from suture.feeds.format import FeedFormat
 from suture.feeds.strict_json import decode_document, decode_record, refuse_web_page
 
 TABLES = ("advisory", "advisory_cve", "advisory_package", "cve_score")
@@ -197,3 +198,8 @@ def _without_twins(tables: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
         table: list({tuple(row[name] for name in keys[table]): row for row in rows}.values())
         for table, rows in tables.items()
     }
+
+
+FORMAT = FeedFormat(
+    name="osv", decode=decode, tables=TABLES, complete=True, main_table="advisory", scorers=("vendor",)
+)
