@@ -1,8 +1,8 @@
 """Syncing a source: fetch by its transport, decode, and hand over to `accept`. A fault of a feed is an outcome, not an
 exception: it is written down, and the last good data stands.
 
-Transports: `document` is one file, or an archive of records; `pages` asks by modification date, page after page; `records` asks for each CVE that
-an advisory names and that is due, where "not there" is a fact that is kept too.
+Transports: `document` is one file, or an archive of records; `pages` asks by modification date, page after page (pages.py);
+`records` asks for each CVE that an advisory names and that is due, where "not there" is a fact that is kept too.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from suture.feeds.accept import Copy, accept, conclude
 from suture.feeds.contradictions import refresh_contradictions
 from suture.feeds.decoded import Decoded, Rejected, Row, merged
 from suture.feeds.errors import FeedFormatError, FeedRefusedError, FeedUnreachableError
-from suture.feeds.fetch import Fetcher, Missing, NotModified, bounded_gunzip
+from suture.feeds.fetch import Fetcher, Missing, NotModified
 from suture.feeds.outcome import FeedOutcome, FeedStatus
 from suture.feeds.pages import forget_pages, read_pages
 from suture.feeds.plugin import plugin_of
 from suture.feeds.policies import FeedSource, FeedsPolicy
 from suture.feeds.sources import FORMATS
+from suture.feeds.unpack import documents, unpacked
 from suture.store import Store
 
 Sleep = Callable[[float], None]
@@ -80,23 +81,21 @@ def sync_all(
 def load_files(
     store: Store, source: FeedSource, paths: Sequence[Path], *, now: datetime, actor: str = "suture:feed_load"
 ) -> FeedOutcome:
-    """Load a copy from files (a folder stands for the .json, .csv and .gz files in it), by the same rules."""
-    files = [file for path in paths for file in _files(path)]
-    if not files:
-        raise BadInputError("There is no file to load.")
+    """Load a copy from files, folders or archives (.zip, .tar.gz) of records, by the same rules as any other copy."""
     nothing = replace(_nothing(source), url=", ".join(f"file:{path.name}" for path in paths)[:500])
     try:
-        documents = [(str(path), _file_content(path, source)) for path in files]
-        decoded, lookups = _decode_documents(source, documents)
+        found = list(documents(list(paths), source))
+        decoded, lookups, origins = _decode_documents(source, found)
     except FeedUnreachableError as error:
         return conclude(store, nothing, FeedStatus.QUARANTINED, error.message, now=now, actor=actor)
     except (FeedRefusedError, FeedFormatError) as error:
         return conclude(store, nothing, FeedStatus.QUARANTINED, error.message, now=now, actor=actor)
     last = store.fetch_one("feed/fetch_accepted_snapshot", {"source": source.name})
     copy = replace(
-        _copy(source, decoded, _digest(content for _name, content in documents), last),
+        _copy(source, decoded, _digest(content for _name, content in found), last),
         url=nothing.url,
         lookups=lookups,
+        origins=origins,
         dated_snapshot=None,
     )
     return accepted(store, copy, now=now, actor=actor)
@@ -112,8 +111,14 @@ def _document(store: Store, source: FeedSource, last: Any, now: datetime, sleep:
         return _nothing(source)
     if isinstance(answer, Missing):
         raise FeedUnreachableError(f"{source.name}: {source.url} is not there ({answer.status}).")
-    decoded = _decode(source, answer.content, source.url)
-    return replace(_copy(source, decoded, answer.sha256, last), etag=answer.etag, last_modified=answer.last_modified)
+    decoded, lookups, origins = _decode_documents(source, list(unpacked(source.url, answer.content, source)))
+    return replace(
+        _copy(source, decoded, answer.sha256, last),
+        etag=answer.etag,
+        last_modified=answer.last_modified,
+        lookups=lookups,
+        origins=origins,
+    )
 
 
 def _pages(store: Store, source: FeedSource, last: Any, now: datetime, sleep: Sleep) -> Copy:
@@ -220,24 +225,33 @@ def _decode(source: FeedSource, content: bytes, where: str) -> Decoded:
     )
 
 
-def _decode_documents(source: FeedSource, documents: Sequence[tuple[str, bytes]]) -> tuple[Decoded, list[Row]]:
-    """Several files as one copy. Of many files (records), a bad one is left out; an only one that is bad raises."""
+def _decode_documents(
+    source: FeedSource, found: Sequence[tuple[str, bytes]]
+) -> tuple[Decoded, list[Row], dict[str, str]]:
+    """Several files as one copy, the lookups that they answer, and each record's file (where there are several).
+
+    Of many files (records), a bad one is left out; an only one that is bad raises.
+    """
     parts: list[Decoded] = []
-    for name, content in documents:
+    origins: dict[str, str] = {}
+    for name, content in found:
         try:
             parts.append(_decode(source, content, name))
         except FeedFormatError as error:
-            if len(documents) == 1:
+            if len(found) == 1:
                 raise
-            parts.append(replace(_EMPTY, rejected=[Rejected(Path(name).name, error.message)]))
-    found = merged(parts, FORMATS[source.format].tables)
+            parts.append(replace(_EMPTY, rejected=[Rejected(name[-200:], error.message)]))
+            continue
+        if len(found) > 1:
+            origins.update((row["record_id"], name) for rows in parts[-1].tables.values() for row in rows)
+    whole = merged(parts, FORMATS[source.format].tables)
     if source.format != "cve5":
-        return found, []
+        return whole, [], origins
     lookups: list[Row] = [
         {"cve_id": row["cve_id"], "status": "found", "reason": None, "etag": None, "content_sha256": None}
-        for row in found.tables["cve"]
+        for row in whole.tables["cve"]
     ]
-    return replace(found, data_date=None), lookups
+    return replace(whole, data_date=None), lookups, origins
 
 
 def _copy(source: FeedSource, decoded: Decoded, digest: str, last: Any) -> Copy:
@@ -273,20 +287,3 @@ def _digest(contents: Any) -> str:
     for content in contents:
         total.update(hashlib.sha256(content).digest())
     return total.hexdigest()
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.suffix in (".json", ".csv", ".gz") and file.is_file())
-    return [path]
-
-
-def _file_content(path: Path, source: FeedSource) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > source.max_bytes:
-            raise FeedRefusedError(f"{path}: {size} bytes; {source.name} may have {source.max_bytes}.")
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInputError(f"{path} cannot be read: {error.strerror}.") from error
-    return bounded_gunzip(content, source) if content[:2] == b"\x1f\x8b" else content
