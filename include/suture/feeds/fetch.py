@@ -187,12 +187,18 @@ class Fetcher:
         same = (asked.scheme, asked.hostname, asked.port) == (own.scheme, own.hostname, own.port)
         return {self._source.key_header: self._key} if same else {}
 
+    def _require_in_time(self, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise self._too_slow()
+
     def _too_slow(self) -> FeedUnreachableError:
         return FeedUnreachableError(
             f"{self._source.name}: the answer was not complete after {self._source.total_seconds:.0f} s."
         )
 
     def _answer(self, response: requests.Response, deadline: float) -> Fetched | NotModified | Missing:
+        # A connection that was cut off in its headers looks like an answer with fewer of them.
+        self._require_in_time(deadline)
         status, place = response.status_code, _place(response.url)
         if status == 304:
             return NotModified()
@@ -230,8 +236,8 @@ class Fetcher:
                 raise FeedRefusedError(
                     f"{self._source.name}: the answer is longer than the {self._source.max_bytes} bytes allowed."
                 )
-            if time.monotonic() > deadline:
-                raise self._too_slow()
+            self._require_in_time(deadline)
+        self._require_in_time(deadline)  # cut off: without a Content-Length that looks like the end
         length = response.headers.get("Content-Length")
         if length is not None and length.isdigit() and int(length) != len(found):
             raise _TryAgainError(f"{_place(response.url)} broke off after {len(found)} of {length} bytes")
