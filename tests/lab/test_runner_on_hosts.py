@@ -158,7 +158,10 @@ runner.run(PlaybookRun(Phase.FENCE, ({HOST!r},), brief), log=print)
 
 def test_a_host_out_of_reach_is_unreachable_and_not_failed(fleet: Any, inventory_path: Path) -> None:
     # Without AccuracySec systemd may start it up to a minute later.
-    fleet(HOST, "systemd-run --quiet --on-active=20 --timer-property=AccuracySec=100ms systemctl start ssh; systemctl stop ssh")
+    fleet(
+        HOST,
+        "systemd-run --quiet --on-active=20 --timer-property=AccuracySec=100ms systemctl start ssh; systemctl stop ssh",
+    )
     try:
         result = AnsibleRunner(inventory_path).run(PlaybookRun(Phase.COLLECT_INVENTORY, STAGING))
         assert HOST in result.unreachable

@@ -94,7 +94,9 @@ def _type(wanted: Mapping[str, Any]) -> str:
     if "enum" in wanted:
         return ", ".join(_said(value) for value in wanted["enum"])
     kind = wanted.get("type", "")
-    return (", ".join(kind) if isinstance(kind, list) else kind) + (f" ({wanted['format']})" if "format" in wanted else "")
+    return (", ".join(kind) if isinstance(kind, list) else kind) + (
+        f" ({wanted['format']})" if "format" in wanted else ""
+    )
 
 
 def _said(value: Any) -> str:

@@ -41,7 +41,9 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 def check_address(url: str, source: FeedSource) -> None:
     """Raise FeedRefusedError when the source may not be asked at this address (rules 1 and 2)."""
     if len(url) > MAX_URL or any(not "!" <= character <= "~" or character == "\\" for character in url):
-        raise FeedRefusedError(f"{source.name}: {url[:80]!r} is no address that is asked: a character in it, or its length.")
+        raise FeedRefusedError(
+            f"{source.name}: {url[:80]!r} is no address that is asked: a character in it, or its length."
+        )
     try:
         parts, own = urlsplit(url), urlsplit(source.url)
         port, own_port = parts.port, own.port

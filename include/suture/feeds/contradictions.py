@@ -54,7 +54,7 @@ MEANING: Mapping[ContradictionKind, tuple[str, str]] = {
     ),
     ContradictionKind.RECORD_NOT_IN_KEV: (
         "The record is marked as known exploited; our copy of KEV does not name it.",
-        "The record is shown as a sign; only KEV itself, or SSVC's \"active\", makes a decision say exploited.",
+        'The record is shown as a sign; only KEV itself, or SSVC\'s "active", makes a decision say exploited.',
     ),
     ContradictionKind.KEV_DATES_DIFFER: (
         "KEV and the record give different dates of addition.",

@@ -70,7 +70,9 @@ def load_plugin(found: FeedFormat, folder: Path) -> SourcePlugin:
         except (OSError, UnicodeDecodeError) as error:
             raise BrokenSourceError(f"The source {found.name} has no {name} that can be read: {error}.") from error
     if not texts["page.md"].strip():
-        raise BrokenSourceError(f"The source {found.name} has an empty page.md: its page in the docs would say nothing.")
+        raise BrokenSourceError(
+            f"The source {found.name} has an empty page.md: its page in the docs would say nothing."
+        )
     schema = _schema(found, texts["schema.json"])
     return SourcePlugin(
         format=found,
@@ -112,7 +114,9 @@ def _expectations(found: FeedFormat, text: str) -> Mapping[str, tuple[dict[str, 
     joined = {table: (*shared_expectations(table), *own[table]) for table in found.tables}
     bare = sorted(table for table, expectations in joined.items() if not expectations)
     if bare:
-        raise BrokenSourceError(f"The source {found.name}: nothing is expected of {', '.join(bare)}: it is not guarded.")
+        raise BrokenSourceError(
+            f"The source {found.name}: nothing is expected of {', '.join(bare)}: it is not guarded."
+        )
     return joined
 
 

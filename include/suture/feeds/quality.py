@@ -178,9 +178,7 @@ def _seconds(moment: str | None) -> float:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
-def _validate(
-    table: str, rows: list[Row], expectations: list[dict[str, Any]], guard: Guard | None
-) -> list[Any]:
+def _validate(table: str, rows: list[Row], expectations: list[dict[str, Any]], guard: Guard | None) -> list[Any]:
     gx = _great_expectations()
     import pandas as pd
 

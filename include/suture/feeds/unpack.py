@@ -46,7 +46,9 @@ class _Budget:
         if self.files > self.source.max_files:
             raise self.refused(f"it holds more than the {self.source.max_files} files allowed")
         if self.read_bytes > self.source.max_total_bytes:
-            raise self.refused(f"at {_shown(name)} it holds more than the {self.source.max_total_bytes} bytes allowed in all")
+            raise self.refused(
+                f"at {_shown(name)} it holds more than the {self.source.max_total_bytes} bytes allowed in all"
+            )
 
     def refused(self, why: str) -> FeedRefusedError:
         return FeedRefusedError(f"{self.source.name}: {self.place}: {why}.")
@@ -66,9 +68,7 @@ def documents(paths: list[Path], source: FeedSource) -> Iterator[tuple[str, byte
             raise BadInputError(f"There is no file to load in {path}: records end with {', '.join(RECORDS)}.")
 
 
-def unpacked(
-    place: str, raw: bytes, source: FeedSource, budget: _Budget | None = None
-) -> Iterator[tuple[str, bytes]]:
+def unpacked(place: str, raw: bytes, source: FeedSource, budget: _Budget | None = None) -> Iterator[tuple[str, bytes]]:
     """The records of one file or answer: itself, or what the archive that it is holds."""
     budget = budget or _Budget(source, place)
     if raw[:4] == _ZIP:
@@ -111,7 +111,9 @@ def _tar(place: str, raw: bytes, budget: _Budget) -> Iterator[tuple[str, bytes]]
                 if not member.isreg():
                     raise budget.refused(f"{_shown(member.name)} is a link or a device")
                 if member.size > budget.source.max_bytes:
-                    raise budget.refused(f"{_shown(member.name)} has {member.size} bytes of {budget.source.max_bytes} allowed")
+                    raise budget.refused(
+                        f"{_shown(member.name)} has {member.size} bytes of {budget.source.max_bytes} allowed"
+                    )
                 if not member.name.lower().endswith(RECORDS):
                     budget.take(member.name, member.size)
                     continue
@@ -140,7 +142,9 @@ def _is_tar(place: str, raw: bytes) -> bool:
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.suffix in RECORDS and file.is_file() and not file.is_symlink())
+        return sorted(
+            file for file in path.rglob("*") if file.suffix in RECORDS and file.is_file() and not file.is_symlink()
+        )
     return [path]
 
 

@@ -114,9 +114,7 @@ def _sync_archive(store: Store, settings: Settings, source: AptSource, now: date
         reader = _ChangelogReader(repository_of(settings).cache, transport)
         return sync_archive(store, archive, read_changelog=reader.read, now=now, actor=ACTOR)
     except Refusal as refusal:
-        status = (
-            FeedStatus.UNREACHABLE if refusal.reason is RefusalReason.UNREACHABLE else FeedStatus.QUARANTINED
-        )
+        status = FeedStatus.UNREACHABLE if refusal.reason is RefusalReason.UNREACHABLE else FeedStatus.QUARANTINED
         nothing = Copy(f"archive:{source.name}", f"apt:{source.name}", Decoded(None, {}), "", main_table="advisory")
         said = f"{refusal.reason.value}: {refusal}"
         return conclude(store, nothing, status, said, now=now, actor=ACTOR)
@@ -140,5 +138,7 @@ def _require_ok(outcomes: Sequence[FeedOutcome]) -> list[str]:
     print("\n".join(sentences))
     failed = [outcome.sentence for outcome in outcomes if not outcome.ok]
     if failed:
-        raise FeedsFailedError(" ".join(failed), remedy="`./suture feed status` shows every source's age and quarantine.")
+        raise FeedsFailedError(
+            " ".join(failed), remedy="`./suture feed status` shows every source's age and quarantine."
+        )
     return sentences

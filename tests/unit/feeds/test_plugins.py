@@ -143,7 +143,9 @@ def test_the_policy_starts_with_what_is_meant_to_run() -> None:
 
 def test_an_entry_overrides_its_sources_own_key_by_key(tmp_path: Path) -> None:
     text = (PROJECT_ROOT / "include" / "policy" / "feeds.yaml").read_text("utf-8")
-    (tmp_path / "feeds.yaml").write_text(text.replace("- name: kev\n", "- {name: kev, url: 'https://mirror.example/kev'}\n"))
+    (tmp_path / "feeds.yaml").write_text(
+        text.replace("- name: kev\n", "- {name: kev, url: 'https://mirror.example/kev'}\n")
+    )
     kev = FeedsPolicy.load(tmp_path).source("kev")
     assert (kev.url, kev.allowed_hosts) == ("https://mirror.example/kev", frozenset({"mirror.example"}))
     assert (kev.min_records, kev.required) == (1000, True)
@@ -157,7 +159,7 @@ def test_parents_are_written_before_children() -> None:
 
 
 _CELL = st.one_of(
-    st.none(), st.booleans(), st.integers(-5, 5), st.floats(-5, 5), st.text("abcd", max_size=6), st.lists(st.integers(0, 2), max_size=2),
+    st.none(), st.booleans(), st.integers(-5, 5), st.floats(-5, 5), st.text("abcd", max_size=6), st.lists(st.integers(0, 2), max_size=2),  # noqa: E501
     st.sampled_from(["2026-01-01", "2026-01-01T00:00:00Z", "2026-13-01", "a", "abc"]),
 )  # fmt: skip
 _COLUMN = {
@@ -167,7 +169,7 @@ _COLUMN = {
         "properties": {
             "a": {"type": ["string", "null"], "maxLength": 3, "minLength": 1}, "b": {"type": "number", "minimum": 0, "maximum": 2},
             "c": {"enum": ["a", None]}, "d": {"type": "array", "items": {"type": "integer", "maximum": 1}},
-            "e": {"type": ["string", "null"], "format": "date"}, "f": {"type": "string", "pattern": "^[a-c]+$"}, "g": {"type": "boolean"},
+            "e": {"type": ["string", "null"], "format": "date"}, "f": {"type": "string", "pattern": "^[a-c]+$"}, "g": {"type": "boolean"},  # noqa: E501
         },
     },
 }  # fmt: skip
@@ -204,7 +206,8 @@ def test_the_example_of_the_docs_is_a_source_that_runs(
     for name, text in files.items():
         (folder / name).write_text(text, "utf-8")
     spec = importlib.util.spec_from_file_location("house_list", folder / "__init__.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "house_list", module)
     spec.loader.exec_module(module)

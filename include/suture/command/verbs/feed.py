@@ -11,7 +11,9 @@ from typing import Any
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("feed", help="load a feed from files; how old each feed is, what is quarantined, what disagrees")
+    parser = subparsers.add_parser(
+        "feed", help="load a feed from files; how old each feed is, what is quarantined, what disagrees"
+    )
     verbs = parser.add_subparsers(dest="feed_verb", required=True)
     loading = verbs.add_parser(
         "load",
@@ -21,7 +23,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     loading.add_argument("source", metavar="SOURCE", help="a source of feeds.yaml: kev, epss, nvd, cve5 …")
     loading.add_argument(
-        "files", metavar="FILE", nargs="+", type=Path, help="files (gzip too), folders or archives (.zip, .tar.gz) of them"
+        "files",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        help="files (gzip too), folders or archives (.zip, .tar.gz) of them",
     )
     loading.add_argument("--json", action="store_true", help="print JSON")
     loading.set_defaults(handler=load)
@@ -121,7 +127,9 @@ def disagree(args: argparse.Namespace) -> int:
             kind = item.kind
             print(f"{kind.value}: {MEANING[kind][0]} What holds: {MEANING[kind][1]}")
         said = "; ".join(f"{claim.source}: {claim.says}" for claim in item.claims)
-        print(f"  {_visible(f'{item.cve_id}  {said}')}" + (f"  (ended {item.ended_at:%Y-%m-%d})" if item.ended_at else ""))
+        print(
+            f"  {_visible(f'{item.cve_id}  {said}')}" + (f"  (ended {item.ended_at:%Y-%m-%d})" if item.ended_at else "")
+        )
     if not found:
         print("No source contradicts another.")
     return 1 if found else 0

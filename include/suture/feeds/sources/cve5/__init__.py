@@ -237,6 +237,4 @@ def _distinct(rows: list[Row]) -> list[Row]:
     return list({(row["source"], row["cvss_version"], row["vector"]): row for row in rows}.values())
 
 
-FORMAT = FeedFormat(
-    name="cve5", decode=decode, tables=TABLES, complete=False, main_table="cve", scorers=("cna", "adp")
-)
+FORMAT = FeedFormat(name="cve5", decode=decode, tables=TABLES, complete=False, main_table="cve", scorers=("cna", "adp"))

@@ -200,6 +200,4 @@ def _without_twins(tables: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
     }
 
 
-FORMAT = FeedFormat(
-    name="osv", decode=decode, tables=TABLES, complete=True, main_table="advisory", scorers=("vendor",)
-)
+FORMAT = FeedFormat(name="osv", decode=decode, tables=TABLES, complete=True, main_table="advisory", scorers=("vendor",))
