@@ -148,6 +148,7 @@ def _feeds(found: dict[str, Any], described: Mapping[str, Any]) -> None:
             "lab": True,
             "advisory_source": "lab-vendor",
             "suite": "stable",
+            "min_records": 0,
             "max_shrink_share": 1.0,  # the vendor of the lab takes advisories back when it is set up anew
         },
     )

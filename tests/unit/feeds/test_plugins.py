@@ -12,11 +12,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from lab import policies as lab_policies
 from suture.command.feed_documents import feed_documents
 from suture.errors import BadInputError
 from suture.feeds import FeedsPolicy, load_files, quality
@@ -152,6 +154,17 @@ def test_an_entry_overrides_its_sources_own_key_by_key(tmp_path: Path) -> None:
     (tmp_path / "feeds.yaml").write_text(text.replace("- name: kev\n", "- {name: kev, format: nosuch}\n"))
     with pytest.raises(BadInputError, match="'nosuch'; there are"):
         FeedsPolicy.load(tmp_path)
+
+
+def test_the_labs_own_policy_is_one_and_asks_loopback_only(tmp_path: Path) -> None:
+    found = yaml.safe_load((PROJECT_ROOT / "include" / "policy" / "feeds.yaml").read_text("utf-8"))
+    place = "http://127.0.0.1:8080"
+    lab_policies._feeds(found, {"feeds_url": f"{place}/feeds", "vendor_url": f"{place}/vendor"})
+    (tmp_path / "feeds.yaml").write_text(yaml.safe_dump(found), "utf-8")
+    enabled = [source for source in FeedsPolicy.load(tmp_path).sources if source.enabled]
+    assert {source.name for source in enabled} == {"lab-vendor-advisories", "kev", "epss", "nvd", "cve5"}
+    for source in enabled:
+        assert (source.allowed_hosts, source.lab, source.min_records) == (frozenset({"127.0.0.1"}), True, 0)
 
 
 def test_parents_are_written_before_children() -> None:
