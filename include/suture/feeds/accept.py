@@ -245,7 +245,12 @@ def _write_quarantine(store: Store, source: str, snapshot_id: int, left_out: Seq
         by_key.setdefault((item.record_id, item.reason), item)
     if by_key:
         rows = [
-            {"record_id": item.record_id[:200], "reason": item.reason[:2000], "record": dict(item.record)}
+            # PostgreSQL takes no NUL, and an id that holds one is just what lies here.
+            {
+                "record_id": item.record_id[:200].replace("\0", "�"),
+                "reason": item.reason[:2000].replace("\0", "�"),
+                "record": dict(item.record),
+            }
             for item in by_key.values()
         ]
         store.execute(
