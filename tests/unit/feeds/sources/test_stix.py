@@ -68,10 +68,10 @@ def test_the_latest_version_of_an_object_counts() -> None:
 
 BAD = {
     "an id of another kind": ({"id": VULNERABILITY}, "id: "),
-    "no uuid": ({"id": "indicator--1"}, "is no id of a indicator"),
+    "no uuid": ({"id": "indicator--1"}, "is no STIX id of type indicator"),
     "STIX 2.0": ({"spec_version": None}, "Expected `str`, got `null`"),
     "an older version": ({"spec_version": "2.0"}, "spec_version: '2.0' is not read"),
-    "no pattern": ({"pattern": None}, "pattern: a indicator must have it"),
+    "no pattern": ({"pattern": None}, "pattern: it is missing from the indicator"),
     "half a pattern": ({"pattern": "[" + "x" * 20_000}, "longer than 10000"),
     "too sure": ({"confidence": 101}, "confidence: it lies outside"),
     "changed before it was": ({"modified": "2025-01-01T00:00:00Z"}, "earlier than created"),
