@@ -17,8 +17,13 @@ def atom(*entries: str) -> bytes:
     ).encode()
 
 
-def entry(title: str = "v1.2", link: str = "https://example.test/demo/v1.2", name: str = "tag:demo/v1.2", body: str = "") -> str:
-    body = body or "&lt;p&gt;Fixes &lt;b&gt;CVE-2024-1234&lt;/b&gt; &lt;script&gt;CVE-2024-9999&lt;/script&gt; {{ x }}&lt;/p&gt;"
+def entry(
+    title: str = "v1.2", link: str = "https://example.test/demo/v1.2", name: str = "tag:demo/v1.2", body: str = ""
+) -> str:
+    body = (
+        body
+        or "&lt;p&gt;Fixes &lt;b&gt;CVE-2024-1234&lt;/b&gt; &lt;script&gt;CVE-2024-9999&lt;/script&gt; {{ x }}&lt;/p&gt;"
+    )
     return (
         f"<entry><id>{name}</id><updated>2024-05-01T10:00:00Z</updated><title>{title}</title>"
         f'<link rel="alternate" href="{link}"/><content type="html">{body}</content><author><name>dev</name></author></entry>'
@@ -48,7 +53,8 @@ def test_rss_is_read_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "link", ["javascript:alert(1)", "http://example.test/x", "https://user:word@example.test/", "file:///etc/passwd", "//x"]
+    "link",
+    ["javascript:alert(1)", "http://example.test/x", "https://user:word@example.test/", "file:///etc/passwd", "//x"],
 )
 def test_a_link_that_may_not_be_shown_is_dropped_and_the_entry_stands(link: str) -> None:
     (row,) = decode(atom(entry(link=link)), where="w").tables["notice"]
@@ -67,7 +73,9 @@ def test_an_entry_that_says_nothing_is_named_and_costs_no_other() -> None:
 
 
 BOMB = b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><feed xmlns="http://www.w3.org/2005/Atom"><title>&b;</title></feed>'
-OUTSIDE = b'<?xml version="1.0"?><!DOCTYPE l SYSTEM "http://127.0.0.1:9/x.dtd"><feed xmlns="http://www.w3.org/2005/Atom"/>'
+OUTSIDE = (
+    b'<?xml version="1.0"?><!DOCTYPE l SYSTEM "http://127.0.0.1:9/x.dtd"><feed xmlns="http://www.w3.org/2005/Atom"/>'
+)
 
 
 @pytest.mark.parametrize(

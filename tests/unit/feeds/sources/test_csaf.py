@@ -10,12 +10,18 @@ import pytest
 from suture.feeds.errors import FeedFormatError
 from suture.feeds.sources.redhat_csaf import decode
 
+VECTOR = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:L/A:N"
+HOSTILE = {"purl": "pkg:rpm/redhat/$(id)@1"}
 EL9 = "cpe:/o:redhat:enterprise_linux:9::baseos"
 
 
 def leaf(name: str, **helper: str) -> dict[str, Any]:
     product = {"product_id": name, "name": name, "product_identification_helper": helper}
-    return {"category": "product_version", "name": name, "product": product if helper else {"product_id": name, "name": name}}
+    return {
+        "category": "product_version",
+        "name": name,
+        "product": product if helper else {"product_id": name, "name": name},
+    }
 
 
 def rpm(name: str, arch: str, version: str = "3.0.7-27.el9", **more: str) -> dict[str, Any]:
@@ -59,7 +65,7 @@ def vulnerability(**more: Any) -> dict[str, Any]:
     return {
         "cve": "CVE-2023-2975",
         "product_status": {"fixed": ["BaseOS-9:openssl.src", "BaseOS-9:openssl-libs.x86_64", "BaseOS-9:openssl.x86_64"]},
-        "scores": [{"products": [], "cvss_v3": {"version": "3.1", "vectorString": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:L/A:N", "baseScore": 5.3}}],
+        "scores": [{"products": [], "cvss_v3": {"version": "3.1", "vectorString": VECTOR, "baseScore": 5.3}}],
         "remediations": [{"category": "vendor_fix", "details": "Update {{ now }}", "product_ids": ["BaseOS-9:openssl.src"]}],
         **more,
     }  # fmt: skip
@@ -76,7 +82,11 @@ def test_a_fixed_source_package_is_an_advisory_of_its_release_with_its_binaries(
     assert advisory["advisory_id"] == "redhat_csaf/el9/openssl@1:3.0.7-27.el9"
     assert (advisory["ecosystem"], advisory["codename"], advisory["urgency"]) == ("rpm", "el9", "Important")
     (statement,) = found.tables["vex_statement"]
-    assert (statement["status"], statement["package"], statement["action"]) == ("fixed", "openssl", "vendor_fix: Update {{ now }}")
+    assert (statement["status"], statement["package"], statement["action"]) == (
+        "fixed",
+        "openssl",
+        "vendor_fix: Update {{ now }}",
+    )
     packages = {(row["package"], row["architecture"]) for row in found.tables["advisory_package"]}
     assert packages == {("openssl-libs", "x86_64"), ("openssl", "x86_64")}
     (score,) = found.tables["cve_score"]
@@ -96,7 +106,9 @@ def test_the_statuses_of_a_vex_file() -> None:
         flags=[{"label": "vulnerable_code_not_present", "product_ids": ["BaseOS-9:openssl.src"]}],
         remediations=[{"category": "no_fix_planned", "details": "Will not fix", "product_ids": ["BaseOS-9:openssl-bare"]}],
     ))  # fmt: skip
-    said = {row["package"]: (row["status"], row["justification"], row["version"]) for row in found.tables["vex_statement"]}
+    said = {
+        row["package"]: (row["status"], row["justification"], row["version"]) for row in found.tables["vex_statement"]
+    }
     assert said == {
         "compat-openssl11": ("affected", None, None),
         "openssl": ("not_affected", "vulnerable_code_not_present", "1:3.0.7-27.el9"),
@@ -104,7 +116,9 @@ def test_the_statuses_of_a_vex_file() -> None:
     }
     (advisory,) = found.tables["advisory"]  # only what is affected, and with no fix
     assert advisory["advisory_id"] == "redhat_csaf/el9/compat-openssl11@unfixed/CVE-2023-2975"
-    assert [(row["fixed"], row["kind"], row["state"]) for row in found.tables["advisory_range"]] == [(None, "range", "end_of_life")]
+    assert [(row["fixed"], row["kind"], row["state"]) for row in found.tables["advisory_range"]] == [
+        (None, "range", "end_of_life")
+    ]
 
 
 def test_a_contradiction_falls_to_the_worrying_side_and_is_named() -> None:
@@ -138,7 +152,7 @@ BAD = {
     ),
     "a hostile purl": (
         vulnerability(product_status={"fixed": ["A"]}),
-        {"product_tree": {"full_product_names": [{"product_id": "A", "name": "a", "product_identification_helper": {"purl": "pkg:rpm/redhat/$(id)@1"}}]}},
+        {"product_tree": {"full_product_names": [{"product_id": "A", "name": "a", "product_identification_helper": HOSTILE}]}},
         "is no rpm package's name",
     ),
 }  # fmt: skip
@@ -162,11 +176,17 @@ def head(**changes: Any) -> dict[str, Any]:
     [
         (b"", "empty"), (b"<html>", "web page"), (json.dumps(document([])).encode()[:-10], "not as it should be"),
         (json.dumps({**document([]), "document": head(csaf_version="2.1")}).encode(), "only 2.0"),
-        (json.dumps({**document([]), "document": head(tracking={**head()["tracking"], "status": "draft"})}).encode(), "counts for nothing"),
+        (
+            json.dumps({**document([]), "document": head(tracking={**head()["tracking"], "status": "draft"})}).encode(),
+            "counts for nothing",
+        ),
         (json.dumps({**document([]), "document": head(tracking={**head()["tracking"], "id": ""})}).encode(), "tracking.id"),
         (json.dumps({**document([]), "document": head(title="\x00")}).encode(), "NUL"),
         (b'{"document": {}, "document": {}}', "twice"),
-        (json.dumps({**document([]), "product_tree": {"branches": [{"category": "a", "name": "a", "branches": 7}]}}).encode(), "Expected `array`"),
+        (
+            json.dumps({**document([]), "product_tree": {"branches": [{"category": "a", "name": "a", "branches": 7}]}}).encode(),
+            "Expected `array`",
+        ),
     ],
 )  # fmt: skip
 def test_another_or_a_truncated_document_is_refused(raw: bytes, reason: str) -> None:

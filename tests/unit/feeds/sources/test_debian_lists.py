@@ -29,11 +29,13 @@ LIST = b"""[29 Mar 2023] DSA-5380-1 xorg-server - security update
 def test_entries_become_revisions_and_advisories_by_release_and_fix() -> None:
     found = decode(LIST, where="DSA-list")
     assert (found.records, found.rejected) == (5, [])
-    assert found.data_date is not None and found.data_date.isoformat() == "2023-03-29T00:00:00+00:00"
+    assert found.data_date is not None
+    assert found.data_date.isoformat() == "2023-03-29T00:00:00+00:00"
     revisions = {row["revision_id"]: row for row in found.tables["advisory_revision"]}
     assert (revisions["DSA-5356-2"]["first_id"], revisions["DSA-5356-2"]["revision"]) == ("DSA-5356-1", 2)
     assert [name for name, row in revisions.items() if row["is_regression"]] == ["DSA-5356-2"]
-    assert revisions["DSA-4205-1"]["title"] == "jessie end-of-life" and revisions["DSA-4205-1"]["fixes"] == []
+    assert revisions["DSA-4205-1"]["title"] == "jessie end-of-life"
+    assert revisions["DSA-4205-1"]["fixes"] == []
     assert revisions["DSA-1991-1"]["package"] == "squid squid3"
     fixed = {row["advisory_id"]: row["fixed_version"] for row in found.tables["advisory"]}
     assert fixed["debian_lists/bullseye/sox@14.4.2+git20190427-2+deb11u2"] == "14.4.2+git20190427-2+deb11u2"
@@ -44,13 +46,17 @@ def test_entries_become_revisions_and_advisories_by_release_and_fix() -> None:
 
 def test_a_regression_update_names_no_cve_of_the_first_and_stands_for_itself() -> None:
     found = decode(LIST, where="DSA-list")
-    named = {row["advisory_id"]: row["cve_id"] for row in found.tables["advisory_cve"] if "deb11u2" in row["advisory_id"]}
+    named = {
+        row["advisory_id"]: row["cve_id"] for row in found.tables["advisory_cve"] if "deb11u2" in row["advisory_id"]
+    }
     assert named == {"debian_lists/bullseye/sox@14.4.2+git20190427-2+deb11u2": "DSA-5356-2"}
 
 
 def test_not_affected_is_a_statement_and_no_advisory() -> None:
     found = decode(LIST, where="DSA-list")
-    said = {(row["vulnerability"], row["codename"], row["status"], row["impact"]) for row in found.tables["vex_statement"]}
+    said = {
+        (row["vulnerability"], row["codename"], row["status"], row["impact"]) for row in found.tables["vex_statement"]
+    }
     assert said == {
         (cve, "etch", "not_affected", "Vulnerable code not present") for cve in ("CVE-2009-2855", "CVE-2010-0308")
     }
@@ -67,7 +73,9 @@ def test_a_pinned_release_leaves_the_others_out_and_meets_the_archives_id() -> N
     assert len(found.tables["advisory_revision"]) == 5
 
 
-GOOD = b"[29 Mar 2023] DSA-5380-1 xorg-server - security update\n\t{CVE-2023-1393}\n\t[bullseye] - xorg-server 2:1.20.11\n"
+GOOD = (
+    b"[29 Mar 2023] DSA-5380-1 xorg-server - security update\n\t{CVE-2023-1393}\n\t[bullseye] - xorg-server 2:1.20.11\n"
+)
 BAD_LINES = {
     "no date": (b"[29 Foo 2023] DSA-1-1 x - y\n", "line 4: '29 Foo 2023' is no date"),
     "an impossible date": (b"[31 Feb 2023] DSA-1-1 x - y\n", "is no date"),
@@ -90,7 +98,8 @@ def test_a_bad_line_costs_that_line_and_says_which(name: str) -> None:
     found = decode(GOOD + line, where="DSA-list")
     assert [row["cve_id"] for row in found.tables["advisory_cve"]] == ["CVE-2023-1393"]
     assert len(found.rejected) >= 1
-    assert reason in found.rejected[0].reason and found.rejected[0].reason.startswith("DSA-list, line 4: ")
+    assert reason in found.rejected[0].reason
+    assert found.rejected[0].reason.startswith("DSA-list, line 4: ")
 
 
 def test_a_truncated_list_keeps_what_is_whole() -> None:

@@ -63,7 +63,10 @@ def test_each_state_of_a_release_is_kept_apart() -> None:
 
 def test_urgencies_and_notes_stand_as_debian_gives_them() -> None:
     found = decoded(tracker())
-    words = {(row["cve_id"], row["advisory_id"].split("/")[1]): (row["urgency"], row["note"]) for row in found.tables["advisory_cve"]}
+    words = {
+        (row["cve_id"], row["advisory_id"].split("/")[1]): (row["urgency"], row["note"])
+        for row in found.tables["advisory_cve"]
+    }
     assert words["CVE-2021-3644", "bookworm"] == ("unimportant", None)
     assert words["CVE-2021-3643", "bookworm"] == (None, None)
     assert words["TEMP-0000000-ABCDEF", "bookworm"] == ("low", "postponed: Minor issue")
@@ -95,7 +98,8 @@ def test_a_bad_release_costs_that_release_and_is_named(name: str) -> None:
     found = decoded(document)
     (rejected,) = found.rejected
     assert rejected.record_id == "sox/CVE-2021-3643/bookworm"
-    assert rejected.reason.startswith("tracker.json, sox, CVE-2021-3643, release bookworm: ") and reason in rejected.reason
+    assert rejected.reason.startswith("tracker.json, sox, CVE-2021-3643, release bookworm: ")
+    assert reason in rejected.reason
     assert "debian_tracker/bullseye/sox@2" in {row["advisory_id"] for row in found.tables["advisory"]}
 
 
@@ -112,7 +116,8 @@ def test_a_bad_release_costs_that_release_and_is_named(name: str) -> None:
 def test_a_bad_package_costs_that_package(package: str, body: Any, reason: str) -> None:
     found = decoded({**tracker(), package: body})
     assert len(found.tables["advisory"]) == 5
-    assert len(found.rejected) == 1 and reason in found.rejected[0].reason
+    assert len(found.rejected) == 1
+    assert reason in found.rejected[0].reason
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"<!DOCTYPE html>", b'{"sox": {"CVE', b'{"a": {}, "a": {}}'])

@@ -51,7 +51,9 @@ def test_messages_become_notices() -> None:
     assert (first["dated_at"], first["list"]) == ("2024-03-29T15:51:26+00:00", "oss-security.lists.example.test")
     assert first["cve_ids"] == ["CVE-2024-3094", "CVE-2024-30947"]  # a mention is a mention
     assert first["url"] == "https://www.example.test/lists/2024/03/29/4"
-    assert "From what I see" in first["excerpt"] and ">From" not in first["excerpt"] and "{{ config }}" in first["excerpt"]
+    assert "From what I see" in first["excerpt"]
+    assert ">From" not in first["excerpt"]
+    assert "{{ config }}" in first["excerpt"]
     assert (second["dated_at"], second["in_reply_to"]) == (None, first["message_id"])
     assert second["excerpt"] == "Café <b> CVE-2024-4444"  # an unknown charset, no attachment, no script, no markup
     assert second["cve_ids"] == ["CVE-2024-4444"]
@@ -82,7 +84,8 @@ def test_hostile_headers_are_made_plain(headers: bytes, field: str, value: objec
 
 def test_a_message_without_an_id_is_known_by_its_content() -> None:
     one, two = (decode(message(b"Subject: a\n"), where="w").tables["notice"][0]["message_id"] for _ in range(2))
-    assert one == two and one.startswith("sha256-")
+    assert one == two
+    assert one.startswith("sha256-")
 
 
 BAD = {
@@ -103,7 +106,8 @@ def test_a_bad_message_is_named_and_costs_no_other(name: str) -> None:
     found = decode(bad + FIRST, where="list.mbox")
     assert [row["cve_ids"][0] for row in found.tables["notice"]] == ["CVE-2024-3094"]
     (rejected,) = found.rejected
-    assert rejected.reason.startswith("list.mbox, message 0: ") and reason in rejected.reason
+    assert rejected.reason.startswith("list.mbox, message 0: ")
+    assert reason in rejected.reason
 
 
 def test_deep_nesting_does_not_break_the_reader() -> None:

@@ -34,14 +34,22 @@ def test_a_statement_names_package_release_and_version() -> None:
     found = decode(document(statement()), where="vex.json")
     (row,) = found.tables["vex_statement"]
     assert found.rejected == []
-    assert (row["ecosystem"], row["package"], row["version"], row["codename"]) == ("deb", "nginx", "1.22.1-9", "bookworm")
+    assert (row["ecosystem"], row["package"], row["version"], row["codename"]) == (
+        "deb",
+        "nginx",
+        "1.22.1-9",
+        "bookworm",
+    )
     assert (row["vulnerability"], row["status"], row["author"]) == ("CVE-2023-39325", "not_affected", "A Team")
     assert row["impact"] == "<b>never</b> called {{ secret }}"  # text, as it is; the control character is gone
     assert row["dated_at"] == "2026-06-19T00:00:00+00:00"
 
 
 def test_the_subcomponent_is_what_it_is_about_and_unknown_worlds_stay_text() -> None:
-    product = {"@id": "pkg:oci/app@sha256%3Aabc", "subcomponents": [{"@id": "pkg:npm/%40angular/core@1.2.3"}, {"@id": "pkg:golang/x/net"}]}
+    product = {
+        "@id": "pkg:oci/app@sha256%3Aabc",
+        "subcomponents": [{"@id": "pkg:npm/%40angular/core@1.2.3"}, {"@id": "pkg:golang/x/net"}],
+    }
     found = decode(document(statement(products=[product])), where="vex.json")
     rows = [(row["subcomponent"], row["ecosystem"], row["package"]) for row in found.tables["vex_statement"]]
     assert rows == [("pkg:npm/%40angular/core@1.2.3", "npm", "@angular/core"), ("pkg:golang/x/net", None, None)]
@@ -72,7 +80,10 @@ def test_the_cve_among_the_aliases_is_the_name() -> None:
 BAD = {
     "unknown status": ({"status": "fine"}, "status: 'fine' is none of"),
     "unknown justification": ({"justification": "trust_me"}, "justification: 'trust_me' is not known"),
-    "a claim without a ground": ({"justification": None, "impact_statement": None}, "justification: not_affected needs one"),
+    "a claim without a ground": (
+        {"justification": None, "impact_statement": None},
+        "justification: not_affected needs one",
+    ),
     "no product": ({"products": []}, "products: it names no product"),
     "an empty product": ({"products": [{"@id": ""}]}, "products[0]: @id: it is empty"),
     "a broken purl": ({"products": [{"@id": "pkg:deb"}]}, "products[0]:"),
@@ -91,7 +102,8 @@ def test_a_bad_statement_is_named_and_costs_no_other(name: str) -> None:
     assert len(found.tables["vex_statement"]) == 1
     (rejected,) = found.rejected
     assert rejected.record_id == "https://example.test/vex-1#0"
-    assert rejected.reason.startswith("vex.json, statements[0]") and reason in rejected.reason
+    assert rejected.reason.startswith("vex.json, statements[0]")
+    assert reason in rejected.reason
 
 
 @pytest.mark.parametrize(

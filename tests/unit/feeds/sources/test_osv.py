@@ -107,7 +107,9 @@ def test_ecosystems_and_releases(ecosystem: str, name: str, codename: str | None
 
 
 def test_each_fix_of_a_debian_package_is_an_advisory_with_its_own_span() -> None:
-    document = record({"introduced": "0"}, {"fixed": "1.0"}, {"introduced": "2.0~rc1"}, {"fixed": "2.0"}, ecosystem="Debian:12")
+    document = record(
+        {"introduced": "0"}, {"fixed": "1.0"}, {"introduced": "2.0~rc1"}, {"fixed": "2.0"}, ecosystem="Debian:12"
+    )
     found = decode(json.dumps(document).encode(), where="w", feed="d")
     assert {row["advisory_id"]: (row["introduced"], row["fixed"]) for row in found.tables["advisory_range"]} == {
         "d/bookworm/demo@1.0": (None, "1.0"), "d/bookworm/demo@2.0": ("2.0~rc1", "2.0"),
@@ -127,7 +129,11 @@ def test_a_withdrawn_record_keeps_its_date_and_withdraws_no_live_one() -> None:
     gone = record({"introduced": "0"}, {"fixed": "1.1"}, ecosystem="Debian:12", withdrawn="2026-02-01T00:00:00Z")
     (advisory,) = decode(json.dumps(gone).encode(), where="w").tables["advisory"]
     assert advisory["withdrawn_at"] == "2026-02-01T00:00:00+00:00"
-    live = {**record({"introduced": "0"}, {"fixed": "1.1"}, ecosystem="Debian:12"), "id": "X-2", "aliases": ["CVE-2026-1111"]}
+    live = {
+        **record({"introduced": "0"}, {"fixed": "1.1"}, ecosystem="Debian:12"),
+        "id": "X-2",
+        "aliases": ["CVE-2026-1111"],
+    }
     both = decode(json.dumps([gone, live]).encode(), where="w")
     assert [(row["record_id"], row["withdrawn_at"]) for row in both.tables["advisory"]] == [("X-2", None)]
     assert [row["cve_id"] for row in both.tables["advisory_cve"]] == ["CVE-2026-1111"]
@@ -168,7 +174,8 @@ def test_a_bad_record_is_named_and_costs_no_other(name: str) -> None:
     found = decode(json.dumps({"vulns": [document, good]}).encode(), where="osv.json")
     assert [row["record_id"] for row in found.tables["advisory"]] == ["GOOD-1"]
     (rejected,) = found.rejected
-    assert rejected.reason.startswith("osv.json, advisory 0") and reason in rejected.reason
+    assert rejected.reason.startswith("osv.json, advisory 0")
+    assert reason in rejected.reason
 
 
 @pytest.mark.parametrize(
@@ -206,7 +213,12 @@ def test_a_zip_of_records_is_read_within_limits(monkeypatch: pytest.MonkeyPatch)
     assert {row["record_id"] for row in found.tables["advisory"]} == {"GOOD-1", "PYSEC-2008-3"}
     reasons = " ".join(item.reason for item in found.rejected)
     assert len(found.rejected) == 4
-    for part in ("bomb.json: it says that it inflates to 1000000", "stands twice", "readme.txt: it is no .json", "evil.json"):
+    for part in (
+        "bomb.json: it says that it inflates to 1000000",
+        "stands twice",
+        "readme.txt: it is no .json",
+        "evil.json",
+    ):
         assert part in reasons
 
 

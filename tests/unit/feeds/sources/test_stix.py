@@ -47,7 +47,7 @@ def rows(*found: Any) -> dict[str, Any]:
 def test_an_indicator_and_its_sightings_carry_the_cves_of_what_they_point_at() -> None:
     found = rows(*objects())
     assert set(found) == {VULNERABILITY, INDICATOR, RELATION, SIGHTING}
-    assert {name: row["cve_ids"] for name, row in found.items()} == dict.fromkeys(found, ["CVE-2026-1234"])
+    assert {name: row["cve_ids"] for name, row in found.items()} == {key: ["CVE-2026-1234"] for key in found}
     assert found[INDICATOR]["pattern"] == PATTERN  # as it is, and never evaluated
     assert (found[INDICATOR]["confidence"], found[VULNERABILITY]["confidence"]) == (0, None)
     assert (found[SIGHTING]["sighted_count"], found[SIGHTING]["target_ref"]) == (50, INDICATOR)
@@ -89,7 +89,8 @@ def test_a_bad_object_is_named_and_costs_no_other(name: str) -> None:
     found = decode(bundle(*changed), where="bundle.json")
     assert {row["signal_id"] for row in found.tables["threat_signal"]} == {VULNERABILITY, RELATION, SIGHTING}
     (rejected,) = found.rejected
-    assert rejected.reason.startswith("bundle.json, objects[0]: ") and reason in rejected.reason
+    assert rejected.reason.startswith("bundle.json, objects[0]: ")
+    assert reason in rejected.reason
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"<html>", b'{"type": "report"}', b"{}", bundle(*objects())[:-30]])

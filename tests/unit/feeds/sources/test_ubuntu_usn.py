@@ -36,7 +36,9 @@ def test_each_release_has_its_own_advisory_with_its_binaries() -> None:
     assert {row["advisory_id"]: row["details"]["pocket"] for row in found.tables["advisory"]} == {
         "ubuntu_usn/jammy/demo@2.4-1ubuntu1.1": None, "ubuntu_usn/bionic/demo@2.2-1ubuntu0.1~esm1": "esm-infra",
     }  # fmt: skip
-    assert [(row["package"], row["version"]) for row in found.tables["advisory_package"]] == [("demo-bin", "2.4-1ubuntu1.1")]
+    assert [(row["package"], row["version"]) for row in found.tables["advisory_package"]] == [
+        ("demo-bin", "2.4-1ubuntu1.1")
+    ]
     assert {row["cve_id"] for row in found.tables["advisory_cve"]} == {"CVE-2026-1000", "CVE-2026-1001"}
 
 
@@ -44,7 +46,10 @@ def test_a_regression_that_takes_a_fix_back_is_linked_to_its_first_notice() -> N
     again = notice(id="USN-8398-2", title="Demo regression", cves_ids=[], release_packages={
         "jammy": [{"name": "demo", "version": "2.4-1ubuntu1.2", "is_source": True}]})  # fmt: skip
     found = decoded(notice(), again)
-    links = {row["revision_id"]: (row["first_id"], row["revision"], row["is_regression"]) for row in found.tables["advisory_revision"]}
+    links = {
+        row["revision_id"]: (row["first_id"], row["revision"], row["is_regression"])
+        for row in found.tables["advisory_revision"]
+    }
     assert links == {"USN-8398-1": ("USN-8398-1", 1, False), "USN-8398-2": ("USN-8398-1", 2, True)}
     named = [row["cve_id"] for row in found.tables["advisory_cve"] if row["advisory_id"].endswith("ubuntu1.2")]
     assert named == ["USN-8398-2"]
@@ -91,19 +96,22 @@ def test_a_bad_notice_is_named_and_costs_no_other(name: str) -> None:
     found = decoded(notice(**change), notice(id="USN-9000-1"))
     assert {row["record_id"] for row in found.tables["advisory"]} == {"USN-9000-1"}
     (rejected,) = found.rejected
-    assert rejected.reason.startswith("notices.json, notice 0") and reason in rejected.reason
+    assert rejected.reason.startswith("notices.json, notice 0")
+    assert reason in rejected.reason
 
 
 @pytest.mark.parametrize(
     ("release", "package", "reason"),
-    [("jammy", {"name": "x y", "version": "1"}, "no deb package's name"), ("jammy", {"name": "demo", "version": "`id`"}, "no deb version"),
+    [("jammy", {"name": "x y", "version": "1"}, "no deb package's name"),
+     ("jammy", {"name": "demo", "version": "`id`"}, "no deb version"),
      ("martian", {"name": "demo", "version": "1"}, "the release is not known")],
 )  # fmt: skip
 def test_a_bad_package_costs_that_package(release: str, package: dict[str, str], reason: str) -> None:
     packages = {**notice()["release_packages"], release: [{**package, "is_source": True}]}
     found = decoded(notice(release_packages=packages))
     assert "bionic" in {row["codename"] for row in found.tables["advisory"]}
-    assert len(found.rejected) == 1 and reason in found.rejected[0].reason
+    assert len(found.rejected) == 1
+    assert reason in found.rejected[0].reason
 
 
 @pytest.mark.parametrize("raw", [b"", b"[1]", b"<html>", b"{}", b'{"a": 1}', b'{"notices": [{"id"'])
