@@ -28,9 +28,16 @@ from suture.store import Json, Store
 _ROWS_AT_ONCE = 5000
 _CLOCK_TOLERANCE = timedelta(days=1)
 _WRITE_ORDER = (
-    "kev", "epss", "cve", "cve_score", "cve_ssvc", "advisory", "advisory_cve", "advisory_package",
+    "kev", "epss", "cve", "cve_score", "cve_ssvc", "advisory", "advisory_cve", "advisory_package", "advisory_range",
+    "advisory_alias", "advisory_revision", "vex_statement", "threat_signal", "notice",
 )  # fmt: skip
-_CHILDREN = ("advisory_cve", "advisory_package")
+_CHILDREN = ("advisory_cve", "advisory_package", "advisory_range", "advisory_alias")
+# What an earlier copy said and this one says no more, by the columns that feed/prune_<table> compares.
+_PRUNED = {
+    "advisory": ("advisory_id",),
+    "advisory_range": ("advisory_id", "range_key"),
+    "vex_statement": ("statement_key", "document_id", "dated_at"),
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class Copy:
     lookups: Sequence[Row] = field(default=())
     guard: quality.Guard | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = False  # it holds everything that the feed says
 
 
 def accept(store: Store, copy: Copy, *, now: datetime, actor: str) -> FeedOutcome:
@@ -131,7 +139,7 @@ def _dates_refused(copy: Copy, last: Mapping[str, Any] | None, now: datetime) ->
 def _sorted_out(store: Store, copy: Copy, verdict: quality.Verdict) -> tuple[dict[str, list[Row]], list[Rejected]]:
     """The rows that pass, and what is left out: by the decoder, by the suites, for being older than what we have."""
     bad = {name: "; ".join(dict.fromkeys(reasons)) for name, reasons in verdict.bad_records.items()}
-    older = _older_records(store, copy)
+    older = _older_records(store, copy) | _older_advisories(store, copy)
     tables = {
         table: [row for row in rows if row["record_id"] not in bad and row["record_id"] not in older]
         for table, rows in copy.decoded.tables.items()
@@ -164,6 +172,26 @@ def _older_records(store: Store, copy: Copy) -> dict[str, str]:
         if datetime.fromisoformat(row["modified_at"]) < before:
             older[row["record_id"]] = (
                 f"a copy of {row['modified_at']}, older than the record we have ({before.isoformat()})"
+            )
+    return older
+
+
+def _older_advisories(store: Store, copy: Copy) -> dict[str, str]:
+    """Records whose advisories say by details.dated_at that they are older than what this feed gave before."""
+    dated = {
+        row["advisory_id"]: row for row in copy.decoded.tables.get("advisory", []) if row["details"].get("dated_at")
+    }
+    if not dated:
+        return {}
+    older = {}
+    for known in store.fetch_all("feed/list_advisory_dates", {"advisory_ids": list(dated), "feed": copy.source}):
+        row = dated[known["advisory_id"]]
+        if (
+            known["record_id"] == row["record_id"]
+            and datetime.fromisoformat(row["details"]["dated_at"]) < known["dated_at"]
+        ):
+            older[row["record_id"]] = (
+                f"a copy of {row['details']['dated_at']}, older than the record we have ({known['dated_at'].isoformat()})"
             )
     return older
 
@@ -209,6 +237,12 @@ def _write_tables(store: Store, copy: Copy, tables: Mapping[str, list[Row]], sna
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             params = {"rows": Json(rows[start : start + _ROWS_AT_ONCE]), "snapshot_id": snapshot_id, "now": now}
             store.execute(f"feed/merge_{table}", params)
+    for table, columns in _PRUNED.items():
+        if table in tables:
+            keys = Json([{name: row[name] for name in columns} for row in tables[table]])
+            store.execute(
+                f"feed/prune_{table}", {"keys": keys, "source": copy.source, "complete": copy.complete, "now": now}
+            )
 
 
 def _write_rank(table: str) -> int:
@@ -222,7 +256,12 @@ def _write_quarantine(store: Store, source: str, snapshot_id: int, left_out: Seq
         by_key.setdefault((item.record_id, item.reason), item)
     if by_key:
         rows = [
-            {"record_id": item.record_id[:200], "reason": item.reason[:2000], "record": dict(item.record)}
+            # PostgreSQL takes no NUL, and an id that holds one is just what lies here.
+            {
+                "record_id": item.record_id[:200].replace("\0", "�"),
+                "reason": item.reason[:2000].replace("\0", "�"),
+                "record": dict(item.record),
+            }
             for item in by_key.values()
         ]
         store.execute(

@@ -29,7 +29,7 @@ from urllib3.exceptions import NewConnectionError
 from urllib3.poolmanager import PoolManager
 
 from suture.feeds.errors import FeedRefusedError
-from suture.feeds.policies import FeedSource
+from suture.feeds.feed_source import FeedSource
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]  # host and port → the addresses that the name stands for

@@ -20,7 +20,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
@@ -30,7 +30,7 @@ import urllib3
 
 from suture.feeds.addresses import GuardedAdapter, Resolve, check_address
 from suture.feeds.errors import FeedRefusedError, FeedUnreachableError
-from suture.feeds.policies import FeedSource
+from suture.feeds.feed_source import FeedSource
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_REDIRECTS = 3
@@ -46,13 +46,15 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 @dataclass(frozen=True)
 class Fetched:
-    """A document, inflated. sha256: of its content; etag and last_modified: None when the server gave none."""
+    """A document, inflated. sha256: of its content; etag and last_modified: None when the server gave none; headers: all
+    of the answer's, names in lower case."""
 
     url: str
     content: bytes
     sha256: str
     etag: str | None
     last_modified: str | None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,10 @@ class Fetcher:
         params: Mapping[str, str] | None = None,
         etag: str | None = None,
         last_modified: str | None = None,
+        accept: str | None = None,
     ) -> Fetched | NotModified | Missing:
-        """Get one document. Raises FeedUnreachableError, FeedRefusedError."""
-        headers = {"User-Agent": "suture", "Accept-Encoding": "gzip"}
+        """Get one document. accept: the media type asked for, None: any. Raises FeedUnreachableError, FeedRefusedError."""
+        headers = {"User-Agent": "suture", "Accept-Encoding": "gzip"} | ({"Accept": accept} if accept else {})
         if etag:
             headers["If-None-Match"] = etag
         if last_modified:
@@ -225,6 +228,7 @@ class Fetcher:
             sha256=hashlib.sha256(content).hexdigest(),
             etag=response.headers.get("ETag"),
             last_modified=response.headers.get("Last-Modified"),
+            headers={name.lower(): value for name, value in response.headers.items()},
         )
 
     def _read(self, response: requests.Response, deadline: float) -> bytes:

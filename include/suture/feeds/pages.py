@@ -25,7 +25,7 @@ from suture.errors import BadInputError
 from suture.feeds.decoded import Decoded, merged
 from suture.feeds.errors import FeedFormatError, FeedUnreachableError
 from suture.feeds.fetch import Fetched, Fetcher
-from suture.feeds.policies import FeedSource
+from suture.feeds.feed_source import FeedSource
 from suture.store import Store
 
 MAX_PAGES = 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,58 +12,11 @@ from urllib.parse import urlsplit
 
 from suture import policy
 from suture.errors import BadInputError
+from suture.feeds.feed_source import FeedSource
 from suture.feeds.plugin import plugin_of
 from suture.feeds.sources import FORMATS
 
-
-@dataclass(frozen=True)
-class FeedSource:
-    """One source. dated_snapshot: the date of the copy that is read in place of the live endpoint; None: it is live.
-
-    max_data_age, advisory_source, codename: None where policy says nothing. allowed_hosts holds the url's own host too.
-    allowed_networks: private networks (CIDR) that its hosts may lie in; max_total_bytes: of a folder or archive, inflated;
-    key_environment, key_header: where its key is read from and goes to, None: it has none.
-    """
-
-    name: str
-    format: str
-    transport: str
-    url: str
-    allowed_hosts: frozenset[str]
-    lab: bool
-    dated_snapshot: date | None
-    required: bool
-    enabled: bool
-    timeout_seconds: float
-    total_seconds: float
-    max_bytes: int
-    retries: int
-    retry_wait_seconds: float
-    max_retry_wait_seconds: float
-    max_shrink_share: float
-    min_records: int
-    freshness: timedelta
-    max_data_age: timedelta | None
-    page_size: int
-    pause_seconds: float
-    first_days: int
-    refresh: timedelta
-    max_requests: int
-    advisory_source: str | None
-    suite: str
-    codename: str | None
-    connect_seconds: float = 10.0
-    max_total_bytes: int = 0
-    max_files: int = 500_000
-    allowed_networks: tuple[str, ...] = ()
-    try_again_statuses: frozenset[int] = frozenset()
-    pages_keep: timedelta = timedelta(hours=24)
-    key_environment: str | None = None
-    key_header: str | None = None
-    pause_seconds_with_key: float | None = None
-
-    def with_url(self, url: str) -> FeedSource:
-        return replace(self, url=url)
+__all__ = ["FeedSource", "FeedsPolicy"]
 
 
 @dataclass(frozen=True)
@@ -79,7 +32,7 @@ class FeedsPolicy:
         Raises PolicyError, and BadInputError for a name used twice, an unknown format or a url without its place.
         """
         found = policy.load(policy_dir / "feeds.yaml", "feeds")
-        sources = tuple(_source(_whole(found["defaults"], entry)) for entry in found["sources"])
+        sources = tuple(_source(_whole(found["defaults"], entry), policy_dir) for entry in found["sources"])
         names = [source.name for source in sources]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -110,13 +63,23 @@ def _whole(defaults: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, A
     return {**defaults, **config, **entry, "format": name}
 
 
-def _source(entry: Mapping[str, Any]) -> FeedSource:
+def _source(entry: Mapping[str, Any], policy_dir: Path) -> FeedSource:
+    lacking = [key for key in ("url", "transport") if key not in entry]
+    if lacking:
+        raise BadInputError(f"feeds.yaml: {entry['name']} has no {lacking[0]}, and its format brings none: give it one.")
     if (entry["transport"] == "records") != ("{cve_id}" in entry["url"]):
         raise BadInputError(
             f"feeds.yaml: the url of {entry['name']} must hold {{cve_id}} if, and only if, it is `records`."
         )
     if not _networks_readable(entry.get("allowed_networks", ())):
         raise BadInputError(f"feeds.yaml: allowed_networks of {entry['name']} must be networks such as 10.20.0.0/16.")
+    pinned = bool(entry.get("fingerprints"))
+    if entry["enabled"] and entry["transport"] == "csaf" and entry.get("unsigned", False) == pinned:
+        raise BadInputError(
+            f"feeds.yaml: {entry['name']} must either pin the fingerprints that sign its documents, or say `unsigned: true`."
+        )
+    if bool(entry.get("keyrings")) != pinned:
+        raise BadInputError(f"feeds.yaml: {entry['name']} must name keyrings and fingerprints together.")
     own_host = urlsplit(entry["url"]).hostname or ""
     age = entry.get("max_data_age_hours")
     return FeedSource(
@@ -156,6 +119,9 @@ def _source(entry: Mapping[str, Any]) -> FeedSource:
         key_environment=entry.get("key_environment"),
         key_header=entry.get("key_header"),
         pause_seconds_with_key=entry.get("pause_seconds_with_key"),
+        keyrings=tuple(policy_dir / keyring for keyring in entry.get("keyrings", ())),
+        fingerprints=frozenset(entry.get("fingerprints", ())),
+        unsigned=entry.get("unsigned", False),
     )
 
 

@@ -40,14 +40,41 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "record_id", "cve_id", "exploitation", "automatable", "technical_impact", "dated_at", "source",
     ),
     "advisory": (
-        "record_id", "advisory_id", "source", "suite", "source_package", "fixed_version", "codename", "title",
-        "urgency", "published_at", "withdrawn_at", "details",
+        "record_id", "advisory_id", "source", "suite", "ecosystem", "source_package", "fixed_version", "codename",
+        "title", "urgency", "published_at", "withdrawn_at", "details",
     ),
     "advisory_cve": ("record_id", "advisory_id", "cve_id", "relation"),
+    "advisory_range": (
+        "record_id", "advisory_id", "range_key", "source", "ecosystem", "package", "codename", "module", "kind",
+        "introduced", "fixed", "last_affected", "limit_before", "versions", "state", "cve_ids",
+    ),
+    "advisory_alias": ("record_id", "advisory_id", "alias", "relation"),
+    "advisory_revision": (
+        "record_id", "source", "revision_id", "first_id", "revision", "is_regression", "package", "title", "dated",
+        "cve_ids", "fixes",
+    ),
+    "vex_statement": (
+        "record_id", "source", "statement_key", "document_id", "author", "vulnerability", "product", "subcomponent",
+        "ecosystem", "package", "version", "codename", "status", "justification", "impact", "action", "dated_at",
+    ),
+    "threat_signal": (
+        "record_id", "source", "signal_id", "kind", "name", "cve_ids", "pattern", "pattern_type", "labels",
+        "source_ref", "relation", "target_ref", "sighted_count", "confidence", "valid_from", "valid_until",
+        "created_at", "modified_at", "revoked",
+    ),
+    "notice": (
+        "record_id", "source", "message_id", "list", "sender", "subject", "dated_at", "in_reply_to", "cve_ids", "url",
+        "excerpt",
+    ),
     "advisory_package": ("record_id", "advisory_id", "package", "version", "architecture"),
 }  # fmt: skip
-_NUMBERS = frozenset({"probability", "percentile", "base_score"})
-_DATES = frozenset({"date_added", "due_date", "score_date", "published_at", "modified_at", "withdrawn_at", "dated_at"})
+
+
+_NUMBERS = frozenset({"probability", "percentile", "base_score", "revision", "confidence"})
+_DATES = frozenset({
+    "date_added", "due_date", "score_date", "published_at", "modified_at", "withdrawn_at", "dated_at", "dated",
+    "created_at", "valid_from", "valid_until",
+})  # fmt: skip
 
 
 class ExpectationsError(SutureError):

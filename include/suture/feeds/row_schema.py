@@ -50,7 +50,7 @@ class RowSchema:
             self.columns[table] = tuple(items["properties"])
             for column, wanted in items["properties"].items():
                 self.dates |= {column} if wanted.get("format") in ("date", "date-time") else set()
-                self.numbers |= {column} if "number" in _listed(wanted.get("type")) else set()
+                self.numbers |= {column} if {"number", "integer"} & set(_listed(wanted.get("type"))) else set()
             self._checks[table] = _row_check(items, schema)
 
     def faults(self, table: str, rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:

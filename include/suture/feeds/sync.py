@@ -22,12 +22,14 @@ from suture.feeds.contradictions import refresh_contradictions
 from suture.feeds.decoded import Decoded, Rejected, Row, merged
 from suture.feeds.errors import FeedFormatError, FeedRefusedError, FeedUnreachableError
 from suture.feeds.fetch import Fetcher, Missing, NotModified
+from suture.feeds.format import Transport
 from suture.feeds.outcome import FeedOutcome, FeedStatus
 from suture.feeds.pages import forget_pages, read_pages
 from suture.feeds.plugin import plugin_of
 from suture.feeds.policies import FeedSource, FeedsPolicy
 from suture.feeds.sources import FORMATS
 from suture.feeds.unpack import documents, unpacked
+from suture.feeds.vendor_rows import KEYS, without_twins
 from suture.store import Store
 
 Sleep = Callable[[float], None]
@@ -47,6 +49,8 @@ def sync_source(
         return conclude(store, _nothing(source), FeedStatus.UNREACHABLE, error.message, now=now, actor=actor)
     except (FeedRefusedError, FeedFormatError) as error:
         return conclude(store, _nothing(source), FeedStatus.QUARANTINED, error.message, now=now, actor=actor)
+    # Transports that a format brings along know nothing of its folder: the guard is set here, for all.
+    copy = replace(copy, guard=plugin_of(source.format).guard)
     outcome = _taken_in(store, copy, now, actor)
     forget_pages(store, source)  # after the whole is in: a crash before this line reads the kept pages again
     return outcome
@@ -206,12 +210,13 @@ _TRANSPORTS: Mapping[str, Callable[[Store, FeedSource, Any, datetime, Sleep], Co
 }
 
 
-def _transport(source: FeedSource) -> Callable[..., Copy]:
-    found = _TRANSPORTS.get(source.transport) or FORMATS[source.format].transports.get(source.transport)
-    if found is None:
-        known = ", ".join(sorted({*_TRANSPORTS, *FORMATS[source.format].transports}))
-        raise BadInputError(f"feeds.yaml: {source.name} has the transport {source.transport!r}; there are {known}.")
-    return found
+def _transport(source: FeedSource) -> Transport:
+    """The transport that policy names: one of these, or one that the format brings along. Raises BadInputError."""
+    known = {**_TRANSPORTS, **FORMATS[source.format].transports}
+    if source.transport not in known:
+        names = ", ".join(sorted(known))
+        raise BadInputError(f"feeds.yaml: {source.name} has the transport {source.transport!r}; there are {names}.")
+    return known[source.transport]
 
 
 def _decode(source: FeedSource, content: bytes, where: str) -> Decoded:
@@ -245,6 +250,9 @@ def _decode_documents(
         if len(found) > 1:
             origins.update((row["record_id"], name) for rows in parts[-1].tables.values() for row in rows)
     whole = merged(parts, FORMATS[source.format].tables)
+    if len(parts) > 1:
+        # Decoders keep twins out of one document; vendors name the same fix in several.
+        whole = replace(whole, tables={**whole.tables, **without_twins(_keyed(whole))})
     if source.format != "cve5":
         return whole, [], origins
     lookups: list[Row] = [
@@ -252,6 +260,10 @@ def _decode_documents(
         for row in whole.tables["cve"]
     ]
     return replace(whole, data_date=None), lookups, origins
+
+
+def _keyed(whole: Decoded) -> dict[str, list[Row]]:
+    return {table: rows for table, rows in whole.tables.items() if table in KEYS}
 
 
 def _copy(source: FeedSource, decoded: Decoded, digest: str, last: Any) -> Copy:
@@ -263,7 +275,9 @@ def _copy(source: FeedSource, decoded: Decoded, digest: str, last: Any) -> Copy:
         decoded=decoded,
         sha256=digest,
         main_table=FORMATS[source.format].main_table,
-        scorers=FORMATS[source.format].scorers,
+        # One vendor's word replaces its own, never another vendor's.
+        scorers=tuple(f"vendor:{source.name}" if who == "vendor" else who for who in FORMATS[source.format].scorers),
+        complete=complete,
         guard=plugin_of(source.format).guard,
         dated_snapshot=source.dated_snapshot,
         floor=quality.floor_of(previous, source.max_shrink_share, source.min_records),

@@ -23,9 +23,9 @@ from typing import IO
 from suture.errors import BadInputError
 from suture.feeds.errors import FeedRefusedError
 from suture.feeds.fetch import bounded_gunzip
-from suture.feeds.policies import FeedSource
+from suture.feeds.feed_source import FeedSource
 
-RECORDS = (".json", ".csv", ".gz", ".jsonl", ".txt", ".list", ".mbox", ".atom", ".xml")
+RECORDS = (".json", ".csv", ".gz", ".jsonl", ".txt", ".list", ".mbox", ".atom", ".xml", ".yaml", ".yml")
 MAX_RATIO = 400  # as for gzip: JSON inflates 5- to 20-fold
 _SMALL = 1024 * 1024  # a ratio says nothing of less
 _ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"

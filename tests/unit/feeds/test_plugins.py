@@ -51,7 +51,7 @@ def test_every_folder_is_in_the_tuple_and_the_other_way_round() -> None:
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_a_source_is_whole_and_its_rows_are_as_it_promises(name: str) -> None:
     plugin = plugin_of(name)
-    assert plugin.config["url"].startswith("https://")
+    assert plugin.config.get("url", "https://").startswith("https://")  # formats without one publisher have none
     assert plugin.format.main_table in plugin.format.tables
     assert all((QUERIES / "feed" / f"merge_{table}.sql").is_file() for table in plugin.format.tables)
     found = samples(name)
@@ -153,6 +153,22 @@ def test_an_entry_overrides_its_sources_own_key_by_key(tmp_path: Path) -> None:
     assert (kev.min_records, kev.required) == (1000, True)
     (tmp_path / "feeds.yaml").write_text(text.replace("- name: kev\n", "- {name: kev, format: nosuch}\n"))
     with pytest.raises(BadInputError, match="'nosuch'; there are"):
+        FeedsPolicy.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ("{name: feed, format: openvex}", "feed has no url"),
+        ("{name: feed, format: redhat_csaf}", "pin the fingerprints"),
+        ("{name: feed, format: redhat_csaf, unsigned: true, keyrings: [k], fingerprints: [" + "A" * 40 + "]}", "either"),
+        ("{name: feed, format: redhat_csaf, unsigned: true, keyrings: [k]}", "together"),
+    ],
+)
+def test_an_entry_that_lacks_what_its_format_cannot_bring_is_refused(tmp_path: Path, entry: str, why: str) -> None:
+    text = (PROJECT_ROOT / "include" / "policy" / "feeds.yaml").read_text("utf-8")
+    (tmp_path / "feeds.yaml").write_text(f"{text}  - {entry}\n", "utf-8")
+    with pytest.raises(BadInputError, match=why):
         FeedsPolicy.load(tmp_path)
 
 

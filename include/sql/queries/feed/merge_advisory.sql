@@ -1,11 +1,13 @@
+-- Two feeds may say the same advisory (an archive and its tracker): what one leaves out stands as the other said it.
 INSERT INTO advisory (
-    advisory_id, source, suite, source_package, fixed_version, codename, title, urgency, published_at, withdrawn_at,
-    details, first_seen_at, snapshot_id
+    advisory_id, source, suite, ecosystem, source_package, fixed_version, codename, title, urgency, published_at,
+    withdrawn_at, details, first_seen_at, snapshot_id
 )
 SELECT
     row.advisory_id,
     row.source,
     row.suite,
+    coalesce(row.ecosystem, 'deb') AS ecosystem,
     row.source_package,
     row.fixed_version,
     row.codename,
@@ -22,6 +24,7 @@ FROM
             advisory_id text,
             source text,
             suite text,
+            ecosystem text,
             source_package text,
             fixed_version text,
             codename text,
@@ -35,11 +38,12 @@ ON CONFLICT (advisory_id) DO UPDATE
     SET
         suite = excluded.suite,
         codename = excluded.codename,
-        title = excluded.title,
-        urgency = excluded.urgency,
-        published_at = excluded.published_at,
+        title = coalesce(excluded.title, advisory.title),
+        urgency = coalesce(excluded.urgency, advisory.urgency),
+        published_at = coalesce(excluded.published_at, advisory.published_at),
         withdrawn_at = excluded.withdrawn_at,
-        details = excluded.details,
+        fixed_version = excluded.fixed_version,
+        details = advisory.details || excluded.details,
         snapshot_id = excluded.snapshot_id
     WHERE
     (
@@ -49,13 +53,15 @@ ON CONFLICT (advisory_id) DO UPDATE
         advisory.urgency,
         advisory.published_at,
         advisory.withdrawn_at,
+        advisory.fixed_version,
         advisory.details
     ) IS DISTINCT FROM (
         excluded.suite,
         excluded.codename,
-        excluded.title,
-        excluded.urgency,
-        excluded.published_at,
+        coalesce(excluded.title, advisory.title),
+        coalesce(excluded.urgency, advisory.urgency),
+        coalesce(excluded.published_at, advisory.published_at),
         excluded.withdrawn_at,
-        excluded.details
+        excluded.fixed_version,
+        advisory.details || excluded.details
     )

@@ -13,9 +13,27 @@ from types import ModuleType
 
 from suture.errors import SutureError
 from suture.feeds.format import FeedFormat
-from suture.feeds.sources import cve5, epss, kev, nvd, osv
+from suture.feeds.sources import (
+    atom,
+    csaf_provider,
+    cve5,
+    debian_lists,
+    debian_tracker,
+    epss,
+    kev,
+    mbox,
+    nvd,
+    openvex,
+    osv,
+    redhat_csaf,
+    stix,
+    ubuntu_usn,
+)
 
-MODULES: tuple[ModuleType, ...] = (cve5, epss, kev, nvd, osv)
+MODULES: tuple[ModuleType, ...] = (
+    atom, csaf_provider, cve5, debian_lists, debian_tracker, epss, kev, mbox,
+    nvd, openvex, osv, redhat_csaf, stix, ubuntu_usn,
+)  # fmt: skip
 
 
 class BrokenSourceError(SutureError):

@@ -1,69 +1,50 @@
-"""OSV (schema 1.x): a vendor's own advisories for packages that it ships through an apt repository.
+"""OSV (schema 1.x, up to 1.7): advisories of vendors and of language ecosystems.
 
-Reads one record, a list of records, or an object that holds them under `vulns` or `advisories`. An advisory row is one
-(source package, fixed version). An advisory that names no CVE stands for itself: its own id takes the CVE's place, so
-that the vendor's own score counts and nothing is called unscored that was scored.
+Reads one record (JSON, or YAML as pypa/advisory-database keeps it), a list of records, an object that holds them under
+`vulns` or `advisories`, or a zip of such records (an ecosystem's all.zip). records.py takes the document apart,
+ranges.py turns events into spans, this module makes the rows.
 
-Which binary packages the fix consists of is read from `ecosystem_specific.binaries` (as Ubuntu writes it) where it is
-there; else it comes from the source's verified package index.
+The rules:
+
+1. Ecosystems: Debian and Ubuntu (with their release), PyPI, npm, Maven; Alpine and others are left out with the reason,
+   and what else the record holds stands. A vendor's own ecosystem counts by its purl (pkg:deb/…), or as Debian packages
+   where policy says which source ships the fixes.
+2. A range is its events, in the order of versions; a version is affected when any range or the list of versions says so.
+   GIT ranges speak of commits and are not read.
+3. An advisory that names no CVE stands for itself: its own id takes the CVE's place, so that the vendor's own score
+   counts and nothing is called unscored that was scored.
+4. A withdrawn record stays, with its date: it withdraws its findings, it is not deleted.
+5. Which binary packages the fix consists of is read from `ecosystem_specific.binaries` (as Ubuntu writes it) where it
+   is there; else it comes from the source's verified package index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
-
-import msgspec
 
 from suture.feeds.decoded import Decoded, Rejected, Row, iso, kept, utc
 from suture.feeds.errors import FeedFormatError
 from suture.feeds.format import FeedFormat
-from suture.feeds.strict_json import decode_document, decode_record, refuse_web_page
+from suture.feeds.outside_text import line
+from suture.feeds.package_names import UnknownEcosystemError, osv_ecosystem, package_name, part_of
+from suture.feeds.sources.osv.ranges import affected_spans
+from suture.feeds.sources.osv.records import Advisory, Affected, Severity, read_record, take_apart
+from suture.feeds.strict_json import refuse_web_page
+from suture.feeds.vendor_rows import (
+    Origin,
+    Span,
+    Subject,
+    advisory_id,
+    advisory_row,
+    alias_rows,
+    cve_row,
+    range_row,
+    without_twins,
+)  # fmt: skip
 
-TABLES = ("advisory", "advisory_cve", "advisory_package", "cve_score")
+TABLES = ("advisory", "advisory_cve", "advisory_package", "advisory_range", "advisory_alias", "cve_score")
 _VERSIONS = {"CVSS:4.0": "4.0", "CVSS:3.1": "3.1", "CVSS:3.0": "3.0"}
-
-
-class Severity(msgspec.Struct):
-    type: str
-    score: str
-
-
-class Package(msgspec.Struct):
-    name: str
-    ecosystem: str
-
-
-class Range(msgspec.Struct):
-    type: str
-    events: list[dict[str, str]]
-
-
-class Affected(msgspec.Struct):
-    package: Package
-    ranges: list[Range] = msgspec.field(default_factory=list)
-    ecosystem_specific: dict[str, Any] = msgspec.field(default_factory=dict)
-
-
-class Advisory(msgspec.Struct):
-    id: str
-    modified: datetime
-    schema_version: str = ""
-    published: datetime | None = None
-    withdrawn: datetime | None = None
-    summary: str | None = None
-    aliases: list[str] = msgspec.field(default_factory=list)
-    upstream: list[str] = msgspec.field(default_factory=list)
-    severity: list[Severity] = msgspec.field(default_factory=list)
-    affected: list[Affected] = msgspec.field(default_factory=list)
-
-
-class Bundle(msgspec.Struct):
-    published: datetime | None = None
-    vulns: list[msgspec.Raw] | None = None
-    advisories: list[msgspec.Raw] | None = None
-    id: str | None = None
 
 
 def decode(
@@ -76,128 +57,157 @@ def decode(
     codename: str | None = None,
     **_options: object,
 ) -> Decoded:
-    """Rows of `advisory`, `advisory_cve`, `advisory_package`, `cve_score`. Raises FeedFormatError.
+    """Rows of TABLES; record ids are OSV ids. Raises FeedFormatError.
 
     advisory_source: the name in sources.yaml that ships the fixes; None: the feed's own name.
     """
     refuse_web_page(raw, where=where)
-    published, records = _records(raw, where)
+    published, documents, rejected = take_apart(raw, where)
+    origin = Origin(feed, advisory_source or feed, suite, codename)
     tables: dict[str, list[Row]] = {table: [] for table in TABLES}
-    rejected: list[Rejected] = []
     newest: list[datetime] = [published] if published else []
-    for number, record in enumerate(records):
+    for name, record in documents:
         try:
-            advisory = decode_record(record, Advisory, where=f"{where}, advisory {number}")
-            rows = list(_rows(advisory, feed, advisory_source or feed, suite, codename))
+            advisory = read_record(record, where=f"{where}, {name}")
         except FeedFormatError as error:
-            rejected.append(Rejected(f"advisory {number}", error.message, kept(record)))
-            continue
-        if not rows:
-            rejected.append(Rejected(advisory.id, f"{where}: {advisory.id} names no fixed version.", kept(record)))
+            rejected.append(Rejected(name, error.message, kept(record)))
             continue
         if published is None:
             newest.append(advisory.modified)
-        for table, row in rows:
+        found, faults = _rows(advisory, origin, vendors_own=advisory_source is not None)
+        rejected += [Rejected(advisory.id, f"{where}, {name}: {fault}.", kept(record)) for fault in faults]
+        if not found and not faults:
+            reason = f"{where}, {name}: {advisory.id} names no version of a package that is matched."
+            rejected.append(Rejected(advisory.id, reason, kept(record)))
+        for table, row in found:
             tables[table].append(row)
-    dates = [found for found in map(utc, newest) if found]
-    return Decoded(max(dates, default=None), _without_twins(tables), rejected, records=len(records))
+    dates = [moment for moment in map(utc, newest) if moment]
+    return Decoded(max(dates, default=None), without_twins(tables), rejected, records=len(documents))
 
 
-def _records(raw: bytes, where: str) -> tuple[datetime | None, list[bytes]]:
-    if raw.lstrip().startswith(b"["):
-        return None, [bytes(item) for item in decode_document(raw, list[msgspec.Raw], where=where)]
-    bundle = decode_document(raw, Bundle, where=where)
-    found = bundle.vulns if bundle.vulns is not None else bundle.advisories
-    if found is None:
-        if bundle.id is None:
-            raise FeedFormatError(where, "it holds neither `vulns` nor `advisories`, and is no advisory itself")
-        return None, [raw]
-    return bundle.published, [bytes(item) for item in found]
+def _rows(advisory: Advisory, origin: Origin, *, vendors_own: bool) -> tuple[list[tuple[str, Row]], list[str]]:
+    """The record's rows, and what of it had to be left out."""
+    rows: list[tuple[str, Row]] = []
+    faults: list[str] = []
+    for number, affected in enumerate(advisory.affected):
+        try:
+            subject = _subject(advisory, affected, origin, vendors_own)
+            spans = affected_spans(affected, subject.ecosystem)
+            if spans:
+                rows += _advisories(advisory, affected, subject, spans, origin)
+        except ValueError as error:
+            faults.append(f"{advisory.id}, affected[{number}]: {error}")
+    if rows:
+        rows += [("cve_score", row) for row in _scores(advisory, origin)]
+    return rows, faults
 
 
-def _rows(advisory: Advisory, feed: str, source: str, suite: str, codename: str | None) -> Iterator[tuple[str, Row]]:
-    cves = sorted({name.upper() for name in (*advisory.aliases, *advisory.upstream) if name.upper().startswith("CVE-")})
-    named = cves or [advisory.id]
-    fixes = False
-    for affected in advisory.affected:
-        for fixed in _fixed_versions(affected):
-            fixes = True
-            advisory_id = f"{source}/{affected.package.name}@{fixed}"
-            yield (
-                "advisory",
-                {
-                    "record_id": advisory.id,
-                    "advisory_id": advisory_id,
-                    "source": source,
-                    "suite": suite,
-                    "source_package": affected.package.name,
-                    "fixed_version": fixed,
-                    "codename": codename,
-                    "title": advisory.summary,
-                    "urgency": None,
-                    "published_at": iso(advisory.published),
-                    "withdrawn_at": iso(advisory.withdrawn),
-                    "details": {"osv_id": advisory.id, "feed": feed, "aliases": advisory.aliases},
-                },
-            )
-            for name in named:
-                yield "advisory_cve", {
-                    "record_id": advisory.id, "advisory_id": advisory_id, "cve_id": name, "relation": "stated"
-                }  # fmt: skip
-            yield from _packages(advisory, advisory_id, affected)
-    for severity in advisory.severity if fixes else ():
-        for name in named:
-            yield (
-                "cve_score",
-                {
-                    "record_id": advisory.id,
-                    "cve_id": name,
-                    "source": f"vendor:{feed}",
-                    "cvss_version": _VERSIONS.get(severity.score.partition("/")[0], "2.0"),
-                    "vector": severity.score,
-                    "base_score": None,
-                    "severity": None,
-                    "dated_at": iso(advisory.modified),
-                },
-            )
+def _subject(advisory: Advisory, affected: Affected, origin: Origin, vendors_own: bool) -> Subject:
+    package = affected.package
+    if package is None:
+        raise ValueError("it names no package")
+    details: dict[str, object] = {
+        "osv_id": advisory.id,
+        "aliases": advisory.aliases,
+        "dated_at": iso(advisory.modified),
+    }
+    try:
+        ecosystem, codename, rest = osv_ecosystem(package.ecosystem)
+        if rest:
+            details["ecosystem"] = package.ecosystem
+    except UnknownEcosystemError:
+        if package.purl and package.purl.startswith("pkg:deb/"):
+            ecosystem, codename = "deb", part_of(package.purl).codename
+        elif vendors_own and ":" not in package.ecosystem and package.ecosystem != "Alpine":
+            ecosystem, codename = "deb", ""
+        else:
+            raise
+    if origin.codename and codename and codename != origin.codename:
+        raise ValueError(f"it is for {codename}, and policy pins this feed to {origin.codename}")
+    return Subject(advisory.id, ecosystem, package_name(ecosystem, package.name), codename, details)
 
 
-def _fixed_versions(affected: Affected) -> Iterator[str]:
-    for span in affected.ranges:
-        if span.type == "ECOSYSTEM":
-            yield from (event["fixed"] for event in span.events if "fixed" in event)
+def _advisories(
+    advisory: Advisory, affected: Affected, subject: Subject, spans: list[Span], origin: Origin
+) -> Iterator[tuple[str, Row]]:
+    named = named_vulnerabilities(advisory)
+    aliases = _aliases(advisory)
+    urgency = _urgency([*affected.severity, *advisory.severity])
+    fixes: list[str | None] = [*sorted({span.fixed for span in spans if span.fixed})] or [None]
+    if subject.ecosystem != "deb":
+        fixes = fixes if len(fixes) == 1 else [None]  # one advisory a record; several fixes: the ranges say which
+    for fixed in fixes:
+        name = advisory_id(origin, subject, fixed, advisory.id)
+        yield "advisory", advisory_row(
+            origin, subject, name, fixed=fixed, title=advisory.summary and line(advisory.summary), urgency=urgency,
+            published_at=iso(advisory.published), withdrawn_at=iso(advisory.withdrawn),
+        )  # fmt: skip
+        for cve in named:
+            yield "advisory_cve", cve_row(subject, name, cve, urgency=urgency)
+        for row in alias_rows(subject, name, aliases):
+            yield "advisory_alias", row
+        for span in spans:
+            if subject.ecosystem != "deb" or span.fixed == fixed or (span.fixed is None and fixed == fixes[-1]):
+                yield "advisory_range", range_row(origin, subject, name, span)
+        yield from _packages(subject, name, affected, fixed)
 
 
-def _packages(advisory: Advisory, advisory_id: str, affected: Affected) -> Iterator[tuple[str, Row]]:
-    binaries = affected.ecosystem_specific.get("binaries", [])
-    for binary in binaries if isinstance(binaries, list) else []:
-        name, version = binary.get("binary_name"), binary.get("binary_version")
-        if not (isinstance(name, str) and isinstance(version, str)):
-            raise FeedFormatError(advisory.id, "a binary of it has no binary_name or binary_version")
-        yield (
-            "advisory_package",
-            {
+def named_vulnerabilities(advisory: Advisory) -> list[str]:
+    """The CVEs that it names (aliases, upstream, its own id), else its own id."""
+    names = {name.upper() for name in (advisory.id, *advisory.aliases, *advisory.upstream)}
+    return sorted(name for name in names if name.startswith("CVE-")) or [advisory.id]
+
+
+def _aliases(advisory: Advisory) -> dict[str, str]:
+    found = dict.fromkeys(advisory.related, "related")
+    found |= dict.fromkeys(advisory.upstream, "upstream")
+    found |= dict.fromkeys(advisory.aliases, "alias")
+    found[advisory.id] = "self"
+    return {line(name, 100): relation for name, relation in found.items() if name}
+
+
+def _urgency(severities: list[Severity]) -> str | None:
+    """A vendor's own word (Ubuntu: medium …); CVSS vectors are scores and stand elsewhere."""
+    words = [found.score for found in severities if not found.type.startswith("CVSS")]
+    return line(words[0], 40) if words else None
+
+
+def _scores(advisory: Advisory, origin: Origin) -> Iterator[Row]:
+    severities = [*advisory.severity, *(found for affected in advisory.affected for found in affected.severity)]
+    for severity in severities:
+        if not severity.type.startswith("CVSS"):
+            continue
+        for name in named_vulnerabilities(advisory):
+            yield {
                 "record_id": advisory.id,
-                "advisory_id": advisory_id,
-                "package": name,
-                "version": version,
-                "architecture": str(binary.get("architecture", "all")),
-            },
-        )
+                "cve_id": name,
+                "source": f"vendor:{origin.feed}",
+                "cvss_version": _VERSIONS.get(severity.score.partition("/")[0], "2.0"),
+                "vector": severity.score,
+                "base_score": None,
+                "severity": None,
+                "dated_at": iso(advisory.modified),
+            }
 
 
-def _without_twins(tables: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
-    """Two advisories may be fixed by the same version: one row, with both's CVEs."""
-    keys = {
-        "advisory": ("advisory_id",),
-        "advisory_cve": ("advisory_id", "cve_id"),
-        "advisory_package": ("advisory_id", "package", "architecture"),
-        "cve_score": ("cve_id", "source", "cvss_version", "vector"),
-    }
-    return {
-        table: list({tuple(row[name] for name in keys[table]): row for row in rows}.values())
-        for table, rows in tables.items()
-    }
+def _packages(subject: Subject, name: str, affected: Affected, fixed: str | None) -> Iterator[tuple[str, Row]]:
+    binaries = affected.ecosystem_specific.get("binaries", [])
+    for binary in binaries if isinstance(binaries, list) and fixed is not None else []:
+        words = binary if isinstance(binary, dict) else {}
+        package, version = words.get("binary_name"), words.get("binary_version")
+        if not (isinstance(package, str) and isinstance(version, str)):
+            raise ValueError(  # noqa: TRY004
+                "a binary of it has no binary_name or binary_version"
+            )
+        yield "advisory_package", {
+            "record_id": subject.record_id,
+            "advisory_id": name,
+            "package": package_name("deb", package),
+            "version": version,
+            "architecture": str(words.get("architecture", "all"))[:40],
+        }  # fmt: skip
 
 
-FORMAT = FeedFormat(name="osv", decode=decode, tables=TABLES, complete=True, main_table="advisory", scorers=("vendor",))
+FORMAT = FeedFormat(
+    name="osv", decode=decode, tables=TABLES, complete=True, main_table="advisory", scorers=("vendor",)
+)  # fmt: skip

@@ -1,0 +1,34 @@
+"""Any CSAF provider (OASIS CSAF 2.0, section 7): its provider-metadata.json, then ROLIE feeds or directories, then each
+document with its hash and its signature.
+
+products.py reads the product tree, document.py makes the rows, listing.py reads what a provider lists, proof.py checks
+hash and signature, transport.py walks it all. Reads one document.
+"""
+
+from __future__ import annotations
+
+from suture.feeds.decoded import Decoded
+from suture.feeds.format import FeedFormat
+from suture.feeds.sources.csaf_provider.document import TABLES, decode_csaf
+from suture.feeds.sources.csaf_provider.transport import fetch_documents
+from suture.feeds.vendor_rows import Origin
+
+
+def decode(
+    raw: bytes,
+    *,
+    where: str,
+    feed: str = "csaf_provider",
+    advisory_source: str | None = None,
+    suite: str = "",
+    codename: str | None = None,
+    **_options: object,
+) -> Decoded:
+    """Rows of TABLES; record ids are tracking ids. Raises FeedFormatError."""
+    return decode_csaf(raw, where=where, origin=Origin(feed, advisory_source or feed, suite, codename))
+
+
+FORMAT = FeedFormat(
+    name="csaf_provider", decode=decode, tables=TABLES, complete=False, main_table="vex_statement",
+    transports={"csaf": fetch_documents}, scorers=("vendor",),
+)  # fmt: skip
