@@ -20,16 +20,14 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from suture import evidence
-from suture.feeds import quality
+from suture.feeds import quality, staging
 from suture.feeds.decoded import Decoded, Rejected, Row
 from suture.feeds.outcome import FeedOutcome, FeedStatus
 from suture.store import Json, Store
 
 _ROWS_AT_ONCE = 5000
 _CLOCK_TOLERANCE = timedelta(days=1)
-_WRITE_ORDER = (
-    "kev", "epss", "cve", "cve_score", "cve_ssvc", "advisory", "advisory_cve", "advisory_package",
-)  # fmt: skip
+_JSON_TABLES = ("advisory", "advisory_cve", "advisory_package")
 _CHILDREN = ("advisory_cve", "advisory_package")
 
 
@@ -195,10 +193,14 @@ def _write_snapshot(
 
 
 def _write_tables(store: Store, copy: Copy, tables: Mapping[str, list[Row]], snapshot_id: int, now: datetime) -> None:
+    staged = [table for table in staging.TABLES if table in tables or (copy.scorers and table in staging.SCORED)]
+    for table in staged:
+        staging.fill(store, table, tables.get(table, []))
     if copy.scorers:
-        scored = sorted({row["cve_id"] for table in ("cve", "cve_score") for row in tables.get(table, [])})
-        store.execute("feed/delete_cve_scores", {"cve_ids": scored, "scorers": list(copy.scorers)})
-    for table in _WRITE_ORDER:
+        store.execute("feed/delete_cve_scores", {"scorers": list(copy.scorers)})
+    for table in staged:
+        staging.merge(store, table, snapshot_id)
+    for table in _JSON_TABLES:
         rows = tables.get(table, [])
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             params = {"rows": Json(rows[start : start + _ROWS_AT_ONCE]), "snapshot_id": snapshot_id, "now": now}

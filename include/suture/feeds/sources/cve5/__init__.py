@@ -80,7 +80,7 @@ def decode(raw: bytes, *, where: str, **_options: object) -> Decoded:
     for who, container in _containers(record):
         for metric in container.metrics:
             scores += _scores(cve_id, who, container, metric, rejected)
-            ssvc += _ssvc(cve_id, who, metric, rejected)
+            ssvc += ssvc_rows(cve_id, who, metric, rejected)
     row = {
         "record_id": cve_id,
         "cve_id": cve_id,
@@ -129,7 +129,7 @@ def _scores(
             "severity": severity if isinstance(severity, str) else None,
             "dated_at": iso(container.providerMetadata.dateUpdated),
         }
-    word = _severity_word(metric.get("other"))
+    word = severity_word(metric.get("other"))
     if word is not None:
         # A severity in words (OpenSSL gives only that): kept and shown, and never turned into a score.
         yield {
@@ -138,7 +138,7 @@ def _scores(
         }  # fmt: skip
 
 
-def _severity_word(other: object) -> str | None:
+def severity_word(other: object) -> str | None:
     """The word of an `other` metric that is neither SSVC nor KEV: OpenSSL writes `text`, Red Hat `value`."""
     if not isinstance(other, dict) or str(other.get("type")).lower() in ("ssvc", "kev"):
         return None
@@ -147,7 +147,7 @@ def _severity_word(other: object) -> str | None:
     return word if isinstance(word, str) and 0 < len(word) <= 40 else None
 
 
-def _ssvc(cve_id: str, who: str, metric: dict[str, Any], rejected: list[Rejected]) -> Iterator[Row]:
+def ssvc_rows(cve_id: str, who: str, metric: dict[str, Any], rejected: list[Rejected]) -> Iterator[Row]:
     other = metric.get("other")
     if (
         not isinstance(other, dict)

@@ -1,0 +1,7 @@
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_kev (
+    cve_id text NOT NULL,
+    date_added date NOT NULL,
+    due_date date,
+    known_ransomware boolean,
+    name text
+) ON COMMIT DROP

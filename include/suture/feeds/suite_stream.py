@@ -1,0 +1,100 @@
+"""The suites of include/expectations without Great Expectations, a row at a time: for copies that do not fit in memory.
+
+The suite's JSON is the one truth for both. The rules:
+
+1. What an expectation means is what Great Expectations makes of it: a missing value passes, bounds are inclusive, a regular
+   expression is searched for (not matched whole).
+2. An expectation of a kind that is not known here cannot be checked, so the load fails: nothing is passed unseen.
+3. Uniqueness and the number of rows need the whole copy: the caller keeps them, and asks here which apply.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from suture.feeds.quality import ExpectationsError, suite_text
+
+Check = Callable[[Any], bool]
+_KNOWN_KWARGS = {
+    "expect_column_values_to_match_regex": {"column", "regex"},
+    "expect_column_values_to_be_in_set": {"column", "value_set"},
+    "expect_column_values_to_be_between": {"column", "min_value", "max_value"},
+    "expect_column_value_lengths_to_be_between": {"column", "min_value", "max_value"},
+    "expect_column_values_to_be_unique": {"column"},
+    "expect_table_row_count_to_be_between": {"min_value"},
+}
+
+
+@dataclass(frozen=True)
+class SuiteStream:
+    """One table's suite. columns: the order of a row's values. unique: why a value may stand once only, by column;
+    row_count: why there must be a floor of rows, None when the suite asks for none."""
+
+    table: str
+    checks: tuple[tuple[int, Check, str, str], ...]
+    unique: Mapping[str, str]
+    row_count: str | None
+
+    @classmethod
+    def load(cls, table: str, columns: Sequence[str], words: Mapping[str, Any]) -> SuiteStream:
+        """words: $today and $tomorrow as dates in ISO 8601. Raises ExpectationsError for what cannot be checked here."""
+        checks, unique, row_count = [], {}, None
+        for expectation in json.loads(suite_text(table))["expectations"]:
+            kind, kwargs, meta = expectation["type"], expectation["kwargs"], expectation["meta"]
+            if set(kwargs) - _KNOWN_KWARGS.get(kind, set()):
+                raise ExpectationsError(f"The suite of {table} cannot be run on a stream: {kind} with {sorted(kwargs)}.")
+            if kind == "expect_table_row_count_to_be_between":
+                row_count = meta["why"]
+                continue
+            if meta["scope"] != "record" or kwargs["column"] not in columns:
+                raise ExpectationsError(f"The suite of {table} cannot be run on a stream: {kind} of {kwargs['column']}.")
+            if kind == "expect_column_values_to_be_unique":
+                unique[kwargs["column"]] = meta["why"]
+                continue
+            bounds = {name: words.get(v, v) if isinstance(v, str) else v for name, v in kwargs.items()}
+            checks.append((columns.index(kwargs["column"]), _check(kind, bounds), kwargs["column"], meta["why"]))
+        return cls(table, tuple(checks), unique, row_count)
+
+    def faults(self, row: Sequence[Any]) -> list[str]:
+        """Why the row is not fit for use; [] when it is."""
+        return [
+            f"{self.table}.{column} is {_shown(row[index])}: {why}"
+            for index, passes, column, why in self.checks
+            if row[index] is not None and not passes(row[index])
+        ]
+
+    def passes(self, row: Sequence[Any]) -> bool:
+        for index, passes, _column, _why in self.checks:  # noqa: SIM110 - a generator costs twice as much here
+            if row[index] is not None and not passes(row[index]):
+                return False
+        return True
+
+
+def _check(kind: str, kwargs: Mapping[str, Any]) -> Check:
+    if kind == "expect_column_values_to_match_regex":
+        search = re.compile(kwargs["regex"]).search
+        return lambda value: search(value) is not None
+    if kind == "expect_column_values_to_be_in_set":
+        return frozenset(kwargs["value_set"]).__contains__
+    low, high = _bound(kwargs.get("min_value")), _bound(kwargs.get("max_value"))
+    if kind == "expect_column_value_lengths_to_be_between":
+        return lambda value: (low is None or low <= len(value)) and (high is None or len(value) <= high)
+    if low is not None and high is not None:
+        return lambda value: bool(low <= value <= high)
+    return lambda value: bool((low is None or low <= value) and (high is None or value <= high))
+
+
+def _bound(value: Any) -> Any:
+    """A date in a suite is its first moment in UTC, as in the gate that uses Great Expectations."""
+    if not isinstance(value, str):
+        return value
+    return datetime.combine(date.fromisoformat(value), datetime.min.time(), UTC)
+
+
+def _shown(value: Any) -> str:
+    return repr(value.isoformat() if isinstance(value, datetime) else value)[:120]
