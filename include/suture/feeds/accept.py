@@ -51,7 +51,9 @@ class Copy:
     lookups: Sequence[Row] = field(default=())
 
 
-def accept(store: Store, copy: Copy, *, now: datetime, actor: str) -> FeedOutcome:
+def accept(
+    store: Store, copy: Copy, *, now: datetime, actor: str, check: quality.Checker = quality.check
+) -> FeedOutcome:
     """Take the copy in or refuse it; either way a snapshot says so. Raises StoreError, ExpectationsError."""
     last = store.fetch_one("feed/fetch_accepted_snapshot", {"source": copy.source})
     if last is not None and last["content_sha256"] == copy.sha256:
@@ -59,7 +61,7 @@ def accept(store: Store, copy: Copy, *, now: datetime, actor: str) -> FeedOutcom
     refused = _dates_refused(copy, last, now)
     if refused is not None:
         return conclude(store, copy, refused[0], refused[1], now=now, actor=actor)
-    verdict = quality.check(copy.decoded.tables, now=now, floor=copy.floor, main_table=copy.main_table)
+    verdict = check(copy.decoded.tables, now=now, floor=copy.floor, main_table=copy.main_table)
     if verdict.feed_faults:
         return conclude(store, copy, FeedStatus.QUARANTINED, "; ".join(verdict.feed_faults), now=now, actor=actor)
     tables, left_out = _sorted_out(store, copy, verdict)

@@ -49,13 +49,13 @@ class _Metric(msgspec.Struct):
 class _Container(msgspec.Struct):
     providerMetadata: cve5.Provider = msgspec.field(default_factory=cve5.Provider)  # noqa: N815
     title: str | None = None
-    problemTypes: list[cve5.ProblemType] = []  # noqa: N815, RUF012 - msgspec copies an empty list
-    metrics: list[_Metric] = []  # noqa: RUF012
+    problemTypes: list[cve5.ProblemType] = []  # noqa: N815 - msgspec copies an empty list
+    metrics: list[_Metric] = []
 
 
 class _Containers(msgspec.Struct):
     cna: _Container
-    adp: list[_Container] = []  # noqa: RUF012
+    adp: list[_Container] = []
 
 
 class _Record(msgspec.Struct):
@@ -89,7 +89,7 @@ def rows_of(raw: bytes, digest: bytes, *, where: str) -> CveRows:
 
 def _quick(raw: bytes, digest: bytes) -> CveRows:
     str(raw, "utf-8")
-    if b"\\u00" in raw and (b"\\u0000" in raw or b"\\u003" in raw) or b"\x00" in raw:
+    if (b"\\u00" in raw and (b"\\u0000" in raw or b"\\u003" in raw)) or b"\x00" in raw:
         raise _UnsureError
     tree = _read(raw)
     if raw.count(b":") != _write(tree).count(b":"):

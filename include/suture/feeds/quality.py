@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from suture.errors import SutureError
 from suture.feeds.decoded import Row
@@ -47,7 +47,7 @@ MAIN_TABLE: Mapping[str, str] = {"kev": "kev", "epss": "epss", "cve5": "cve", "n
 
 
 _NUMBERS = frozenset({"probability", "percentile", "base_score"})
-_DATES = frozenset({"date_added", "due_date", "score_date", "published_at", "modified_at", "withdrawn_at", "dated_at"})
+DATES = frozenset({"date_added", "due_date", "score_date", "published_at", "modified_at", "withdrawn_at", "dated_at"})
 
 
 class ExpectationsError(SutureError):
@@ -60,6 +60,12 @@ class Verdict:
 
     feed_faults: tuple[str, ...]
     bad_records: Mapping[str, tuple[str, ...]]
+
+
+class Checker(Protocol):
+    """What runs the suites: Great Expectations (`check`), or a stream of rows where it does not fit in memory."""
+
+    def __call__(self, tables: Mapping[str, list[Row]], *, now: datetime, floor: int, main_table: str) -> Verdict: ...
 
 
 def floor_of(previous_count: int | None, max_shrink_share: float, min_records: int) -> int:
@@ -124,7 +130,7 @@ def _results(table: str, rows: list[Row], words: Mapping[str, Any]) -> list[dict
 
 
 def _series(pd: Any, column: str, rows: list[Row]) -> Any:
-    if column in _DATES:
+    if column in DATES:
         return pd.Series([_seconds(row.get(column)) for row in rows], dtype="float64")
     if column in _NUMBERS:
         return pd.Series([row.get(column) for row in rows], dtype="float64")
@@ -155,7 +161,7 @@ def _validate(table: str, rows: list[Row], expectations: list[dict[str, Any]]) -
     # Column by column: pandas would turn None into NaN, and so a missing text into a number.
     frame = pd.DataFrame({column: _series(pd, column, rows) for column in COLUMNS[table]})
     for expectation in expectations:
-        if expectation["kwargs"].get("column") in _DATES:
+        if expectation["kwargs"].get("column") in DATES:
             for bound in {"min_value", "max_value"} & set(expectation["kwargs"]):
                 expectation["kwargs"][bound] = _seconds(expectation["kwargs"][bound])
     context = gx.get_context(mode="ephemeral")

@@ -35,7 +35,15 @@ _RATIO_FREE_BYTES = 64 * 1024  # a small record of blanks may have any ratio
 _LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 _TARS = (".tar", ".tar.gz", ".tgz")
 _RECORDS = (".json", ".json.gz")
-_BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError)
+_BROKEN = (
+    EOFError,
+    zlib.error,
+    gzip.BadGzipFile,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 Item = tuple[str, "bytes | Rejected"]
 
@@ -68,7 +76,9 @@ def _of_path(path: Path) -> Iterator[Item]:
         else:
             yield from _file(str(path))
     except _BROKEN as error:
-        raise FeedRefusedError(f"{path}: it breaks off or is damaged: {str(error)[:200] or 'unexpected end'}.") from error
+        raise FeedRefusedError(
+            f"{path}: it breaks off or is damaged: {str(error)[:200] or 'unexpected end'}."
+        ) from error
     except OSError as error:
         raise BadInputError(f"{path} cannot be read: {error.strerror or error}.") from error
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from suture.errors import BadInputError
-from suture.feeds import quality
+from suture.feeds import bulk, quality, record_files, suite_stream
 from suture.feeds.accept import Copy, accept, conclude
+from suture.feeds.bulk_epss import load_epss
 from suture.feeds.decoded import Decoded, Rejected, Row, merged
 from suture.feeds.errors import FeedFormatError, FeedRefusedError, FeedUnreachableError
 from suture.feeds.fetch import Fetched, Fetcher, Missing, NotModified, bounded_gunzip
@@ -63,9 +64,21 @@ def sync_all(
 
 
 def load_files(
-    store: Store, source: FeedSource, paths: Sequence[Path], *, now: datetime, actor: str = "suture:feed_load"
+    store: Store,
+    source: FeedSource,
+    paths: Sequence[Path],
+    *,
+    now: datetime,
+    actor: str = "suture:feed_load",
+    report: bulk.Report | None = None,
 ) -> FeedOutcome:
-    """Load a copy from files (a folder stands for the .json, .csv and .gz files in it), by the same rules."""
+    """Load a copy from files (a folder stands for the .json, .csv and .gz files in it), by the same rules.
+
+    CVE records in a folder, an archive or a file of lines, and EPSS, are loaded as a stream; `report` is told how far."""
+    if source.format == "cve5" and (len(paths) > 1 or any(record_files.is_container(path) for path in paths)):
+        return bulk.load_cve_records(store, source, paths, now=now, actor=actor, report=report)
+    if source.format == "epss" and len(paths) == 1 and not paths[0].is_dir():
+        return load_epss(store, source, paths[0], now=now, actor=actor)
     files = [file for path in paths for file in _files(path)]
     if not files:
         raise BadInputError("There is no file to load.")
@@ -84,7 +97,8 @@ def load_files(
         lookups=lookups,
         dated_snapshot=None,
     )
-    return accept(store, copy, now=now, actor=actor)
+    check = suite_stream.check if source.format == "kev" else quality.check
+    return accept(store, copy, now=now, actor=actor, check=check)
 
 
 def _document(store: Store, source: FeedSource, last: Any, now: datetime, sleep: Sleep) -> Copy:  # noqa: ARG001

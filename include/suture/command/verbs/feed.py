@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from suture.feeds.bulk import Progress
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,7 +24,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "2: bad input.",
     )
     loading.add_argument("source", metavar="SOURCE", help="a source of feeds.yaml: kev, epss, nvd, cve5 …")
-    loading.add_argument("files", metavar="FILE", nargs="+", type=Path, help="files, gzip too, or folders of them")
+    loading.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        help="files, gzip too, folders of them, and for CVE records .zip, .tar, .tar.gz or one JSON a line (.jsonl)",
+    )
     loading.add_argument("--json", action="store_true", help="print JSON")
     loading.set_defaults(handler=load)
     looking = verbs.add_parser(
@@ -40,7 +50,7 @@ def load(args: argparse.Namespace) -> int:
     settings = Settings.load()
     source = FeedsPolicy.load(settings.policy_dir).source(args.source)
     with Store.connect(settings.require_warehouse()) as store:
-        outcome = load_files(store, source, args.files, now=datetime.now(UTC))
+        outcome = load_files(store, source, args.files, now=datetime.now(UTC), report=_progress)
     print(json.dumps({**_plain(asdict(outcome)), "ok": outcome.ok}) if args.json else outcome.sentence)
     return 0 if outcome.ok else 1
 
@@ -55,7 +65,9 @@ def status(args: argparse.Namespace) -> int:
     policy = FeedsPolicy.load(settings.policy_dir)
     with Store.connect(settings.require_warehouse()) as store:
         found = feed_health(store, policy, now=datetime.now(UTC))
-        kept = store.fetch_all("feed/list_feed_quarantine", {"source": None, "max_rows": 200}) if args.quarantine else []
+        kept = (
+            store.fetch_all("feed/list_feed_quarantine", {"source": None, "max_rows": 200}) if args.quarantine else []
+        )
     if args.json:
         document = {"feeds": [_plain(asdict(health)) for health in found]}
         print(json.dumps(document | ({"quarantine": _plain(kept)} if args.quarantine else {}), indent=2))
@@ -68,6 +80,15 @@ def status(args: argparse.Namespace) -> int:
         for row in kept:
             print(f"  {row['source']}  {_visible(row['record_id'])}: {_visible(row['reason'])}")
     return 1 if any(health.stale for health in found) else 0
+
+
+def _progress(progress: Progress) -> None:
+    rate = progress.records / max(progress.seconds, 0.001)
+    print(
+        f"{progress.records} records, {rate:.0f} a second, {progress.unchanged} unchanged, "
+        f"{progress.quarantined} left out so far",
+        file=sys.stderr,
+    )
 
 
 def _plain(value: Any) -> Any:
