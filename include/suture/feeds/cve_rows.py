@@ -14,6 +14,7 @@ refused by that decoder only, and the rules stand in one place.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,10 +25,13 @@ import msgspec
 from suture.feeds.decoded import Rejected
 from suture.feeds.sources import cve5
 from suture.feeds.staging import TABLES, text_array
-from suture.feeds.strict_json import MAX_DEPTH, refuse_deep
+from suture.feeds.strict_json import MAX_DEPTH
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {table: tuple(TABLES[table]) for table in ("cve", "cve_score", "cve_ssvc")}
 SOURCE = "cve5"
+_NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
+_ONE_KIND = bytes.maketrans(b"[]", b"{}")
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _read = msgspec.json.Decoder().decode
 _write = msgspec.json.Encoder().encode
 
@@ -89,17 +93,30 @@ def rows_of(raw: bytes, digest: bytes, *, where: str) -> CveRows:
 
 def _quick(raw: bytes, digest: bytes) -> CveRows:
     str(raw, "utf-8")
-    if (b"\\u00" in raw and (b"\\u0000" in raw or b"\\u003" in raw)) or b"\x00" in raw:
+    if b"\x00" in raw or (b"\\" in raw and (b"\\u0000" in raw or b"\\u003" in raw)):
         raise _UnsureError
     tree = _read(raw)
     if raw.count(b":") != _write(tree).count(b":"):
         raise _UnsureError
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
-        refuse_deep(tree)
+    # As many brackets close as open, so half of them bounds the depth: most records need no closer look.
+    if len(raw.translate(None, _NO_BRACKETS)) > 2 * MAX_DEPTH and not _shallow(raw):
+        raise _UnsureError
     record = msgspec.convert(tree, _Record)
     if record.dataType != "CVE_RECORD" or not record.dataVersion.startswith("5."):
         raise _UnsureError
     return _rows(record, digest)
+
+
+def _shallow(raw: bytes) -> bool:
+    """Nested at most MAX_DEPTH deep: what lies outside of texts, its innermost pairs taken away again and again."""
+    if b"\\" in raw:
+        raw = _ESCAPED.sub(b"", raw)
+    brackets = b"".join(raw.split(b'"')[::2]).translate(_ONE_KIND, _NO_BRACKETS)
+    for _level in range(MAX_DEPTH):
+        if not brackets:
+            return True
+        brackets = brackets.replace(b"{}", b"")  # each round takes one level
+    return not brackets
 
 
 def _rows(record: _Record, digest: bytes) -> CveRows:
@@ -151,11 +168,37 @@ def _add_scores(
 
 
 def _ssvc(cve_id: str, who: str, other: Any, rejected: list[Rejected]) -> tuple[Any, ...] | None:
-    for row in cve5.ssvc_rows(cve_id, who, {"other": other}, rejected):
-        return (
-            cve_id, row["exploitation"], row["automatable"], row["technical_impact"], _moment(row["dated_at"]), who,
-        )  # fmt: skip
-    return None
+    content = other.get("content") if isinstance(other, dict) else None
+    key = _ssvc_key(other, content)
+    known = _ssvc_values.get(key) if key is not None else None
+    if known is None or not isinstance(content, dict):
+        before = len(rejected)
+        for row in cve5.ssvc_rows(cve_id, who, {"other": other}, rejected):
+            known = (row["exploitation"], row["automatable"], row["technical_impact"])
+            if key is not None and len(rejected) == before and len(_ssvc_values) < 5000:
+                _ssvc_values[key] = known
+            return (cve_id, *known, _moment(row["dated_at"]), who)
+        return None
+    return (cve_id, *known, _moment(cve5.timestamp(content.get("timestamp"))), who)
+
+
+# What the few hundred ways to write SSVC's options mean, as `sources/cve5` read them the first time.
+_ssvc_values: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+
+
+def _ssvc_key(other: Any, content: Any) -> tuple[Any, ...] | None:
+    options = content.get("options") if isinstance(content, dict) else None
+    if not isinstance(options, list):
+        return None
+    key = [other.get("type")]
+    for option in options:
+        if not isinstance(option, dict):
+            return None
+        for name, value in option.items():
+            if not isinstance(value, str):
+                return None
+            key += (name, value)
+    return tuple(key) if isinstance(key[0], str) else None
 
 
 def _strict(raw: bytes, digest: bytes, where: str) -> CveRows:

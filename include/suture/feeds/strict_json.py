@@ -49,7 +49,7 @@ def refuse_ambiguous(raw: bytes) -> None:
     if b"\x00" in raw or _NUL_ESCAPE.search(raw):
         raise ValueError("a text holds a NUL character")
     parsed = json.loads(raw.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_finite)
-    refuse_deep(parsed)
+    _refuse_depth(parsed)
 
 
 def refuse_web_page(raw: bytes, *, where: str) -> None:
@@ -90,8 +90,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def refuse_deep(value: Any) -> None:
-    """Raise ValueError when the parsed value is nested more than MAX_DEPTH deep."""
+def _refuse_depth(value: Any) -> None:
     level, depth = [value] if isinstance(value, dict | list) else [], 0
     while level:
         depth += 1

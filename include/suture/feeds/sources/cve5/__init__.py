@@ -181,7 +181,7 @@ def ssvc_rows(cve_id: str, who: str, metric: dict[str, Any], rejected: list[Reje
             "exploitation": values.get("exploitation"),
             "automatable": values.get("automatable"),
             "technical_impact": values.get("technicalimpact"),
-            "dated_at": _timestamp(content.get("timestamp")),
+            "dated_at": timestamp(content.get("timestamp")),
             "source": who,
         }
 
@@ -190,7 +190,7 @@ def _plain(value: object) -> str:
     return "".join(character for character in str(value).casefold() if character.isalnum())
 
 
-def _timestamp(value: object) -> str | None:
+def timestamp(value: object) -> str | None:
     try:
         return iso(datetime.fromisoformat(value)) if isinstance(value, str) else None
     except ValueError:
