@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import socket
@@ -34,11 +35,16 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "include")]
 NOW = datetime(2026, 6, 2, tzinfo=UTC)
 TABLES = ("cve", "cve_score", "cve_ssvc", "epss", "kev")
-WORDS = (
+WORDS = re.findall(
+    r"\w+",
     "improper neutralization of input during page generation allows remote attackers to execute arbitrary code via crafted "
-    "request parameter in the affected component versions before fix heap buffer overflow use after free kernel driver"
-).split()
-VECTORS = ("AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", "AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H", "AV:N/AC:L/PR:N/UI:R/S:C/C:L/I:L/A:N")
+    "request parameter in the affected component versions before fix heap buffer overflow use after free kernel driver",
+)
+VECTORS = (
+    "AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H",
+    "AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H",
+    "AV:N/AC:L/PR:N/UI:R/S:C/C:L/I:L/A:N",
+)
 SCORES = (9.8, 7.8, 6.1)
 
 
@@ -46,7 +52,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=30_000)
     parser.add_argument("--seed", type=int, default=20260601)
-    parser.add_argument("--runs", type=int, default=1, help="how often the whole is measured; the best of each step counts")
+    parser.add_argument(
+        "--runs", type=int, default=1, help="how often the whole is measured; the best of each step counts"
+    )
     parser.add_argument("--folder", type=Path, help="where the data lies or is made (default: a temporary folder)")
     parser.add_argument("--step", choices=("suture", "baseline", "read"), help=argparse.SUPPRESS)
     parser.add_argument("--dsn", help=argparse.SUPPRESS)
@@ -55,7 +63,7 @@ def main() -> int:
         return step(args)
     home = Path(tempfile.mkdtemp(prefix="suture-feed-load-"))
     try:
-        os.chmod(home, 0o755)  # the server's account must reach it
+        os.chmod(home, 0o755)  # noqa: S103 - the server's account must reach it
         return measure(args, args.folder or home / "data", home)
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -66,7 +74,7 @@ def main() -> int:
 
 def generate(folder: Path, records: int, seed: int) -> int:
     """Write the three feeds; bytes of JSON in all."""
-    random_ = random.Random(seed)
+    random_ = random.Random(seed)  # noqa: S311 - made-up records
     size = 0
     ids = [f"CVE-{2005 + index * 20 // records}-{1000 + index}" for index in range(records)]
     for index, cve_id in enumerate(ids):
@@ -264,7 +272,7 @@ def measure(args: argparse.Namespace, data: Path, home: Path) -> int:
             name = f"bench{number}"
             server.create_database(name)
             migrate(server.dsn(name))
-            results.append(one_run(args, data, server.dsn(name)))
+            results.append(one_run(data, server.dsn(name)))
     finally:
         server.stop(immediate=True)
         server.destroy()
@@ -279,7 +287,7 @@ def measure(args: argparse.Namespace, data: Path, home: Path) -> int:
     return 0
 
 
-def one_run(args: argparse.Namespace, data: Path, dsn: str) -> dict[str, Any]:
+def one_run(data: Path, dsn: str) -> dict[str, Any]:
     child(data, dsn, "read")
     first = child(data, dsn, "suture")
     print("\n".join(first["outcomes"]), file=sys.stderr)

@@ -35,10 +35,15 @@ CVE5 = POLICY.source("cve5")
 
 def record(number: int, *, title: str = "title", updated: str = "2026-03-01T00:00:00Z", **metadata: Any) -> bytes:
     cve_id = f"CVE-2026-{number}"
-    vector = {"vectorString": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", "baseScore": 9.8, "baseSeverity": "CRITICAL"}
+    vector = {
+        "vectorString": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H",
+        "baseScore": 9.8,
+        "baseSeverity": "CRITICAL",
+    }
     found = {
         "dataType": "CVE_RECORD", "dataVersion": "5.1",
-        "cveMetadata": {"cveId": cve_id, "state": "PUBLISHED", "datePublished": "2026-02-01T00:00:00Z", "dateUpdated": updated, **metadata},
+        "cveMetadata": {"cveId": cve_id, "state": "PUBLISHED", "datePublished": "2026-02-01T00:00:00Z",
+                        "dateUpdated": updated, **metadata},
         "containers": {"cna": {"providerMetadata": {"shortName": "acme"}, "title": title, "metrics": [{"cvssV3_1": vector}]}},
     }  # fmt: skip
     return json.dumps(found).encode()
@@ -69,7 +74,9 @@ def reasons(store: Store) -> dict[str, str]:
 
 
 def places(store: Store) -> list[Any]:
-    return [rows(store, table, "ctid::text, xmin::text, cve_id") for table in ("cve", "cve_score", "cve_ssvc", "cve_lookup")]
+    return [
+        rows(store, table, "ctid::text, xmin::text, cve_id") for table in ("cve", "cve_score", "cve_ssvc", "cve_lookup")
+    ]
 
 
 def test_the_rows_are_those_of_the_ordinary_way(store: Store) -> None:
@@ -104,7 +111,9 @@ def test_an_unchanged_rerun_writes_no_row_and_one_change_writes_one(store: Store
 def test_a_score_that_is_said_no_longer_goes(store: Store, tmp_path: Path) -> None:
     folder = put(tmp_path / "copy", a=record(1000), b=record(1001))
     load(store, folder)
-    store._connection.execute("INSERT INTO cve_score (cve_id, source, cvss_version) VALUES ('CVE-2026-1000', 'nvd', '3.1')")
+    store._connection.execute(
+        "INSERT INTO cve_score (cve_id, source, cvss_version) VALUES ('CVE-2026-1000', 'nvd', '3.1')"
+    )
     bare = record(1000, updated="2026-04-01T00:00:00Z").replace(b"cvssV3_1", b"cvssX")
     load(store, put(folder, a=bare))
     assert rows(store, "cve_score", "cve_id, source, cvss_version") == [
@@ -219,7 +228,12 @@ def test_members_that_lead_out_links_and_bombs_are_left_out(
         archive.writestr(link, b"/etc/passwd")
         archive.writestr("bomb.json", b" " * 5_000_000 + record(1002))
     with tarfile.open(tmp_path / "a.tar", "w") as tar:
-        for name, kind in (("s.json", tarfile.SYMTYPE), ("h.json", tarfile.LNKTYPE), ("dev.json", tarfile.CHRTYPE), ("../x.json", b"0")):
+        for name, kind in (
+            ("s.json", tarfile.SYMTYPE),
+            ("h.json", tarfile.LNKTYPE),
+            ("dev.json", tarfile.CHRTYPE),
+            ("../x.json", b"0"),
+        ):
             member = tarfile.TarInfo(name)
             member.type, member.linkname = kind, "/etc/passwd"
             tar.addfile(member)
@@ -292,7 +306,9 @@ with Store.connect(sys.argv[2]) as store:
 """
 
 
-def test_a_killed_load_leaves_nothing_and_the_next_starts_over(store: Store, warehouse_url: str, tmp_path: Path) -> None:
+def test_a_killed_load_leaves_nothing_and_the_next_starts_over(
+    store: Store, warehouse_url: str, tmp_path: Path
+) -> None:
     folder = put(tmp_path / "copy", **{f"r{number}": record(number) for number in range(1000, 1010)})
     command = [sys.executable, "-c", KILLED, str(PROJECT_ROOT / "include"), warehouse_url, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
@@ -310,7 +326,9 @@ def test_a_killed_load_leaves_nothing_and_the_next_starts_over(store: Store, war
 def test_a_record_that_came_in_bulk_need_not_be_asked_for(store: Store, tmp_path: Path) -> None:
     add_advisory(store, "a-1", cves=("CVE-2026-1000",))
     load(store, put(tmp_path / "copy", a=record(1000), b=record(1001)))
-    due = store.fetch_all("feed/list_due_lookups", {"source": "cve5", "older_than": NOW.replace(year=2020), "max_rows": 10})
+    due = store.fetch_all(
+        "feed/list_due_lookups", {"source": "cve5", "older_than": NOW.replace(year=2020), "max_rows": 10}
+    )
     assert due == []
     assert [row[0] for row in rows(store, "cve_lookup")] == ["CVE-2026-1000"]
 

@@ -50,7 +50,9 @@ def test_real_records_take_the_quick_way_and_give_the_same() -> None:
         TEXT.replace('"state":', '"state": "REJECTED", "state":'),
         TEXT.replace('"x_snapshot"', '"cna": {}, "x_snapshot"').replace('"adp":', '"cna": {}, "adp":'),
         TEXT.replace('"baseScore": 8.2', '"baseScore": 1.0, "baseScore": 8.2'),
-        TEXT.replace('"terms"', '"twice": 1, "twice": "\\u003a", "terms"'),  # an escaped colon makes up for the lost one
+        TEXT.replace(
+            '"terms"', '"twice": 1, "twice": "\\u003a", "terms"'
+        ),  # an escaped colon makes up for the lost one
         TEXT.replace('"terms"', '"twice": 1, "twice": "\\u003A", "terms"'),
         TEXT.replace('"High"', '"High\\u0000"'),
         TEXT.replace('"baseScore": 8.2', '"baseScore": NaN'),
@@ -69,14 +71,16 @@ def test_real_records_take_the_quick_way_and_give_the_same() -> None:
     ],
 )
 def test_what_the_strict_reader_refuses_or_mends_the_quick_one_leaves_to_it(raw: str) -> None:
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - what it is does not matter: it is caught in rows_of
+    with pytest.raises(Exception) as caught:  # rows_of catches each of them
         cve_rows._quick(raw.encode(), b"d")
     assert isinstance(caught.value, (cve_rows._UnsureError, ValueError, RecursionError, TypeError))
     assert either(raw.encode()) == strict(raw.encode())
 
 
 def test_nesting_of_sixty_passes_and_texts_may_hold_brackets() -> None:
-    inside = TEXT.replace('"terms"', '"deep": ' + "[" * 58 + "]" * 58 + ', "terms"')  # the two objects around make it 60
+    inside = TEXT.replace(
+        '"terms"', '"deep": ' + "[" * 58 + "]" * 58 + ', "terms"'
+    )  # the two objects around make it 60
     for raw in (inside, TEXT.replace('"terms"', f'"text": {json.dumps("[{" * 200)}, "terms"')):
         assert cve_rows._quick(raw.encode(), b"d") == strict(raw.encode())
 
@@ -87,9 +91,15 @@ def test_bytes_that_are_no_utf8_and_a_bare_nul_are_refused() -> None:
         assert either(raw) == strict(raw)
 
 
-LEAVES = st.one_of(st.none(), st.booleans(), st.integers(-5, 12), st.floats(0, 11), st.text(max_size=12), st.just("yes"))
-NAMES = st.sampled_from(["title", "metrics", "cvssV3_1", "vectorString", "baseScore", "other", "type", "content", "options"])
-VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=5)
+LEAVES = st.one_of(
+    st.none(), st.booleans(), st.integers(-5, 12), st.floats(0, 11), st.text(max_size=12), st.just("yes")
+)
+NAMES = st.sampled_from(
+    ["title", "metrics", "cvssV3_1", "vectorString", "baseScore", "other", "type", "content", "options"]
+)
+VALUES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=5
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -140,7 +150,9 @@ def test_the_streamed_suites_find_what_great_expectations_finds() -> None:
 
 
 def test_an_expectation_that_a_stream_cannot_check_stops_the_load(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = '{"expectations": [{"type": "expect_column_mean_to_be_between", "kwargs": {"column": "cve_id"}, "meta": {}}]}'
+    text = (
+        '{"expectations": [{"type": "expect_column_mean_to_be_between", "kwargs": {"column": "cve_id"}, "meta": {}}]}'
+    )
     monkeypatch.setattr(suite_stream, "suite_text", lambda _table: text)
     with pytest.raises(quality.ExpectationsError, match="expect_column_mean"):
         suite_stream.SuiteStream.load("cve", cve_rows.COLUMNS["cve"], {})
