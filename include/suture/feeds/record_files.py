@@ -13,7 +13,6 @@ The rules:
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import stat
 import tarfile
@@ -136,15 +135,13 @@ def _plain(path: str) -> bytes | Rejected:
 
 
 def _lines(path: str, stream: IO[bytes] | gzip.GzipFile) -> Iterator[Item]:
-    # Read through a buffer of our own: readline() of the io module is bounded, and a line may be as long as a record.
     number = 0
-    reader = io.BufferedReader(stream, 1 << 20) if isinstance(stream, gzip.GzipFile) else stream
-    while line := reader.readline(MAX_RECORD_BYTES + 1):
+    while line := stream.readline(MAX_RECORD_BYTES + 1):
         number += 1
         name = f"{path}, line {number}"
         if len(line) > MAX_RECORD_BYTES:
             while line and not line.endswith(b"\n"):
-                line = reader.readline(MAX_RECORD_BYTES)
+                line = stream.readline(MAX_RECORD_BYTES)
             yield name, _too_large(name)
         elif not line.isspace():
             yield name, line
