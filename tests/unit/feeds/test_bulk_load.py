@@ -324,7 +324,7 @@ def test_a_killed_load_leaves_nothing_and_the_next_starts_over(
 
 
 def test_a_record_that_came_in_bulk_need_not_be_asked_for(store: Store, tmp_path: Path) -> None:
-    add_advisory(store, "a-1", cves=("CVE-2026-1000",))
+    add_advisory(store, "nginx", "1.2-3", cves=("CVE-2026-1000",))
     load(store, put(tmp_path / "copy", a=record(1000), b=record(1001)))
     due = store.fetch_all(
         "feed/list_due_lookups", {"source": "cve5", "older_than": NOW.replace(year=2020), "max_rows": 10}
