@@ -123,7 +123,8 @@ def test_a_record_changed_anywhere_gives_the_same_both_ways(data: st.DataObject)
 BAD: list[tuple[str, str, Any]] = [
     ("cve", "cve_id", "CVE-24-1"), ("cve", "state", "MAYBE"), ("cve", "published_at", "1970-01-01T00:00:00+00:00"),
     ("cve", "modified_at", "2026-11-29T00:00:00+00:00"), ("cve", "modified_at", "2026-11-27T00:00:00+00:00"),
-    ("cve", "modified_at", None), ("cve_score", "base_score", 10.1), ("cve_score", "base_score", 10), ("cve_score", "base_score", None),
+    ("cve", "modified_at", None), ("cve_score", "base_score", 10.1), ("cve_score", "base_score", 10),
+    ("cve_score", "base_score", None),
     ("cve_score", "cvss_version", "5.0"), ("cve_score", "vector", "x" * 401), ("cve_score", "vector", "x" * 400),
     ("cve_ssvc", "automatable", "maybe"), ("cve_ssvc", "exploitation", None),
 ]  # fmt: skip
