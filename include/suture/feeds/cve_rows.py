@@ -182,7 +182,7 @@ def _ssvc(cve_id: str, who: str, other: Any, rejected: list[Rejected]) -> tuple[
     return (cve_id, *known, _moment(cve5.timestamp(content.get("timestamp"))), who)
 
 
-# What the few hundred ways to write SSVC's options mean, as `sources/cve5` read them the first time.
+# What each way to write SSVC's options means, as `sources/cve5` read them the first time.
 _ssvc_values: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
 

@@ -26,7 +26,7 @@ from suture.errors import BadInputError
 from suture.feeds.decoded import Rejected
 from suture.feeds.errors import FeedRefusedError
 
-MAX_RECORD_BYTES = 16 * 1024 * 1024  # the largest record of 2026 has 1.2 MB
+MAX_RECORD_BYTES = 16 * 1024 * 1024  # a bound of ours; records of 3 to 5 kB are usual
 MAX_RATIO = 400  # JSON inflates 5- to 20-fold; runs of one byte a thousandfold
 MAX_TOTAL_BYTES = 16 * 1024**3
 MAX_RECORDS = 3_000_000
