@@ -175,7 +175,7 @@ def _tar(path: str) -> Iterator[Item]:
         for member in archive:
             if archive.offset > _allowed(packed):
                 raise FeedRefusedError(f"{path}: it inflates more than {MAX_RATIO}-fold.")
-            archive.members = []  # tarfile keeps every member that it met
+            archive.members = []  # type: ignore[attr-defined]  # tarfile keeps every member that it met
             if member.isdir() or not member.name.endswith(".json"):
                 continue
             name = f"{path}:{member.name}"
