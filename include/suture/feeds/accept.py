@@ -20,7 +20,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from suture import evidence
-from suture.feeds import quality
+from suture.feeds import quality, staging
 from suture.feeds.decoded import Decoded, Rejected, Row
 from suture.feeds.outcome import FeedOutcome, FeedStatus
 from suture.store import Json, Store
@@ -28,8 +28,8 @@ from suture.store import Json, Store
 _ROWS_AT_ONCE = 5000
 _CLOCK_TOLERANCE = timedelta(days=1)
 _WRITE_ORDER = (
-    "kev", "epss", "cve", "cve_score", "cve_ssvc", "advisory", "advisory_cve", "advisory_package", "advisory_range",
-    "advisory_alias", "advisory_revision", "vex_statement", "threat_signal", "notice",
+    "advisory", "advisory_cve", "advisory_package", "advisory_range", "advisory_alias", "advisory_revision",
+    "vex_statement", "threat_signal", "notice",
 )  # fmt: skip
 _CHILDREN = ("advisory_cve", "advisory_package", "advisory_range", "advisory_alias")
 # What an earlier copy said and this one says no more, by the columns that feed/prune_<table> compares.
@@ -64,7 +64,9 @@ class Copy:
     complete: bool = False  # it holds everything that the feed says
 
 
-def accept(store: Store, copy: Copy, *, now: datetime, actor: str) -> FeedOutcome:
+def accept(
+    store: Store, copy: Copy, *, now: datetime, actor: str, check: quality.Checker = quality.check
+) -> FeedOutcome:
     """Take the copy in or refuse it; either way a snapshot says so. Raises StoreError, ExpectationsError."""
     last = store.fetch_one("feed/fetch_accepted_snapshot", {"source": copy.source})
     if last is not None and last["content_sha256"] == copy.sha256:
@@ -72,16 +74,15 @@ def accept(store: Store, copy: Copy, *, now: datetime, actor: str) -> FeedOutcom
     refused = _dates_refused(copy, last, now)
     if refused is not None:
         return conclude(store, copy, refused[0], refused[1], now=now, actor=actor)
-    verdict = quality.check(
-        copy.decoded.tables, now=now, floor=copy.floor, main_table=copy.main_table, guard=copy.guard
-    )
+    verdict = check(copy.decoded.tables, now=now, floor=copy.floor, main_table=copy.main_table, guard=copy.guard)
     if verdict.feed_faults:
         return conclude(store, copy, FeedStatus.QUARANTINED, "; ".join(verdict.feed_faults), now=now, actor=actor)
     tables, left_out = _sorted_out(store, copy, verdict)
     kept = len(tables[copy.main_table])
     offered = max(copy.decoded.records, len(copy.decoded.tables[copy.main_table]))
     if kept < copy.floor or (offered and not kept):
-        reason = f"only {kept} of {offered} records are fit for use, expected at least {max(copy.floor, 1)}"
+        first = f": {left_out[0].reason}" if left_out and not kept else ""
+        reason = f"only {kept} of {offered} records are fit for use, expected at least {max(copy.floor, 1)}{first}"
         return conclude(store, copy, FeedStatus.QUARANTINED, reason, left_out, now=now, actor=actor)
     with store.transaction():
         snapshot_id = _write_snapshot(store, copy, FeedStatus.ACCEPTED, copy.note, kept, len(left_out), now)
@@ -229,10 +230,15 @@ def _write_snapshot(
 
 
 def _write_tables(store: Store, copy: Copy, tables: Mapping[str, list[Row]], snapshot_id: int, now: datetime) -> None:
+    staged = [table for table in staging.TABLES if table in tables or (copy.scorers and table in staging.SCORED)]
+    for table in staged:
+        staging.fill(store, table, tables.get(table, []))
+    staging.lock(store, staged)
     if copy.scorers:
-        scored = sorted({row["cve_id"] for table in ("cve", "cve_score") for row in tables.get(table, [])})
-        store.execute("feed/delete_cve_scores", {"cve_ids": scored, "scorers": list(copy.scorers)})
-    for table in sorted(tables, key=_write_rank):
+        store.execute("feed/delete_cve_scores", {"scorers": list(copy.scorers)})
+    for table in staged:
+        staging.merge(store, table, snapshot_id)
+    for table in sorted(set(tables) - set(staging.TABLES), key=_write_rank):
         rows = tables[table]
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             params = {"rows": Json(rows[start : start + _ROWS_AT_ONCE]), "snapshot_id": snapshot_id, "now": now}
@@ -246,7 +252,7 @@ def _write_tables(store: Store, copy: Copy, tables: Mapping[str, list[Row]], sna
 
 
 def _write_rank(table: str) -> int:
-    """Parents before children; tables that others do not refer to come last, in the format's order."""
+    """Parents before children; tables that others do not refer to come last."""
     return _WRITE_ORDER.index(table) if table in _WRITE_ORDER else len(_WRITE_ORDER)
 
 

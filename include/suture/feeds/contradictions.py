@@ -20,6 +20,7 @@ from cvss import CVSS2, CVSS3, CVSS4
 from cvss.exceptions import CVSSError
 
 from suture.feeds.decoded import Row
+from suture.feeds.staging import lock
 from suture.store import Json, Store
 
 _VECTORS_AT_ONCE = 5000
@@ -108,8 +109,9 @@ class Contradiction:
 
 def refresh_contradictions(store: Store, *, now: datetime) -> None:
     """Bring the table up to what the warehouse holds. An unchanged warehouse writes no row."""
-    vectors = [row["vector"] for row in store.fetch_all("contradiction/list_uncomputed_vectors")]
     with store.transaction():
+        lock(store, ("contradiction",))  # feeds that are synced side by side would write the same rows
+        vectors = [row["vector"] for row in store.fetch_all("contradiction/list_uncomputed_vectors")]
         for start in range(0, len(vectors), _VECTORS_AT_ONCE):
             rows = [_computed(vector) for vector in vectors[start : start + _VECTORS_AT_ONCE]]
             store.execute("contradiction/insert_vector_scores", {"rows": Json(rows)})

@@ -24,8 +24,8 @@ from typing import Any
 from suture.errors import BadInputError
 from suture.feeds.decoded import Decoded, merged
 from suture.feeds.errors import FeedFormatError, FeedUnreachableError
-from suture.feeds.fetch import Fetched, Fetcher
 from suture.feeds.feed_source import FeedSource
+from suture.feeds.fetch import Fetched, Fetcher
 from suture.store import Store
 
 MAX_PAGES = 1000

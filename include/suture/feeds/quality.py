@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from suture.errors import SutureError
 from suture.feeds.decoded import Row
@@ -71,7 +71,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 
 _NUMBERS = frozenset({"probability", "percentile", "base_score", "revision", "confidence"})
-_DATES = frozenset({
+DATES = frozenset({
     "date_added", "due_date", "score_date", "published_at", "modified_at", "withdrawn_at", "dated_at", "dated",
     "created_at", "valid_from", "valid_until",
 })  # fmt: skip
@@ -97,6 +97,14 @@ class Verdict:
     bad_records: Mapping[str, tuple[str, ...]]
 
 
+class Checker(Protocol):
+    """What runs the suites: Great Expectations (`check`), or a stream of rows where it does not fit in memory."""
+
+    def __call__(
+        self, tables: Mapping[str, list[Row]], *, now: datetime, floor: int, main_table: str, guard: Guard | None = None
+    ) -> Verdict: ...
+
+
 def floor_of(previous_count: int | None, max_shrink_share: float, min_records: int) -> int:
     """The least number of records that a new copy must have."""
     if previous_count is None:
@@ -114,7 +122,7 @@ def check(
     feed_faults: list[str] = []
     bad_records: dict[str, list[str]] = defaultdict(list)
     for table, offered in tables.items():
-        rows = _well_shaped(table, offered, guard, bad_records)
+        rows = well_shaped(table, offered, guard, bad_records)
         words = {
             "$floor": floor if table == main_table else 0,
             "$today": now.date().isoformat(),
@@ -130,7 +138,8 @@ def check(
     return Verdict(tuple(feed_faults), {name: tuple(reasons) for name, reasons in bad_records.items()})
 
 
-def _well_shaped(table: str, rows: list[Row], guard: Guard | None, bad_records: dict[str, list[str]]) -> list[Row]:
+def well_shaped(table: str, rows: list[Row], guard: Guard | None, bad_records: dict[str, list[str]]) -> list[Row]:
+    """The rows that have the shape of the source's schema; the others go to bad_records (record id → reasons)."""
     if guard is None:
         return rows
     misshapen = set()
@@ -211,7 +220,7 @@ def _validate(table: str, rows: list[Row], expectations: list[dict[str, Any]], g
 
     # Column by column: pandas would turn None into NaN, and so a missing text into a number.
     columns = guard.shape.columns[table] if guard else COLUMNS[table]
-    dates = guard.shape.dates if guard else _DATES
+    dates = guard.shape.dates if guard else DATES
     numbers = guard.shape.numbers if guard else _NUMBERS
     frame = pd.DataFrame({column: _series(pd, column, rows, dates, numbers) for column in columns})
     for expectation in expectations:

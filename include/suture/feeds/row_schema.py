@@ -37,17 +37,20 @@ class _OtherKeywordError(Exception):
 
 
 class RowSchema:
-    """A compiled schema.json. `columns` by table, in the schema's order; `dates` and `numbers`: columns of that kind."""
+    """A compiled schema.json. `columns` by table, in the schema's order; `dates` and `numbers`: columns of that kind;
+    `lengths` by table: column → (how long its text may be, False), or (how long each text of its list may be, True)."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         tables = schema["properties"]
         self.columns: dict[str, tuple[str, ...]] = {}
         self.dates: set[str] = set()
         self.numbers: set[str] = set()
+        self.lengths: dict[str, dict[str, tuple[int, bool]]] = {}
         self._checks: dict[str, Callable[[Row], Iterator[str]]] = {}
         for table, described in tables.items():
             items = described["items"]
             self.columns[table] = tuple(items["properties"])
+            self.lengths[table] = dict(_lengths(items["properties"]))
             for column, wanted in items["properties"].items():
                 self.dates |= {column} if wanted.get("format") in ("date", "date-time") else set()
                 self.numbers |= {column} if {"number", "integer"} & set(_listed(wanted.get("type"))) else set()
@@ -60,6 +63,14 @@ class RowSchema:
             reasons = list(check(row)) if check else ["the source's schema.json knows no such table"]
             if reasons:
                 yield row, "; ".join(f"{table}.{reason}" if check else f"{table}: {reason}" for reason in reasons)
+
+
+def _lengths(columns: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, bool]]]:
+    for column, wanted in columns.items():
+        if "maxLength" in wanted:
+            yield column, (wanted["maxLength"], False)
+        elif "maxLength" in wanted.get("items", {}):
+            yield column, (wanted["items"]["maxLength"], True)
 
 
 def _row_check(items: Mapping[str, Any], schema: Mapping[str, Any]) -> Callable[[Row], Iterator[str]]:

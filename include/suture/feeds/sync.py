@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from suture.errors import BadInputError
-from suture.feeds import quality
+from suture.feeds import bulk, quality, record_files, suite_stream
 from suture.feeds.accept import Copy, accept, conclude
+from suture.feeds.bulk_epss import load_epss
 from suture.feeds.contradictions import refresh_contradictions
 from suture.feeds.decoded import Decoded, Rejected, Row, merged
 from suture.feeds.errors import FeedFormatError, FeedRefusedError, FeedUnreachableError
@@ -65,10 +66,16 @@ def _taken_in(store: Store, copy: Copy, now: datetime, actor: str) -> FeedOutcom
     return accepted(store, copy, now=now, actor=actor)
 
 
-def accepted(store: Store, copy: Copy, *, now: datetime, actor: str) -> FeedOutcome:
+def accepted(
+    store: Store, copy: Copy, *, now: datetime, actor: str, check: quality.Checker = quality.check
+) -> FeedOutcome:
     """accept(), and then what the new word contradicts."""
-    outcome = accept(store, copy, now=now, actor=actor)
-    if outcome.status is FeedStatus.ACCEPTED and _COMPARED & set(copy.decoded.tables):
+    outcome = accept(store, copy, now=now, actor=actor, check=check)
+    return _compared(store, outcome, copy.decoded.tables, now)
+
+
+def _compared(store: Store, outcome: FeedOutcome, tables: Iterable[str], now: datetime) -> FeedOutcome:
+    if outcome.status is FeedStatus.ACCEPTED and _COMPARED & set(tables):
         refresh_contradictions(store, now=now)
     return outcome
 
@@ -83,9 +90,23 @@ def sync_all(
 
 
 def load_files(
-    store: Store, source: FeedSource, paths: Sequence[Path], *, now: datetime, actor: str = "suture:feed_load"
+    store: Store,
+    source: FeedSource,
+    paths: Sequence[Path],
+    *,
+    now: datetime,
+    actor: str = "suture:feed_load",
+    report: bulk.Report | None = None,
 ) -> FeedOutcome:
-    """Load a copy from files, folders or archives (.zip, .tar.gz) of records, by the same rules as any other copy."""
+    """Load a copy from files, folders or archives (.zip, .tar.gz) of records, by the same rules as any other copy.
+
+    CVE records in a folder, an archive or a file of lines, and EPSS, are loaded as a stream; `report` is told how far."""
+    if source.format == "cve5" and (len(paths) > 1 or any(record_files.is_container(path) for path in paths)):
+        outcome = bulk.load_cve_records(store, source, paths, now=now, actor=actor, report=report)
+        return _compared(store, outcome, FORMATS["cve5"].tables, now)
+    if source.format == "epss" and len(paths) == 1 and not record_files.is_container(paths[0]):
+        outcome = load_epss(store, source, paths[0], now=now, actor=actor)
+        return _compared(store, outcome, FORMATS["epss"].tables, now)
     nothing = replace(_nothing(source), url=", ".join(f"file:{path.name}" for path in paths)[:500])
     try:
         found = list(documents(list(paths), source))
@@ -102,7 +123,8 @@ def load_files(
         origins=origins,
         dated_snapshot=None,
     )
-    return accepted(store, copy, now=now, actor=actor)
+    check = suite_stream.check if source.format == "kev" else quality.check
+    return accepted(store, copy, now=now, actor=actor, check=check)
 
 
 def _document(store: Store, source: FeedSource, last: Any, now: datetime, sleep: Sleep) -> Copy:  # noqa: ARG001

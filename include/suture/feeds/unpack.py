@@ -22,8 +22,8 @@ from typing import IO
 
 from suture.errors import BadInputError
 from suture.feeds.errors import FeedRefusedError
-from suture.feeds.fetch import bounded_gunzip
 from suture.feeds.feed_source import FeedSource
+from suture.feeds.fetch import bounded_gunzip
 
 RECORDS = (".json", ".csv", ".gz", ".jsonl", ".txt", ".list", ".mbox", ".atom", ".xml", ".yaml", ".yml")
 MAX_RATIO = 400  # as for gzip: JSON inflates 5- to 20-fold

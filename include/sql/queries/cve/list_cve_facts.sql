@@ -39,7 +39,8 @@ SELECT
     kev.known_ransomware,
     epss.probability AS epss,
     epss.score_date AS epss_date,
-    cve_lookup.status AS record_status,
+    -- A record that came by a bulk load was not asked for, and is there all the same.
+    coalesce(cve_lookup.status, CASE WHEN cve.source = 'cve5' THEN 'found' END) AS record_status,
     coalesce(cve.modified_at, cve_lookup.looked_up_at) AS record_as_of
 FROM wanted
 LEFT JOIN cve ON wanted.cve_id = cve.cve_id

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from suture.feeds.bulk import Progress
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,7 +31,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="FILE",
         nargs="+",
         type=Path,
-        help="files (gzip too), folders or archives (.zip, .tar.gz) of them",
+        help="files (gzip too), folders or archives (.zip, .tar.gz) of them; CVE records also one JSON a line (.jsonl)",
     )
     loading.add_argument("--json", action="store_true", help="print JSON")
     loading.set_defaults(handler=load)
@@ -62,7 +66,7 @@ def load(args: argparse.Namespace) -> int:
     settings = Settings.load()
     source = FeedsPolicy.load(settings.policy_dir).source(args.source)
     with Store.connect(settings.require_warehouse()) as store:
-        outcome = load_files(store, source, args.files, now=datetime.now(UTC))
+        outcome = load_files(store, source, args.files, now=datetime.now(UTC), report=_progress)
     print(json.dumps({**_plain(asdict(outcome)), "ok": outcome.ok}) if args.json else outcome.sentence)
     return 0 if outcome.ok else 1
 
@@ -133,6 +137,15 @@ def disagree(args: argparse.Namespace) -> int:
     if not found:
         print("No source contradicts another.")
     return 1 if found else 0
+
+
+def _progress(progress: Progress) -> None:
+    rate = progress.records / max(progress.seconds, 0.001)
+    print(
+        f"{progress.records} records, {rate:.0f} a second, {progress.unchanged} unchanged, "
+        f"{progress.quarantined} left out so far",
+        file=sys.stderr,
+    )
 
 
 def _plain(value: Any) -> Any:

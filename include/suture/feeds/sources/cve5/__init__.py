@@ -84,8 +84,8 @@ def decode(raw: bytes, *, where: str, **_options: object) -> Decoded:
     for who, container in _containers(record):
         for metric in container.metrics:
             scores += _scores(cve_id, who, container, metric, rejected)
-            ssvc += _ssvc(cve_id, who, metric, rejected)
-            marks += _kev_marks(metric)
+            ssvc += ssvc_rows(cve_id, who, metric, rejected)
+            marks += kev_marks(metric)
     row = {
         "record_id": cve_id,
         "cve_id": cve_id,
@@ -101,7 +101,7 @@ def decode(raw: bytes, *, where: str, **_options: object) -> Decoded:
     }
     return Decoded(
         utc(record.cveMetadata.dateUpdated),
-        {"cve": [row], "cve_score": _distinct(scores), "cve_ssvc": sorted(ssvc, key=_is_cisas)[-1:]},
+        {"cve": [row], "cve_score": _distinct(scores), "cve_ssvc": sorted(ssvc, key=lambda row: is_cisas(row["source"]))[-1:]},
         rejected,
         records=1,
     )
@@ -137,7 +137,7 @@ def _scores(
             "severity": severity if isinstance(severity, str) else None,
             "dated_at": iso(container.providerMetadata.dateUpdated),
         }
-    word = _severity_word(metric.get("other"))
+    word = severity_word(metric.get("other"))
     if word is not None:
         # A severity in words (OpenSSL gives only that): kept and shown, and never turned into a score.
         yield {
@@ -146,7 +146,7 @@ def _scores(
         }  # fmt: skip
 
 
-def _severity_word(other: object) -> str | None:
+def severity_word(other: object) -> str | None:
     """The word of an `other` metric that is neither SSVC nor KEV: OpenSSL writes `text`, Red Hat `value`."""
     if not isinstance(other, dict) or str(other.get("type")).lower() in ("ssvc", "kev"):
         return None
@@ -155,7 +155,7 @@ def _severity_word(other: object) -> str | None:
     return word if isinstance(word, str) and 0 < len(word) <= 40 else None
 
 
-def _ssvc(cve_id: str, who: str, metric: dict[str, Any], rejected: list[Rejected]) -> Iterator[Row]:
+def ssvc_rows(cve_id: str, who: str, metric: dict[str, Any], rejected: list[Rejected]) -> Iterator[Row]:
     other = metric.get("other")
     if (
         not isinstance(other, dict)
@@ -189,12 +189,12 @@ def _ssvc(cve_id: str, who: str, metric: dict[str, Any], rejected: list[Rejected
             "exploitation": values.get("exploitation"),
             "automatable": values.get("automatable"),
             "technical_impact": values.get("technicalimpact"),
-            "dated_at": _timestamp(content.get("timestamp")),
+            "dated_at": timestamp(content.get("timestamp")),
             "source": who,
         }
 
 
-def _kev_marks(metric: dict[str, Any]) -> Iterator[date | None]:
+def kev_marks(metric: dict[str, Any]) -> Iterator[date | None]:
     """A metric that says "known exploited": since when, None where it gives no date that can be read."""
     other = metric.get("other")
     if not isinstance(other, dict) or str(other.get("type")).lower() != "kev":
@@ -207,15 +207,15 @@ def _kev_marks(metric: dict[str, Any]) -> Iterator[date | None]:
         yield None
 
 
-def _is_cisas(row: Row) -> bool:
-    return str(row["source"]).upper().startswith("ADP:CISA")
+def is_cisas(who: str) -> bool:
+    return who.upper().startswith("ADP:CISA")
 
 
 def _plain(value: object) -> str:
     return "".join(character for character in str(value).casefold() if character.isalnum())
 
 
-def _timestamp(value: object) -> str | None:
+def timestamp(value: object) -> str | None:
     try:
         return iso(datetime.fromisoformat(value)) if isinstance(value, str) else None
     except ValueError:
