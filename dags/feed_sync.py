@@ -2,14 +2,14 @@
 ### Feed sync: what vendors and threat intelligence say
 
 **What** Reads the patch sources' own archives (which source version fixes which CVE), the vendors' advisories, CVE records,
-NVD, KEV and EPSS into the warehouse.
+NVD, KEV, EPSS and whatever else feeds.yaml switches on into the warehouse.
 
 **When** Every hour at minute 7; by hand at any time (it is safe to repeat).
 
-**Steps** `sync_advisories` reads the archives and vendor advisories, so that the CVEs in question are known ▸ `sync_kev`,
-`sync_epss`, `sync_cve5` (CVE records), `sync_nvd` side by side ▸ `watch_threats` compares them with what was last seen and tells
-risk scoring what became more urgent (skipped when nothing did) ▸ `publish_advisories` tells risk scoring. `refresh_repository`
-signs the internal repository anew before its short validity ends.
+**Steps** `sync_advisories` reads the archives and vendor advisories, so that the CVEs in question are known ▸ `list_feeds`
+reads from policy which others there are ▸ `sync_feed`, once for each, side by side ▸ `watch_threats` compares them with what was
+last seen and tells risk scoring what became more urgent (skipped when nothing did) ▸ `publish_advisories` tells risk scoring.
+`refresh_repository` signs the internal repository anew before its short validity ends.
 
 **When it is red** The task's last line says which source, what was wrong with it and since when its data is old. What failed
 is quarantined; the last good data stands and its age shows on the Suture page. A feed that cannot be reached never lowers an
@@ -25,8 +25,6 @@ from airflow.sdk import CronTriggerTimetable, dag, task
 from suture_airflow.assets import ADVISORIES, URGENCY_CHANGED
 from suture_airflow.stages import feeds, urgency
 
-THREAT_FEEDS = ("kev", "epss", "cve5", "nvd")
-
 
 @dag(
     schedule=CronTriggerTimetable("7 * * * *", timezone="UTC"),
@@ -40,7 +38,12 @@ def feed_sync():
     def sync_advisories():
         return feeds.sync_advisories()
 
-    @task(retries=1)
+    # Threat intelligence does not wait for an archive that is down: its task is red, this one runs.
+    @task(trigger_rule="all_done", retries=1)
+    def list_feeds():
+        return feeds.threat_feeds()
+
+    @task(retries=1, map_index_template="{{ task.op_kwargs['source'] }}")
     def sync_feed(source: str):
         return feeds.sync_feed(source)
 
@@ -58,8 +61,9 @@ def feed_sync():
     def refresh_repository():
         return feeds.refresh_repository()
 
-    synced = [sync_feed.override(task_id=f"sync_{name}")(name) for name in THREAT_FEEDS]
-    sync_advisories() >> synced >> watch_threats() >> publish_advisories()
+    listed = list_feeds()
+    sync_advisories() >> listed
+    sync_feed.expand(source=listed) >> watch_threats() >> publish_advisories()
     refresh_repository()
 
 

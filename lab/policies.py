@@ -138,7 +138,7 @@ def _feeds(found: dict[str, Any], described: Mapping[str, Any]) -> None:
             source["enabled"] = False
             continue
         source.update(url=f"{feeds}/{place}", lab=True, dated_snapshot=SNAPSHOT_DATE, min_records=0, pause_seconds=0)
-        source.pop("max_data_age_hours", None)
+        source.update(max_data_age_hours=87600)  # the snapshot is of its date and grows no younger
     found["sources"].insert(
         0,
         {
@@ -149,6 +149,7 @@ def _feeds(found: dict[str, Any], described: Mapping[str, Any]) -> None:
             "lab": True,
             "advisory_source": "lab-vendor",
             "suite": "stable",
+            "min_records": 0,
             "max_shrink_share": 1.0,  # the vendor of the lab takes advisories back when it is set up anew
         },
     )

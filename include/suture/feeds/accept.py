@@ -20,7 +20,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from suture import evidence
-from suture.feeds import quality
+from suture.feeds import quality, staging
 from suture.feeds.decoded import Decoded, Rejected, Row
 from suture.feeds.outcome import FeedOutcome, FeedStatus
 from suture.store import Json, Store
@@ -28,8 +28,8 @@ from suture.store import Json, Store
 _ROWS_AT_ONCE = 5000
 _CLOCK_TOLERANCE = timedelta(days=1)
 _WRITE_ORDER = (
-    "kev", "epss", "cve", "cve_score", "cve_ssvc", "advisory", "advisory_cve", "advisory_package", "advisory_range",
-    "advisory_alias", "advisory_revision", "vex_statement", "threat_signal", "notice",
+    "advisory", "advisory_cve", "advisory_package", "advisory_range", "advisory_alias", "advisory_revision",
+    "vex_statement", "threat_signal", "notice",
 )  # fmt: skip
 _CHILDREN = ("advisory_cve", "advisory_package", "advisory_range", "advisory_alias")
 # What an earlier copy said and this one says no more, by the columns that feed/prune_<table> compares.
@@ -43,7 +43,8 @@ _PRUNED = {
 @dataclass(frozen=True)
 class Copy:
     """A decoded copy with where it came from. main_table: the one whose rows are counted. scorers: whose CVSS claims it
-    replaces (cna, adp, nvd, vendor). note: what to say although it is accepted; lookups: answers for single CVEs."""
+    replaces (cna, adp, nvd, vendor). note: what to say although it is accepted; lookups: answers for single CVEs.
+    guard: the source's own schema and suite; origins: record id → the file that it is from, where there are several."""
 
     source: str
     url: str
@@ -58,10 +59,14 @@ class Copy:
     max_data_age: timedelta | None = None
     note: str | None = None
     lookups: Sequence[Row] = field(default=())
+    guard: quality.Guard | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
     complete: bool = False  # it holds everything that the feed says
 
 
-def accept(store: Store, copy: Copy, *, now: datetime, actor: str) -> FeedOutcome:
+def accept(
+    store: Store, copy: Copy, *, now: datetime, actor: str, check: quality.Checker = quality.check
+) -> FeedOutcome:
     """Take the copy in or refuse it; either way a snapshot says so. Raises StoreError, ExpectationsError."""
     last = store.fetch_one("feed/fetch_accepted_snapshot", {"source": copy.source})
     if last is not None and last["content_sha256"] == copy.sha256:
@@ -69,14 +74,15 @@ def accept(store: Store, copy: Copy, *, now: datetime, actor: str) -> FeedOutcom
     refused = _dates_refused(copy, last, now)
     if refused is not None:
         return conclude(store, copy, refused[0], refused[1], now=now, actor=actor)
-    verdict = quality.check(copy.decoded.tables, now=now, floor=copy.floor, main_table=copy.main_table)
+    verdict = check(copy.decoded.tables, now=now, floor=copy.floor, main_table=copy.main_table, guard=copy.guard)
     if verdict.feed_faults:
         return conclude(store, copy, FeedStatus.QUARANTINED, "; ".join(verdict.feed_faults), now=now, actor=actor)
     tables, left_out = _sorted_out(store, copy, verdict)
     kept = len(tables[copy.main_table])
     offered = max(copy.decoded.records, len(copy.decoded.tables[copy.main_table]))
     if kept < copy.floor or (offered and not kept):
-        reason = f"only {kept} of {offered} records are fit for use, expected at least {max(copy.floor, 1)}"
+        first = f": {left_out[0].reason}" if left_out and not kept else ""
+        reason = f"only {kept} of {offered} records are fit for use, expected at least {max(copy.floor, 1)}{first}"
         return conclude(store, copy, FeedStatus.QUARANTINED, reason, left_out, now=now, actor=actor)
     with store.transaction():
         snapshot_id = _write_snapshot(store, copy, FeedStatus.ACCEPTED, copy.note, kept, len(left_out), now)
@@ -145,8 +151,9 @@ def _sorted_out(store: Store, copy: Copy, verdict: quality.Verdict) -> tuple[dic
             tables[child] = [row for row in tables.get(child, []) if row["advisory_id"] in known]
     first = {row["record_id"]: row for rows in copy.decoded.tables.values() for row in reversed(rows)}
     left_out = [*copy.decoded.rejected]
-    left_out += [Rejected(name, reason, first[name]) for name, reason in bad.items()]
-    left_out += [Rejected(name, reason, first[name]) for name, reason in older.items()]
+    for name, reason in (*bad.items(), *older.items()):
+        place = copy.origins.get(name, copy.source)
+        left_out.append(Rejected(name, f"{place}, {name[:80]}: {reason}", first.get(name, {})))
     return tables, left_out
 
 
@@ -223,11 +230,16 @@ def _write_snapshot(
 
 
 def _write_tables(store: Store, copy: Copy, tables: Mapping[str, list[Row]], snapshot_id: int, now: datetime) -> None:
+    staged = [table for table in staging.TABLES if table in tables or (copy.scorers and table in staging.SCORED)]
+    for table in staged:
+        staging.fill(store, table, tables.get(table, []))
+    staging.lock(store, staged)
     if copy.scorers:
-        scored = sorted({row["cve_id"] for table in ("cve", "cve_score") for row in tables.get(table, [])})
-        store.execute("feed/delete_cve_scores", {"cve_ids": scored, "scorers": list(copy.scorers)})
-    for table in _WRITE_ORDER:
-        rows = tables.get(table, [])
+        store.execute("feed/delete_cve_scores", {"scorers": list(copy.scorers)})
+    for table in staged:
+        staging.merge(store, table, snapshot_id)
+    for table in sorted(set(tables) - set(staging.TABLES), key=_write_rank):
+        rows = tables[table]
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             params = {"rows": Json(rows[start : start + _ROWS_AT_ONCE]), "snapshot_id": snapshot_id, "now": now}
             store.execute(f"feed/merge_{table}", params)
@@ -239,13 +251,23 @@ def _write_tables(store: Store, copy: Copy, tables: Mapping[str, list[Row]], sna
             )
 
 
+def _write_rank(table: str) -> int:
+    """Parents before children; tables that others do not refer to come last."""
+    return _WRITE_ORDER.index(table) if table in _WRITE_ORDER else len(_WRITE_ORDER)
+
+
 def _write_quarantine(store: Store, source: str, snapshot_id: int, left_out: Sequence[Rejected], now: datetime) -> None:
     by_key: dict[tuple[str, str], Rejected] = defaultdict()
     for item in left_out:
         by_key.setdefault((item.record_id, item.reason), item)
     if by_key:
         rows = [
-            {"record_id": item.record_id[:200], "reason": item.reason[:2000], "record": dict(item.record)}
+            # PostgreSQL takes no NUL, and an id that holds one is just what lies here.
+            {
+                "record_id": item.record_id[:200].replace("\0", "�"),
+                "reason": item.reason[:2000].replace("\0", "�"),
+                "record": dict(item.record),
+            }
             for item in by_key.values()
         ]
         store.execute(

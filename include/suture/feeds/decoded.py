@@ -24,7 +24,7 @@ class Decoded:
     """One document, or several merged. Rows hold JSON values (dates in ISO 8601) and their record's id in `record_id`.
 
     data_date: what the document says of its own age, None when it does not. total: how many records the source says
-    there are beyond this document (paged feeds), None when it does not say.
+    there are beyond this document (paged feeds), start: the number of its first one; None when it does not say.
     """
 
     data_date: datetime | None
@@ -32,6 +32,7 @@ class Decoded:
     rejected: list[Rejected] = field(default_factory=list)
     records: int = 0
     total: int | None = None
+    start: int | None = None
 
 
 Decoder = Callable[..., Decoded]

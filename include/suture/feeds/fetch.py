@@ -2,22 +2,24 @@
 
 The rules:
 
-1. https to the hosts that policy names, on their own port; plain http only to this machine's loopback, and only where
-   policy says `lab`. No user name in an address. A redirect is followed at most three times,
-   each by these rules.
+1. Only at addresses that policy allows (addresses.py). A redirect is followed at most three times, each by those rules.
+   The key of an API goes to the host of the feed's own url and nowhere else, and stands in no message.
 2. Asked for with the ETag and Last-Modified of the copy accepted last: "not modified" costs nothing.
 3. Every wait has an end: to connect, between two pieces, and for the whole. Size is bounded as it comes in and as it is
-   inflated. 429, 502, 503, 504 and lost connections are tried again, waiting as Retry-After says, within limits.
+   inflated. 429, 502, 503, 504 and lost connections are tried again, waiting as Retry-After says; one that asks for more
+   than policy allows to wait is left alone until the next sync.
 4. What is not there (404, 410) is a fact about that document and no fault of the feed: `Missing`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
+import socket
+import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -26,14 +28,19 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
+from suture.feeds.addresses import GuardedAdapter, Resolve, check_address
 from suture.feeds.errors import FeedRefusedError, FeedUnreachableError
-from suture.feeds.policies import FeedSource
+from suture.feeds.feed_source import FeedSource
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_REDIRECTS = 3
 _MAX_RATIO = 400  # JSON feeds inflate 5- to 20-fold; runs of one byte a thousandfold
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NO_FEED = (
+    "image/", "audio/", "video/", "font/", "multipart/", "text/css", "text/javascript", "application/javascript",
+    "application/pdf",
+)  # fmt: skip
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -63,12 +70,23 @@ class Missing:
 
 
 class Fetcher:
-    """One session with a source's servers; closed after use. `sleep` is there for tests."""
+    """One session with a source's servers; closed after use. `sleep` and `resolve` are there for tests."""
 
-    def __init__(self, source: FeedSource, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        source: FeedSource,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        key: str | None = None,
+        resolve: Resolve | None = None,
+    ) -> None:
         self._source = source
         self._sleep = sleep
+        self._key = key
+        self._socket: socket.socket | None = None
         self._session = requests.Session()
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, GuardedAdapter(source, self._connected, resolve))
         # A proxy from the environment is for the outside world, never for this machine's loopback.
         self._session.trust_env = not source.lab
 
@@ -103,7 +121,14 @@ class Fetcher:
                         f"{self._source.name}: {error} ({attempt + 1} tries).",
                         remedy="The last good data stands. It is tried again at the next sync.",
                     ) from error
-                self._sleep(min(max(error.wait_seconds or 0.0, wait), self._source.max_retry_wait_seconds))
+                asked = error.wait_seconds or 0.0
+                if asked > self._source.max_retry_wait_seconds:
+                    raise FeedUnreachableError(
+                        f"{self._source.name}: {error}, and asks to wait {asked:.0f} s; policy waits at most"
+                        f" {self._source.max_retry_wait_seconds:.0f} s.",
+                        remedy="The last good data stands. It is tried again at the next sync.",
+                    ) from error
+                self._sleep(min(max(asked, wait), self._source.max_retry_wait_seconds))
                 wait *= 2
         raise AssertionError("unreachable")
 
@@ -114,35 +139,83 @@ class Fetcher:
         for _hop in range(_MAX_REDIRECTS + 1):
             check_address(url, self._source)
             try:
-                with self._session.get(
-                    url,
-                    params=params,
-                    headers=headers,
-                    stream=True,
-                    allow_redirects=False,
-                    timeout=self._source.timeout_seconds,
-                ) as response:
+                with (
+                    self._cut_off_at(deadline),
+                    self._session.get(
+                        url,
+                        params=params,
+                        headers={**headers, **self._key_for(url)},
+                        stream=True,
+                        allow_redirects=False,
+                        timeout=(self._source.connect_seconds, self._source.timeout_seconds),
+                    ) as response,
+                ):
                     if response.status_code not in _REDIRECTS:
                         return self._answer(response, deadline)
                     url = urljoin(url, response.headers.get("Location", ""))
                     params = None
+            except FeedRefusedError:
+                raise
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                if time.monotonic() > deadline:
+                    raise self._too_slow() from error
                 raise _TryAgainError(f"no answer from {_place(url)}: {_cause(error)}") from error
         raise FeedRefusedError(f"{self._source.name}: more than {_MAX_REDIRECTS} redirects.")
 
+    def _connected(self, made: socket.socket) -> None:
+        self._socket = made
+
+    @contextmanager
+    def _cut_off_at(self, deadline: float) -> Iterator[None]:
+        """End the connection at the deadline, whatever it is doing: a server may send its headers a byte a minute."""
+
+        def cut() -> None:
+            if self._socket is not None:
+                with suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(max(deadline - time.monotonic(), 0.0), cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _key_for(self, url: str) -> dict[str, str]:
+        own = urlsplit(self._source.url)
+        asked = urlsplit(url)
+        if self._key is None or self._source.key_header is None:
+            return {}
+        same = (asked.scheme, asked.hostname, asked.port) == (own.scheme, own.hostname, own.port)
+        return {self._source.key_header: self._key} if same else {}
+
+    def _require_in_time(self, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise self._too_slow()
+
+    def _too_slow(self) -> FeedUnreachableError:
+        return FeedUnreachableError(
+            f"{self._source.name}: the answer was not complete after {self._source.total_seconds:.0f} s."
+        )
+
     def _answer(self, response: requests.Response, deadline: float) -> Fetched | NotModified | Missing:
+        # A connection that was cut off in its headers looks like an answer with fewer of them.
+        self._require_in_time(deadline)
         status, place = response.status_code, _place(response.url)
         if status == 304:
             return NotModified()
         if status in (404, 410):
             return Missing(status)
-        if status in _TRY_AGAIN:
+        if status in _TRY_AGAIN or status in self._source.try_again_statuses:
             raise _TryAgainError(f"{place} answers {status}", _retry_after(response.headers.get("Retry-After")))
         if status != 200:
             raise FeedUnreachableError(f"{self._source.name}: {place} answers {status} {response.reason}.")
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind in ("text/html", "application/xhtml+xml"):
             raise FeedRefusedError(f"{self._source.name}: {place} answers with a web page ({kind}), not the feed.")
+        if kind.startswith(_NO_FEED):
+            raise FeedRefusedError(f"{self._source.name}: {place} answers with {kind[:60]}, which is no kind of feed.")
         packed = self._read(response, deadline)
         content = packed
         if response.headers.get("Content-Encoding", "").lower() == "gzip":
@@ -160,38 +233,19 @@ class Fetcher:
 
     def _read(self, response: requests.Response, deadline: float) -> bytes:
         found = bytearray()
-        for chunk in response.raw.stream(_CHUNK_BYTES, decode_content=False):
+        # read1: as much as came. read() would wait for a whole chunk, however slowly its bytes come.
+        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=False):
             found += chunk
             if len(found) > self._source.max_bytes:
                 raise FeedRefusedError(
                     f"{self._source.name}: the answer is longer than the {self._source.max_bytes} bytes allowed."
                 )
-            if time.monotonic() > deadline:
-                raise FeedUnreachableError(
-                    f"{self._source.name}: the answer was not complete after {self._source.total_seconds:.0f} s."
-                )
+            self._require_in_time(deadline)
+        self._require_in_time(deadline)  # cut off: without a Content-Length that looks like the end
         length = response.headers.get("Content-Length")
         if length is not None and length.isdigit() and int(length) != len(found):
             raise _TryAgainError(f"{_place(response.url)} broke off after {len(found)} of {length} bytes")
         return bytes(found)
-
-
-def check_address(url: str, source: FeedSource) -> None:
-    """Raise FeedRefusedError when the source may not be asked at this address."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.username is not None or parts.password is not None:
-        raise FeedRefusedError(f"{source.name}: an address with a user name in it is not asked.")
-    if host not in source.allowed_hosts:
-        raise FeedRefusedError(f"{source.name}: {host or url[:80]!r} is none of the hosts that policy allows.")
-    if parts.scheme == "https":
-        if parts.port not in (None, 443, urlsplit(source.url).port):
-            raise FeedRefusedError(f"{source.name}: port {parts.port} of {host} is not asked.")
-        return
-    if parts.scheme != "http" or not source.lab or not _is_loopback(host):
-        raise FeedRefusedError(
-            f"{source.name}: only https is asked (and http on this machine's loopback, where policy says `lab`)."
-        )
 
 
 def bounded_gunzip(packed: bytes, source: FeedSource) -> bytes:
@@ -228,13 +282,6 @@ def _retry_after(value: str | None) -> float | None:
         return max((parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds(), 0.0)
     except (TypeError, ValueError):
         return None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _place(url: str) -> str:

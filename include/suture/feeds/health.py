@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from suture.feeds.errors import StaleFeedError
@@ -14,11 +15,22 @@ from suture.store import Store
 ARCHIVE_FRESHNESS = timedelta(hours=26)  # sources of sources.yaml sync with the feeds, but have no entry of their own
 
 
+class FeedState(StrEnum):
+    """fresh: well within its goal. quarantined: the last good data is, but what came since was refused. stale: the last
+    good data is older than its goal. never: there is no good data. off: policy does not use it."""
+
+    FRESH = "fresh"
+    QUARANTINED = "quarantined"
+    STALE = "stale"
+    NEVER = "never"
+    OFF = "off"
+
+
 @dataclass(frozen=True)
 class FeedHealth:
     """One source. well_at: when it was last accepted or seen unchanged, None for never; data_date: what the copy that
     stands says of its own age, None when it does not; dated_snapshot: the date of the copy read
-    instead of the live source."""
+    instead of the live source; age: since well_at, None for never; goal: how old it may become."""
 
     source: str
     enabled: bool
@@ -34,6 +46,10 @@ class FeedHealth:
     records: int
     quarantined: int
     sentence: str
+    state: FeedState
+    age: timedelta | None
+    goal: timedelta
+    format: str | None = None
 
 
 def feed_health(store: Store, policy: FeedsPolicy, *, now: datetime) -> list[FeedHealth]:
@@ -82,7 +98,21 @@ def _health(name: str, source: FeedSource | None, row: Mapping[str, Any] | None,
         records=(row["record_count"] or 0) if row else 0,
         quarantined=row["quarantined"] if row else 0,
         sentence=_sentence(name, enabled, row, source.dated_snapshot if source else None, stale, now),
+        state=_state(enabled, stale, row),
+        age=now - well_at if well_at else None,
+        goal=freshness,
+        format=source.format if source else None,
     )
+
+
+def _state(enabled: bool, stale: bool, row: Mapping[str, Any] | None) -> FeedState:
+    if not enabled:
+        return FeedState.OFF
+    if row is None or row["well_at"] is None:
+        return FeedState.NEVER
+    if stale:
+        return FeedState.STALE
+    return FeedState.QUARANTINED if row["status"] in ("quarantined", "replayed") else FeedState.FRESH
 
 
 def _sentence(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,48 +12,11 @@ from urllib.parse import urlsplit
 
 from suture import policy
 from suture.errors import BadInputError
+from suture.feeds.feed_source import FeedSource
+from suture.feeds.plugin import plugin_of
+from suture.feeds.sources import FORMATS
 
-
-@dataclass(frozen=True)
-class FeedSource:
-    """One source. dated_snapshot: the date of the copy that is read in place of the live endpoint; None: it is live.
-
-    max_data_age, advisory_source, codename: None where policy says nothing. allowed_hosts holds the url's own host too.
-    """
-
-    name: str
-    format: str
-    transport: str
-    url: str
-    allowed_hosts: frozenset[str]
-    lab: bool
-    dated_snapshot: date | None
-    required: bool
-    enabled: bool
-    timeout_seconds: float
-    total_seconds: float
-    max_bytes: int
-    retries: int
-    retry_wait_seconds: float
-    max_retry_wait_seconds: float
-    max_shrink_share: float
-    min_records: int
-    freshness: timedelta
-    max_data_age: timedelta | None
-    page_size: int
-    pause_seconds: float
-    first_days: int
-    refresh: timedelta
-    max_requests: int
-    advisory_source: str | None
-    suite: str
-    codename: str | None
-    keyrings: tuple[Path, ...] = ()  # keys that sign the documents; relative paths lie beside the policy
-    fingerprints: frozenset[str] = frozenset()  # the pinned ones among them
-    unsigned: bool = False  # policy says that documents without a signature are good enough
-
-    def with_url(self, url: str) -> FeedSource:
-        return replace(self, url=url)
+__all__ = ["FeedSource", "FeedsPolicy"]
 
 
 @dataclass(frozen=True)
@@ -63,9 +27,12 @@ class FeedsPolicy:
 
     @classmethod
     def load(cls, policy_dir: Path) -> FeedsPolicy:
-        """Read feeds.yaml. Raises PolicyError, and BadInputError for a name used twice or a url without its place."""
+        """Read feeds.yaml, each entry on top of its source's own config.yaml.
+
+        Raises PolicyError, and BadInputError for a name used twice, an unknown format or a url without its place.
+        """
         found = policy.load(policy_dir / "feeds.yaml", "feeds")
-        sources = tuple(_source({**found["defaults"], **entry}, policy_dir) for entry in found["sources"])
+        sources = tuple(_source(_whole(found["defaults"], entry), policy_dir) for entry in found["sources"])
         names = [source.name for source in sources]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -80,16 +47,38 @@ class FeedsPolicy:
         raise BadInputError(f"There is no feed {name!r}; feeds.yaml knows {known}.")
 
 
+def _whole(defaults: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The organisation's defaults, then the source's config.yaml, then the entry itself.
+
+    An entry with an address of its own does not inherit the hosts that the publisher's address may lead to.
+    """
+    name = entry.get("format", entry["name"])
+    if name not in FORMATS:
+        raise BadInputError(
+            f"feeds.yaml: {entry['name']} is of the format {name!r}; there are {', '.join(sorted(FORMATS))}."
+        )
+    config = dict(plugin_of(name).config)
+    if "url" in entry:
+        config.pop("allowed_hosts", None)
+    return {**defaults, **config, **entry, "format": name}
+
+
 def _source(entry: Mapping[str, Any], policy_dir: Path) -> FeedSource:
+    lacking = [key for key in ("url", "transport") if key not in entry]
+    if lacking:
+        raise BadInputError(f"feeds.yaml: {entry['name']} has no {lacking[0]}, and its format brings none: give it one.")
     if (entry["transport"] == "records") != ("{cve_id}" in entry["url"]):
         raise BadInputError(
             f"feeds.yaml: the url of {entry['name']} must hold {{cve_id}} if, and only if, it is `records`."
         )
-    if entry["transport"] == "csaf" and entry.get("unsigned", False) == bool(entry.get("fingerprints")):
+    if not _networks_readable(entry.get("allowed_networks", ())):
+        raise BadInputError(f"feeds.yaml: allowed_networks of {entry['name']} must be networks such as 10.20.0.0/16.")
+    pinned = bool(entry.get("fingerprints"))
+    if entry["enabled"] and entry["transport"] == "csaf" and entry.get("unsigned", False) == pinned:
         raise BadInputError(
             f"feeds.yaml: {entry['name']} must either pin the fingerprints that sign its documents, or say `unsigned: true`."
         )
-    if bool(entry.get("keyrings")) != bool(entry.get("fingerprints")):
+    if bool(entry.get("keyrings")) != pinned:
         raise BadInputError(f"feeds.yaml: {entry['name']} must name keyrings and fingerprints together.")
     own_host = urlsplit(entry["url"]).hostname or ""
     age = entry.get("max_data_age_hours")
@@ -121,7 +110,24 @@ def _source(entry: Mapping[str, Any], policy_dir: Path) -> FeedSource:
         advisory_source=entry.get("advisory_source"),
         suite=entry.get("suite", ""),
         codename=entry.get("codename"),
+        connect_seconds=entry.get("connect_seconds", 10.0),
+        max_total_bytes=entry.get("max_total_bytes", entry["max_bytes"]),
+        max_files=entry.get("max_files", 500_000),
+        allowed_networks=tuple(entry.get("allowed_networks", ())),
+        try_again_statuses=frozenset(entry.get("try_again_statuses", ())),
+        pages_keep=timedelta(hours=entry.get("pages_keep_hours", 24)),
+        key_environment=entry.get("key_environment"),
+        key_header=entry.get("key_header"),
+        pause_seconds_with_key=entry.get("pause_seconds_with_key"),
         keyrings=tuple(policy_dir / keyring for keyring in entry.get("keyrings", ())),
         fingerprints=frozenset(entry.get("fingerprints", ())),
         unsigned=entry.get("unsigned", False),
     )
+
+
+def _networks_readable(networks: Sequence[str]) -> bool:
+    """Whether each is a network in CIDR notation."""
+    try:
+        return all(ipaddress.ip_network(network) for network in networks)
+    except ValueError:
+        return False

@@ -1,10 +1,12 @@
-"""The quality gate: a Great Expectations suite for each table that a feed fills (include/expectations/<table>.json).
+"""The quality gate: what a source's schema and Great Expectations suites say of every table that it fills.
 
-The rules:
+The suite of a table is include/expectations/<table>.json, where all sources of that table share it, and what the source's
+own suite.json adds. The rules:
 
 1. An expectation of scope `feed` that fails quarantines the whole copy: the last good data stands.
 2. One of scope `record` quarantines the records that fail it, in all tables, each with the reason; the others pass.
-3. In a suite, `$floor` is the least number of rows that is plausible (from policy and the copy accepted last),
+3. A row that has not the shape of the source's schema.json is left out before the suites see it.
+4. In a suite, `$floor` is the least number of rows that is plausible (from policy and the copy accepted last),
    `$today` and `$tomorrow` are dates by the clock that is passed in.
 """
 
@@ -15,14 +17,15 @@ import logging
 import math
 import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from suture.errors import SutureError
 from suture.feeds.decoded import Row
+from suture.feeds.row_schema import RowSchema
 from suture.settings import PROJECT_ROOT
 
 SUITES = PROJECT_ROOT / "include" / "expectations"
@@ -68,7 +71,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 
 _NUMBERS = frozenset({"probability", "percentile", "base_score", "revision", "confidence"})
-_DATES = frozenset({
+DATES = frozenset({
     "date_added", "due_date", "score_date", "published_at", "modified_at", "withdrawn_at", "dated_at", "dated",
     "created_at", "valid_from", "valid_until",
 })  # fmt: skip
@@ -79,11 +82,27 @@ class ExpectationsError(SutureError):
 
 
 @dataclass(frozen=True)
+class Guard:
+    """What a source's rows are held against: expectations by table (Great Expectations' JSON), and their shape."""
+
+    expectations: Mapping[str, Sequence[Mapping[str, Any]]]
+    shape: RowSchema
+
+
+@dataclass(frozen=True)
 class Verdict:
     """feed_faults: why the whole copy is refused (() when it is not); bad_records: record id → the reasons."""
 
     feed_faults: tuple[str, ...]
     bad_records: Mapping[str, tuple[str, ...]]
+
+
+class Checker(Protocol):
+    """What runs the suites: Great Expectations (`check`), or a stream of rows where it does not fit in memory."""
+
+    def __call__(
+        self, tables: Mapping[str, list[Row]], *, now: datetime, floor: int, main_table: str, guard: Guard | None = None
+    ) -> Verdict: ...
 
 
 def floor_of(previous_count: int | None, max_shrink_share: float, min_records: int) -> int:
@@ -93,17 +112,23 @@ def floor_of(previous_count: int | None, max_shrink_share: float, min_records: i
     return max(min_records, math.ceil(previous_count * (1 - max_shrink_share)))
 
 
-def check(tables: Mapping[str, list[Row]], *, now: datetime, floor: int, main_table: str) -> Verdict:
-    """Run every table's suite. Only the main table's number of rows is held against `floor`."""
+def check(
+    tables: Mapping[str, list[Row]], *, now: datetime, floor: int, main_table: str, guard: Guard | None = None
+) -> Verdict:
+    """Check every row's shape, then run every table's suite. Only the main table's number of rows is held against `floor`.
+
+    guard: the source's own; None: the shared suites alone (advisories read out of an apt archive).
+    """
     feed_faults: list[str] = []
     bad_records: dict[str, list[str]] = defaultdict(list)
-    for table, rows in tables.items():
+    for table, offered in tables.items():
+        rows = well_shaped(table, offered, guard, bad_records)
         words = {
             "$floor": floor if table == main_table else 0,
             "$today": now.date().isoformat(),
             "$tomorrow": (now + timedelta(days=1)).date().isoformat(),
         }
-        for result in _results(table, rows, words):
+        for result in _results(table, rows, words, guard):
             meta = result["meta"]
             if meta["scope"] == "feed":
                 feed_faults.append(f"{table} has {len(rows)} rows, expected at least {words['$floor']}: {meta['why']}")
@@ -113,24 +138,41 @@ def check(tables: Mapping[str, list[Row]], *, now: datetime, floor: int, main_ta
     return Verdict(tuple(feed_faults), {name: tuple(reasons) for name, reasons in bad_records.items()})
 
 
+def well_shaped(table: str, rows: list[Row], guard: Guard | None, bad_records: dict[str, list[str]]) -> list[Row]:
+    """The rows that have the shape of the source's schema; the others go to bad_records (record id → reasons)."""
+    if guard is None:
+        return rows
+    misshapen = set()
+    for row, reason in guard.shape.faults(table, rows):
+        misshapen.add(id(row))
+        bad_records[str(row.get("record_id"))].append(reason)
+    return [row for row in rows if id(row) not in misshapen] if misshapen else rows
+
+
 @cache
-def suite_text(table: str) -> str:
+def shared_expectations(table: str) -> tuple[Mapping[str, Any], ...]:
+    """What is expected of a table whoever fills it; () where no such file is."""
     path = SUITES / f"{table}.json"
-    if not path.is_file():
-        raise ExpectationsError(f"The table {table} has no suite: {path} is missing.")
-    return path.read_text("utf-8")
+    return tuple(json.loads(path.read_text("utf-8"))["expectations"]) if path.is_file() else ()
 
 
-def _results(table: str, rows: list[Row], words: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _results(table: str, rows: list[Row], words: Mapping[str, Any], guard: Guard | None) -> list[dict[str, Any]]:
     """The expectations that failed: meta, column, and for each failing row (record id, value)."""
-    expectations = json.loads(suite_text(table))["expectations"]
-    for expectation in expectations:
-        expectation["kwargs"] = {
-            name: words.get(value, value) if isinstance(value, str) else value
-            for name, value in expectation["kwargs"].items()
+    known = guard.expectations.get(table) if guard else shared_expectations(table)
+    if not known:
+        raise ExpectationsError(f"The table {table} has no suite: nothing would be checked.")
+    expectations = [
+        {
+            **expectation,
+            "kwargs": {
+                name: words.get(value, value) if isinstance(value, str) else value
+                for name, value in expectation["kwargs"].items()
+            },
         }
+        for expectation in known
+    ]
     found = []
-    for result in _validate(table, rows, expectations):
+    for result in _validate(table, rows, expectations, guard):
         _refuse_broken(table, result)
         if result.success:
             continue
@@ -147,10 +189,10 @@ def _results(table: str, rows: list[Row], words: Mapping[str, Any]) -> list[dict
     return found
 
 
-def _series(pd: Any, column: str, rows: list[Row]) -> Any:
-    if column in _DATES:
+def _series(pd: Any, column: str, rows: list[Row], dates: Set[str], numbers: Set[str]) -> Any:
+    if column in dates:
         return pd.Series([_seconds(row.get(column)) for row in rows], dtype="float64")
-    if column in _NUMBERS:
+    if column in numbers:
         return pd.Series([row.get(column) for row in rows], dtype="float64")
     return pd.Series([row.get(column) for row in rows], dtype=object)
 
@@ -172,14 +214,17 @@ def _seconds(moment: str | None) -> float:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
-def _validate(table: str, rows: list[Row], expectations: list[dict[str, Any]]) -> list[Any]:
+def _validate(table: str, rows: list[Row], expectations: list[dict[str, Any]], guard: Guard | None) -> list[Any]:
     gx = _great_expectations()
     import pandas as pd
 
     # Column by column: pandas would turn None into NaN, and so a missing text into a number.
-    frame = pd.DataFrame({column: _series(pd, column, rows) for column in COLUMNS[table]})
+    columns = guard.shape.columns[table] if guard else COLUMNS[table]
+    dates = guard.shape.dates if guard else DATES
+    numbers = guard.shape.numbers if guard else _NUMBERS
+    frame = pd.DataFrame({column: _series(pd, column, rows, dates, numbers) for column in columns})
     for expectation in expectations:
-        if expectation["kwargs"].get("column") in _DATES:
+        if expectation["kwargs"].get("column") in dates:
             for bound in {"min_value", "max_value"} & set(expectation["kwargs"]):
                 expectation["kwargs"][bound] = _seconds(expectation["kwargs"][bound])
     context = gx.get_context(mode="ephemeral")

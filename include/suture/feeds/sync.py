@@ -1,36 +1,41 @@
 """Syncing a source: fetch by its transport, decode, and hand over to `accept`. A fault of a feed is an outcome, not an
 exception: it is written down, and the last good data stands.
 
-Transports: `document` is one file; `pages` asks by modification date, page after page; `records` asks for each CVE that
-an advisory names and that is due, where "not there" is a fact that is kept too.
+Transports: `document` is one file, or an archive of records; `pages` asks by modification date, page after page (pages.py);
+`records` asks for each CVE that an advisory names and that is due, where "not there" is a fact that is kept too.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from suture.errors import BadInputError
-from suture.feeds import quality
+from suture.feeds import bulk, quality, record_files, suite_stream
 from suture.feeds.accept import Copy, accept, conclude
+from suture.feeds.bulk_epss import load_epss
+from suture.feeds.contradictions import refresh_contradictions
 from suture.feeds.decoded import Decoded, Rejected, Row, merged
 from suture.feeds.errors import FeedFormatError, FeedRefusedError, FeedUnreachableError
-from suture.feeds.fetch import Fetched, Fetcher, Missing, NotModified, bounded_gunzip
+from suture.feeds.fetch import Fetcher, Missing, NotModified
 from suture.feeds.format import Transport
 from suture.feeds.outcome import FeedOutcome, FeedStatus
+from suture.feeds.pages import forget_pages, read_pages
+from suture.feeds.plugin import plugin_of
 from suture.feeds.policies import FeedSource, FeedsPolicy
 from suture.feeds.sources import FORMATS
+from suture.feeds.unpack import documents, unpacked
+from suture.feeds.vendor_rows import KEYS, without_twins
 from suture.store import Store
 
 Sleep = Callable[[float], None]
 _ACTOR = "suture:feed_sync"
-_MAX_PAGES = 1000
-_MAX_WINDOW = timedelta(days=120)  # the longest span that NVD's API answers
+_COMPARED = frozenset({"cve", "cve_score", "cve_ssvc", "kev", "epss"})  # tables that may contradict one another
 _EMPTY = Decoded(None, {})
 
 
@@ -45,12 +50,34 @@ def sync_source(
         return conclude(store, _nothing(source), FeedStatus.UNREACHABLE, error.message, now=now, actor=actor)
     except (FeedRefusedError, FeedFormatError) as error:
         return conclude(store, _nothing(source), FeedStatus.QUARANTINED, error.message, now=now, actor=actor)
+    # Transports that a format brings along know nothing of its folder: the guard is set here, for all.
+    copy = replace(copy, guard=plugin_of(source.format).guard)
+    outcome = _taken_in(store, copy, now, actor)
+    forget_pages(store, source)  # after the whole is in: a crash before this line reads the kept pages again
+    return outcome
+
+
+def _taken_in(store: Store, copy: Copy, now: datetime, actor: str) -> FeedOutcome:
     if copy.decoded.records == 0 and not copy.decoded.tables:
         rejected = copy.decoded.rejected
         status = FeedStatus.QUARANTINED if rejected else FeedStatus.UNCHANGED
         reason = f"none of {len(rejected)} records is fit for use: {rejected[0].reason}" if rejected else copy.note
         return conclude(store, copy, status, reason, rejected, now=now, actor=actor)
-    return accept(store, copy, now=now, actor=actor)
+    return accepted(store, copy, now=now, actor=actor)
+
+
+def accepted(
+    store: Store, copy: Copy, *, now: datetime, actor: str, check: quality.Checker = quality.check
+) -> FeedOutcome:
+    """accept(), and then what the new word contradicts."""
+    outcome = accept(store, copy, now=now, actor=actor, check=check)
+    return _compared(store, outcome, copy.decoded.tables, now)
+
+
+def _compared(store: Store, outcome: FeedOutcome, tables: Iterable[str], now: datetime) -> FeedOutcome:
+    if outcome.status is FeedStatus.ACCEPTED and _COMPARED & set(tables):
+        refresh_contradictions(store, now=now)
+    return outcome
 
 
 def sync_all(
@@ -63,28 +90,41 @@ def sync_all(
 
 
 def load_files(
-    store: Store, source: FeedSource, paths: Sequence[Path], *, now: datetime, actor: str = "suture:feed_load"
+    store: Store,
+    source: FeedSource,
+    paths: Sequence[Path],
+    *,
+    now: datetime,
+    actor: str = "suture:feed_load",
+    report: bulk.Report | None = None,
 ) -> FeedOutcome:
-    """Load a copy from files (a folder stands for the .json, .csv and .gz files in it), by the same rules."""
-    files = [file for path in paths for file in _files(path)]
-    if not files:
-        raise BadInputError("There is no file to load.")
+    """Load a copy from files, folders or archives (.zip, .tar.gz) of records, by the same rules as any other copy.
+
+    CVE records in a folder, an archive or a file of lines, and EPSS, are loaded as a stream; `report` is told how far."""
+    if source.format == "cve5" and (len(paths) > 1 or any(record_files.is_container(path) for path in paths)):
+        outcome = bulk.load_cve_records(store, source, paths, now=now, actor=actor, report=report)
+        return _compared(store, outcome, FORMATS["cve5"].tables, now)
+    if source.format == "epss" and len(paths) == 1 and not record_files.is_container(paths[0]):
+        outcome = load_epss(store, source, paths[0], now=now, actor=actor)
+        return _compared(store, outcome, FORMATS["epss"].tables, now)
     nothing = replace(_nothing(source), url=", ".join(f"file:{path.name}" for path in paths)[:500])
     try:
-        documents = [(str(path), _file_content(path, source)) for path in files]
-        decoded, lookups = _decode_documents(source, documents)
+        found = list(documents(list(paths), source))
+        decoded, lookups, origins = _decode_documents(source, found)
     except FeedUnreachableError as error:
         return conclude(store, nothing, FeedStatus.QUARANTINED, error.message, now=now, actor=actor)
     except (FeedRefusedError, FeedFormatError) as error:
         return conclude(store, nothing, FeedStatus.QUARANTINED, error.message, now=now, actor=actor)
     last = store.fetch_one("feed/fetch_accepted_snapshot", {"source": source.name})
     copy = replace(
-        _copy(source, decoded, _digest(content for _name, content in documents), last),
+        _copy(source, decoded, _digest(content for _name, content in found), last),
         url=nothing.url,
         lookups=lookups,
+        origins=origins,
         dated_snapshot=None,
     )
-    return accept(store, copy, now=now, actor=actor)
+    check = suite_stream.check if source.format == "kev" else quality.check
+    return accepted(store, copy, now=now, actor=actor, check=check)
 
 
 def _document(store: Store, source: FeedSource, last: Any, now: datetime, sleep: Sleep) -> Copy:  # noqa: ARG001
@@ -97,48 +137,27 @@ def _document(store: Store, source: FeedSource, last: Any, now: datetime, sleep:
         return _nothing(source)
     if isinstance(answer, Missing):
         raise FeedUnreachableError(f"{source.name}: {source.url} is not there ({answer.status}).")
-    decoded = _decode(source, answer.content, source.url)
-    return replace(_copy(source, decoded, answer.sha256, last), etag=answer.etag, last_modified=answer.last_modified)
+    decoded, lookups, origins = _decode_documents(source, list(unpacked(source.url, answer.content, source)))
+    return replace(
+        _copy(source, decoded, answer.sha256, last),
+        etag=answer.etag,
+        last_modified=answer.last_modified,
+        lookups=lookups,
+        origins=origins,
+    )
 
 
-def _pages(store: Store, source: FeedSource, last: Any, now: datetime, sleep: Sleep) -> Copy:  # noqa: ARG001
-    start = last["data_date"] if last and last["data_date"] else now - timedelta(days=source.first_days)
-    end = min(now, start + _MAX_WINDOW)
-    pages: list[Decoded] = []
-    digests = hashlib.sha256()
-    read = 0
-    with Fetcher(source, sleep=sleep) as fetcher:
-        for number in range(_MAX_PAGES):
-            if number:
-                sleep(source.pause_seconds)
-            page, digest = _page(fetcher, source, start, end, read)
-            if pages and page.total != pages[0].total:
-                raise FeedFormatError(
-                    source.name, f"the total changed from {pages[0].total} to {page.total} between pages"
-                )
-            pages.append(page)
-            digests.update(digest.encode())
-            read += page.records
-            if read >= (page.total or 0):
-                break
-            if not page.records:
-                raise FeedFormatError(source.name, f"page {number} is empty, but {read} of {page.total} results came")
-    found = merged(pages, FORMATS[source.format].tables)
-    dated = min(found.data_date, end) if found.data_date and end < now else found.data_date
-    return _copy(source, replace(found, data_date=dated), digests.hexdigest(), last)
-
-
-def _page(fetcher: Fetcher, source: FeedSource, start: datetime, end: datetime, read: int) -> tuple[Decoded, str]:
-    params = {
-        "resultsPerPage": str(source.page_size),
-        "startIndex": str(read),
-        "lastModStartDate": start.astimezone(UTC).isoformat(timespec="milliseconds"),
-        "lastModEndDate": end.astimezone(UTC).isoformat(timespec="milliseconds"),
-    }
-    answer = fetcher.fetch(source.url, params=params)
-    if not isinstance(answer, Fetched):
-        raise FeedUnreachableError(f"{source.name}: {source.url} gives no page at {read}.")
-    return _decode(source, answer.content, f"{source.name}, page at {read}"), answer.sha256
+def _pages(store: Store, source: FeedSource, last: Any, now: datetime, sleep: Sleep) -> Copy:
+    found, digest = read_pages(
+        store,
+        source,
+        since=last["data_date"] if last else None,
+        now=now,
+        sleep=sleep,
+        decode=lambda content, where: _decode(source, content, where),
+        tables=FORMATS[source.format].tables,
+    )
+    return _copy(source, found, digest, last)
 
 
 def _records(store: Store, source: FeedSource, last: Any, now: datetime, sleep: Sleep) -> Copy:
@@ -214,10 +233,11 @@ _TRANSPORTS: Mapping[str, Callable[[Store, FeedSource, Any, datetime, Sleep], Co
 
 
 def _transport(source: FeedSource) -> Transport:
-    """The transport that policy names: one of these, or one that the format brings along."""
+    """The transport that policy names: one of these, or one that the format brings along. Raises BadInputError."""
     known = {**_TRANSPORTS, **FORMATS[source.format].transports}
     if source.transport not in known:
-        raise FeedRefusedError(f"{source.name}: {source.format} is not fetched by `{source.transport}`.")
+        names = ", ".join(sorted(known))
+        raise BadInputError(f"feeds.yaml: {source.name} has the transport {source.transport!r}; there are {names}.")
     return known[source.transport]
 
 
@@ -232,24 +252,40 @@ def _decode(source: FeedSource, content: bytes, where: str) -> Decoded:
     )
 
 
-def _decode_documents(source: FeedSource, documents: Sequence[tuple[str, bytes]]) -> tuple[Decoded, list[Row]]:
-    """Several files as one copy. Of many files (records), a bad one is left out; an only one that is bad raises."""
+def _decode_documents(
+    source: FeedSource, found: Sequence[tuple[str, bytes]]
+) -> tuple[Decoded, list[Row], dict[str, str]]:
+    """Several files as one copy, the lookups that they answer, and each record's file (where there are several).
+
+    Of many files (records), a bad one is left out; an only one that is bad raises.
+    """
     parts: list[Decoded] = []
-    for name, content in documents:
+    origins: dict[str, str] = {}
+    for name, content in found:
         try:
             parts.append(_decode(source, content, name))
         except FeedFormatError as error:
-            if len(documents) == 1:
+            if len(found) == 1:
                 raise
-            parts.append(replace(_EMPTY, rejected=[Rejected(Path(name).name, error.message)]))
-    found = merged(parts, FORMATS[source.format].tables)
+            parts.append(replace(_EMPTY, rejected=[Rejected(name[-200:], error.message)]))
+            continue
+        if len(found) > 1:
+            origins.update((row["record_id"], name) for rows in parts[-1].tables.values() for row in rows)
+    whole = merged(parts, FORMATS[source.format].tables)
+    if len(parts) > 1:
+        # Decoders keep twins out of one document; vendors name the same fix in several.
+        whole = replace(whole, tables={**whole.tables, **without_twins(_keyed(whole))})
     if source.format != "cve5":
-        return found, []
+        return whole, [], origins
     lookups: list[Row] = [
         {"cve_id": row["cve_id"], "status": "found", "reason": None, "etag": None, "content_sha256": None}
-        for row in found.tables["cve"]
+        for row in whole.tables["cve"]
     ]
-    return replace(found, data_date=None), lookups
+    return replace(whole, data_date=None), lookups, origins
+
+
+def _keyed(whole: Decoded) -> dict[str, list[Row]]:
+    return {table: rows for table, rows in whole.tables.items() if table in KEYS}
 
 
 def _copy(source: FeedSource, decoded: Decoded, digest: str, last: Any) -> Copy:
@@ -264,6 +300,7 @@ def _copy(source: FeedSource, decoded: Decoded, digest: str, last: Any) -> Copy:
         # One vendor's word replaces its own, never another vendor's.
         scorers=tuple(f"vendor:{source.name}" if who == "vendor" else who for who in FORMATS[source.format].scorers),
         complete=complete,
+        guard=plugin_of(source.format).guard,
         dated_snapshot=source.dated_snapshot,
         floor=quality.floor_of(previous, source.max_shrink_share, source.min_records),
         max_data_age=source.max_data_age,
@@ -286,20 +323,3 @@ def _digest(contents: Any) -> str:
     for content in contents:
         total.update(hashlib.sha256(content).digest())
     return total.hexdigest()
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.suffix in (".json", ".csv", ".gz") and file.is_file())
-    return [path]
-
-
-def _file_content(path: Path, source: FeedSource) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > source.max_bytes:
-            raise FeedRefusedError(f"{path}: {size} bytes; {source.name} may have {source.max_bytes}.")
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInputError(f"{path} cannot be read: {error.strerror}.") from error
-    return bounded_gunzip(content, source) if content[:2] == b"\x1f\x8b" else content

@@ -152,6 +152,28 @@ class Store:
                 count += 1
         return count
 
+    def copy_binary(self, table: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> int:
+        """COPY rows in PostgreSQL's binary format, the fastest way in; how many. columns: name → type.
+
+        Values must have the Python type of their column (datetime for timestamptz, bytes for bytea): nothing is cast.
+        Table, columns and types are identifiers from code, never from data.
+        """
+        statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+            sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+        )
+        count = 0
+        with (
+            _translated(f"copy into {table}"),
+            self._alive().transaction(),
+            self._connection.cursor() as cursor,
+            cursor.copy(statement) as copy,
+        ):
+            copy.set_types(list(columns.values()))
+            for row in rows:
+                copy.write_row(row)
+                count += 1
+        return count
+
 
 def _bound(params: Mapping[str, Any] | None) -> dict[str, Any]:
     # Always a mapping, so that %% and %(name)s mean the same in every file, with or without parameters.

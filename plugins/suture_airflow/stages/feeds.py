@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from suture.errors import SutureError
-from suture.feeds import FeedOutcome, FeedsPolicy, FeedStatus, feed_health, stale_feeds, sync_source
+from suture.feeds import FeedOutcome, FeedSource, FeedsPolicy, FeedStatus, feed_health, stale_feeds, sync_source
 from suture.feeds.accept import Copy, conclude
 from suture.feeds.archive import VerifiedArchive, sync_archive
 from suture.feeds.decoded import Decoded
+from suture.feeds.sources import FORMATS
 from suture.settings import Settings
 from suture.sourcing import AptSource, Refusal, RefusalReason, load_sources, verify_repository
 from suture.sourcing.cache import FileCache
@@ -42,7 +43,7 @@ def sync_advisories() -> list[str]:
         outcomes = [
             sync_source(store, source, now=now, actor=ACTOR)
             for source in policy.sources
-            if source.enabled and source.format == "osv"
+            if source.enabled and _gives_advisories(source)
         ]
         outcomes += [
             _sync_archive(store, settings, source, now) for source in load_sources(settings.policy_dir).values()
@@ -51,10 +52,17 @@ def sync_advisories() -> list[str]:
 
 
 @translated
-def sync_feed(name: str) -> list[str]:
-    """One threat feed; a sentence on it. A feed that policy leaves out, or switches off, is nothing to do."""
+def threat_feeds() -> list[str]:
+    """The names of the enabled feeds that give no advisories, in the policy's order: they follow once CVEs are known."""
     policy = FeedsPolicy.load(Settings.load().policy_dir)
-    chosen = [source for source in policy.sources if source.enabled and source.format == name]
+    return [source.name for source in policy.sources if source.enabled and not _gives_advisories(source)]
+
+
+@translated
+def sync_feed(name: str) -> list[str]:
+    """One feed by its name; a sentence on it. One that policy has left out, or switched off, since is nothing to do."""
+    policy = FeedsPolicy.load(Settings.load().policy_dir)
+    chosen = [source for source in policy.sources if source.enabled and source.name == name]
     with open_store() as store:
         return _require_ok([sync_source(store, source, now=utc_now(), actor=ACTOR) for source in chosen])
 
@@ -84,6 +92,10 @@ def urgencies_may_fall(store: Store, settings: Settings, now: datetime) -> bool:
     return not stale_feeds(store, FeedsPolicy.load(settings.policy_dir), now=now)
 
 
+def _gives_advisories(source: FeedSource) -> bool:
+    return "advisory" in FORMATS[source.format].tables
+
+
 def _sync_archive(store: Store, settings: Settings, source: AptSource, now: datetime) -> FeedOutcome:
     transport = transport_for(source.address)
     try:
@@ -102,9 +114,7 @@ def _sync_archive(store: Store, settings: Settings, source: AptSource, now: date
         reader = _ChangelogReader(repository_of(settings).cache, transport)
         return sync_archive(store, archive, read_changelog=reader.read, now=now, actor=ACTOR)
     except Refusal as refusal:
-        status = (
-            FeedStatus.UNREACHABLE if refusal.reason is RefusalReason.UNREACHABLE else FeedStatus.QUARANTINED
-        )
+        status = FeedStatus.UNREACHABLE if refusal.reason is RefusalReason.UNREACHABLE else FeedStatus.QUARANTINED
         nothing = Copy(f"archive:{source.name}", f"apt:{source.name}", Decoded(None, {}), "", main_table="advisory")
         said = f"{refusal.reason.value}: {refusal}"
         return conclude(store, nothing, status, said, now=now, actor=ACTOR)
@@ -128,5 +138,7 @@ def _require_ok(outcomes: Sequence[FeedOutcome]) -> list[str]:
     print("\n".join(sentences))
     failed = [outcome.sentence for outcome in outcomes if not outcome.ok]
     if failed:
-        raise FeedsFailedError(" ".join(failed), remedy="`./suture feed status` shows every source's age and quarantine.")
+        raise FeedsFailedError(
+            " ".join(failed), remedy="`./suture feed status` shows every source's age and quarantine."
+        )
     return sentences

@@ -39,7 +39,8 @@ SELECT
     threat.known_ransomware,
     threat.epss,
     threat.epss_date,
-    cve_lookup.status AS record_status,
+    -- A record that came by a bulk load was not asked for, and is there all the same.
+    coalesce(cve_lookup.status, CASE WHEN cve.source = 'cve5' THEN 'found' END) AS record_status,
     coalesce(cve.modified_at, cve_lookup.looked_up_at) AS record_as_of,
     (
         SELECT max(coalesce(feed_snapshot.data_date, feed_snapshot.fetched_at))

@@ -1,20 +1,21 @@
-INSERT INTO cve_ssvc (cve_id, exploitation, automatable, technical_impact, dated_at, source)
-SELECT
-    row.cve_id,
-    row.exploitation,
-    row.automatable,
-    row.technical_impact,
-    row.dated_at,
-    row.source
-FROM
-    jsonb_to_recordset(%(rows)s)
-        AS row (
-            cve_id text, exploitation text, automatable text, technical_impact text, dated_at timestamptz, source text
-        )
-ON CONFLICT (cve_id) DO UPDATE
-    SET
-        exploitation = excluded.exploitation,
-        automatable = excluded.automatable,
-        technical_impact = excluded.technical_impact,
-        dated_at = excluded.dated_at,
-        source = excluded.source
+MERGE INTO cve_ssvc
+USING stage_cve_ssvc AS row
+    ON cve_ssvc.cve_id = row.cve_id
+WHEN MATCHED AND (
+        cve_ssvc.exploitation, cve_ssvc.automatable, cve_ssvc.technical_impact, cve_ssvc.dated_at, cve_ssvc.source
+    ) IS DISTINCT FROM (
+        row.exploitation, row.automatable, row.technical_impact, row.dated_at, row.source
+    )
+    THEN UPDATE SET
+        exploitation = row.exploitation,
+        automatable = row.automatable,
+        technical_impact = row.technical_impact,
+        dated_at = row.dated_at,
+        source = row.source,
+        snapshot_id = %(snapshot_id)s
+WHEN NOT MATCHED
+    THEN INSERT (cve_id, exploitation, automatable, technical_impact, dated_at, source, snapshot_id)
+    VALUES (
+        row.cve_id, row.exploitation, row.automatable, row.technical_impact, row.dated_at, row.source,
+        %(snapshot_id)s
+    )

@@ -1,18 +1,14 @@
-INSERT INTO epss (cve_id, probability, percentile, score_date, model_version)
-SELECT
-    row.cve_id,
-    row.probability,
-    row.percentile,
-    row.score_date,
-    row.model_version
-FROM
-    jsonb_to_recordset(%(rows)s)
-        AS row (
-            cve_id text, probability double precision, percentile double precision, score_date date, model_version text
-        )
-ON CONFLICT (cve_id) DO UPDATE
-    SET
-        probability = excluded.probability,
-        percentile = excluded.percentile,
-        score_date = excluded.score_date,
-        model_version = excluded.model_version
+MERGE INTO epss
+USING stage_epss AS row
+    ON epss.cve_id = row.cve_id
+WHEN MATCHED AND (epss.probability, epss.percentile, epss.score_date, epss.model_version)
+    IS DISTINCT FROM (row.probability, row.percentile, row.score_date, row.model_version)
+    THEN UPDATE SET
+        probability = row.probability,
+        percentile = row.percentile,
+        score_date = row.score_date,
+        model_version = row.model_version,
+        snapshot_id = %(snapshot_id)s
+WHEN NOT MATCHED
+    THEN INSERT (cve_id, probability, percentile, score_date, model_version, snapshot_id)
+    VALUES (row.cve_id, row.probability, row.percentile, row.score_date, row.model_version, %(snapshot_id)s)

@@ -1,23 +1,17 @@
-INSERT INTO kev (cve_id, date_added, due_date, known_ransomware, name, snapshot_id)
-SELECT
-    row.cve_id,
-    row.date_added,
-    row.due_date,
-    row.known_ransomware,
-    row.name,
-    %(snapshot_id)s
-FROM
-    jsonb_to_recordset(%(rows)s)
-        AS row (
-            cve_id text, date_added date, due_date date, known_ransomware boolean, name text
-        )
-ON CONFLICT (cve_id) DO UPDATE
-    SET
-        date_added = excluded.date_added,
-        due_date = excluded.due_date,
-        known_ransomware = excluded.known_ransomware,
-        name = excluded.name,
-        snapshot_id = excluded.snapshot_id
-    WHERE
-    (kev.date_added, kev.due_date, kev.known_ransomware, kev.name)
-    IS DISTINCT FROM (excluded.date_added, excluded.due_date, excluded.known_ransomware, excluded.name)
+MERGE INTO kev
+USING stage_kev AS row
+    ON kev.cve_id = row.cve_id
+WHEN MATCHED AND (kev.date_added, kev.due_date, kev.known_ransomware, kev.name, kev.record_sha256)
+    IS DISTINCT FROM (row.date_added, row.due_date, row.known_ransomware, row.name, row.record_sha256)
+    THEN UPDATE SET
+        date_added = row.date_added,
+        due_date = row.due_date,
+        known_ransomware = row.known_ransomware,
+        name = row.name,
+        record_sha256 = row.record_sha256,
+        snapshot_id = %(snapshot_id)s
+WHEN NOT MATCHED
+    THEN INSERT (cve_id, date_added, due_date, known_ransomware, name, record_sha256, snapshot_id)
+    VALUES (
+        row.cve_id, row.date_added, row.due_date, row.known_ransomware, row.name, row.record_sha256, %(snapshot_id)s
+    )

@@ -9,10 +9,9 @@ WITH said AS MATERIALIZED (
 DELETE FROM advisory_range
 WHERE
     advisory_range.source = %(source)s
-    AND advisory_range.advisory_id IN (SELECT said.advisory_id FROM said)
-    AND (advisory_range.advisory_id, advisory_range.range_key) NOT IN (
-        SELECT
-            said.advisory_id,
-            said.range_key
+    AND EXISTS (SELECT 1 FROM said WHERE said.advisory_id = advisory_range.advisory_id)
+    AND NOT EXISTS (
+        SELECT 1
         FROM said
+        WHERE said.advisory_id = advisory_range.advisory_id AND said.range_key = advisory_range.range_key
     )

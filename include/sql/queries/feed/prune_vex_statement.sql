@@ -18,7 +18,7 @@ document AS MATERIALIZED (
 DELETE FROM vex_statement
 WHERE
     vex_statement.source = %(source)s
-    AND vex_statement.statement_key NOT IN (SELECT said.statement_key FROM said)
+    AND NOT EXISTS (SELECT 1 FROM said WHERE said.statement_key = vex_statement.statement_key)
     AND (
         %(complete)s
         OR EXISTS (

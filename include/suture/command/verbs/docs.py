@@ -12,7 +12,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "docs",
         help="draw the documents that come from the code",
-        description="Writes docs/STATES.md, DAGS.md, CAPABILITIES.md and VERBS.md. With --check nothing is written: exit "
+        description="Writes docs/STATES.md, DAGS.md, CAPABILITIES.md, VERBS.md and docs/feeds. With --check nothing is written: exit "
         "status 1 when one of them is not current, with the difference.",
     )
     parser.add_argument("--check", action="store_true", help="write nothing; 1 when a document is not current")
@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
             )
             print("\n".join(list(difference)[:60]), file=sys.stderr)
         else:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, "utf-8")
     if args.json:
         print(json.dumps({"changed": changed, "written": not args.check}))

@@ -1,17 +1,23 @@
-"""`suture feed load|status`: load a feed's copy from files, and see how the feeds are."""
+"""`suture feed load|status|contradictions`: load a feed's copy from files, see how the feeds are and where they disagree."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from suture.feeds.bulk import Progress
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("feed", help="load a feed from files; how old each feed is and what is quarantined")
+    parser = subparsers.add_parser(
+        "feed", help="load a feed from files; how old each feed is, what is quarantined, what disagrees"
+    )
     verbs = parser.add_subparsers(dest="feed_verb", required=True)
     loading = verbs.add_parser(
         "load",
@@ -20,15 +26,35 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "2: bad input.",
     )
     loading.add_argument("source", metavar="SOURCE", help="a source of feeds.yaml: kev, epss, nvd, cve5 …")
-    loading.add_argument("files", metavar="FILE", nargs="+", type=Path, help="files, gzip too, or folders of them")
+    loading.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        help="files (gzip too), folders or archives (.zip, .tar.gz) of them; CVE records also one JSON a line (.jsonl)",
+    )
     loading.add_argument("--json", action="store_true", help="print JSON")
     loading.set_defaults(handler=load)
     looking = verbs.add_parser(
-        "status", help="each feed's age, counts and quarantine", description="Status 0: all are fresh; 1: one is stale."
+        "status",
+        help="each feed's state, age, freshness goal, counts and quarantine",
+        description="Status 0: all that policy uses are fresh; 1: one is stale, was never loaded, or its last copy was refused.",
     )
+    looking.add_argument("source", metavar="SOURCE", nargs="?", help="only this source")
     looking.add_argument("--quarantine", action="store_true", help="show what lies in quarantine, newest first")
     looking.add_argument("--json", action="store_true", help="print JSON")
     looking.set_defaults(handler=status)
+    comparing = verbs.add_parser(
+        "contradictions",
+        help="where sources contradict one another, and which one holds",
+        description="Both claims of each, the one that holds first (docs/feeds/PRECEDENCE.md). Status 0: there is none; 1: there are.",
+    )
+    comparing.add_argument("cve", metavar="CVE", nargs="?", help="only of this CVE")
+    comparing.add_argument("--kind", metavar="KIND", help="only of this kind, such as scores_differ")
+    comparing.add_argument("--ended", action="store_true", help="also those that ended")
+    comparing.add_argument("--limit", metavar="N", type=int, default=1000, help="at most N (1000)")
+    comparing.add_argument("--json", action="store_true", help="print JSON")
+    comparing.set_defaults(handler=disagree)
 
 
 def load(args: argparse.Namespace) -> int:
@@ -40,14 +66,14 @@ def load(args: argparse.Namespace) -> int:
     settings = Settings.load()
     source = FeedsPolicy.load(settings.policy_dir).source(args.source)
     with Store.connect(settings.require_warehouse()) as store:
-        outcome = load_files(store, source, args.files, now=datetime.now(UTC))
+        outcome = load_files(store, source, args.files, now=datetime.now(UTC), report=_progress)
     print(json.dumps({**_plain(asdict(outcome)), "ok": outcome.ok}) if args.json else outcome.sentence)
     return 0 if outcome.ok else 1
 
 
 def status(args: argparse.Namespace) -> int:
-    """0: all enabled feeds are fresh; 1: one is stale."""
-    from suture.feeds import FeedsPolicy, feed_health
+    """0: all feeds that policy uses are fresh; 1: one is not."""
+    from suture.feeds import FeedsPolicy, FeedState, feed_health
     from suture.settings import Settings
     from suture.store import Store
 
@@ -55,26 +81,80 @@ def status(args: argparse.Namespace) -> int:
     policy = FeedsPolicy.load(settings.policy_dir)
     with Store.connect(settings.require_warehouse()) as store:
         found = feed_health(store, policy, now=datetime.now(UTC))
-        kept = store.fetch_all("feed/list_feed_quarantine", {"source": None, "max_rows": 200}) if args.quarantine else []
+        if args.source is not None:
+            found = [health for health in found if health.source == args.source]
+            if not found:
+                policy.source(args.source)  # raises, and names those that there are
+        kept = (
+            store.fetch_all("feed/list_feed_quarantine", {"source": args.source, "max_rows": 200})
+            if args.quarantine
+            else []
+        )
     if args.json:
         document = {"feeds": [_plain(asdict(health)) for health in found]}
         print(json.dumps(document | ({"quarantine": _plain(kept)} if args.quarantine else {}), indent=2))
     else:
         for health in found:
-            mark = "off  " if not health.enabled else "STALE" if health.stale else "ok   "
-            print(
-                f"{mark}  {health.sentence}" + (f" {health.quarantined} in quarantine." if health.quarantined else "")
-            )
+            goal = f" Goal: {health.goal.total_seconds() / 3600:.0f} hours." if health.enabled else ""
+            count = f" {health.quarantined} in quarantine." if health.quarantined else ""
+            print(f"{health.state.value:<11}  {_visible(health.sentence)}{goal}{count}")
         for row in kept:
             print(f"  {row['source']}  {_visible(row['record_id'])}: {_visible(row['reason'])}")
-    return 1 if any(health.stale for health in found) else 0
+    return 0 if all(health.state in (FeedState.FRESH, FeedState.OFF) for health in found) else 1
+
+
+def disagree(args: argparse.Namespace) -> int:
+    """0: no contradiction; 1: there are some."""
+    from suture.errors import BadInputError
+    from suture.feeds import MEANING, ContradictionKind, contradictions
+    from suture.settings import Settings
+    from suture.store import Store
+
+    if args.kind is not None and args.kind not in list(ContradictionKind):
+        raise BadInputError(f"There is no kind {args.kind!r}; there are {', '.join(ContradictionKind)}.")
+    if args.limit < 1:
+        raise BadInputError("--limit must be at least 1.")
+    with Store.connect(Settings.load().require_warehouse()) as store:
+        found = contradictions(
+            store,
+            kind=ContradictionKind(args.kind) if args.kind else None,
+            cve_id=args.cve.upper() if args.cve else None,
+            with_ended=args.ended,
+            max_rows=args.limit,
+        )
+    if args.json:
+        print(json.dumps([_plain(asdict(item)) for item in found], indent=2))
+        return 1 if found else 0
+    kind = None
+    for item in found:
+        if item.kind is not kind:
+            kind = item.kind
+            print(f"{kind.value}: {MEANING[kind][0]} What holds: {MEANING[kind][1]}")
+        said = "; ".join(f"{claim.source}: {claim.says}" for claim in item.claims)
+        print(
+            f"  {_visible(f'{item.cve_id}  {said}')}" + (f"  (ended {item.ended_at:%Y-%m-%d})" if item.ended_at else "")
+        )
+    if not found:
+        print("No source contradicts another.")
+    return 1 if found else 0
+
+
+def _progress(progress: Progress) -> None:
+    rate = progress.records / max(progress.seconds, 0.001)
+    print(
+        f"{progress.records} records, {rate:.0f} a second, {progress.unchanged} unchanged, "
+        f"{progress.quarantined} left out so far",
+        file=sys.stderr,
+    )
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     return value.isoformat() if isinstance(value, datetime | date) else value
 
 

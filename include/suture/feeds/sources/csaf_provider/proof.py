@@ -14,8 +14,8 @@ import hashlib
 import re
 from datetime import datetime
 
+from suture.feeds.feed_source import FeedSource
 from suture.feeds.fetch import Fetched, Fetcher
-from suture.feeds.policies import FeedSource
 from suture.feeds.sources.csaf_provider.listing import Listed
 from suture.sourcing.proof import DetachedProof, Refusal
 

@@ -20,8 +20,8 @@ from typing import Any
 from suture.feeds.accept import Copy
 from suture.feeds.decoded import Decoded, Rejected, Row, merged
 from suture.feeds.errors import FeedFormatError, FeedRefusedError, FeedUnreachableError
+from suture.feeds.feed_source import FeedSource
 from suture.feeds.fetch import Fetched, Fetcher
-from suture.feeds.policies import FeedSource
 from suture.feeds.sources.csaf_provider.document import TABLES, decode_csaf
 from suture.feeds.sources.csaf_provider.listing import (
     Listed,

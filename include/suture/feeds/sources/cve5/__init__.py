@@ -1,19 +1,22 @@
 """CVE records, format 5 (CVE Project schema 5.x): what the CNA says, and what ADPs such as CISA add.
 
-One document a CVE. CISA's ADP container carries the SSVC values (in any letter case) and often the only CVSS. A metric
-or SSVC value that cannot be read is left out and noted; the rest of the record stands.
+One document a CVE. CISA's ADP container carries the SSVC values (in any letter case), its KEV mark and often the only CVSS.
+A metric or SSVC value that cannot be read is left out and noted; the rest of the record stands. Of several SSVC containers
+CISA's counts, else the last. A REJECTED record says nothing but that.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
 from suture.feeds.decoded import Decoded, Rejected, Row, iso, kept, utc
 from suture.feeds.errors import FeedFormatError
+from suture.feeds.format import FeedFormat
 from suture.feeds.strict_json import decode_record, refuse_web_page
 
 TABLES = ("cve", "cve_score", "cve_ssvc")
@@ -77,23 +80,28 @@ def decode(raw: bytes, *, where: str, **_options: object) -> Decoded:
     rejected: list[Rejected] = []
     scores: list[Row] = []
     ssvc: list[Row] = []
+    marks: list[date | None] = []
     for who, container in _containers(record):
         for metric in container.metrics:
             scores += _scores(cve_id, who, container, metric, rejected)
-            ssvc += _ssvc(cve_id, who, metric, rejected)
+            ssvc += ssvc_rows(cve_id, who, metric, rejected)
+            marks += kev_marks(metric)
     row = {
         "record_id": cve_id,
         "cve_id": cve_id,
-        "state": record.cveMetadata.state,
+        "state": record.cveMetadata.state.upper(),
         "title": record.containers.cna.title,
         "cwe_ids": sorted(_cwes(record)),
         "published_at": iso(record.cveMetadata.datePublished),
         "modified_at": iso(record.cveMetadata.dateUpdated),
         "source": "cve5",
+        "record_kev": bool(marks),
+        "record_kev_added": min((mark.isoformat() for mark in marks if mark), default=None),
+        "record_sha256": hashlib.sha256(raw).hexdigest(),
     }
     return Decoded(
         utc(record.cveMetadata.dateUpdated),
-        {"cve": [row], "cve_score": _distinct(scores), "cve_ssvc": ssvc[-1:]},
+        {"cve": [row], "cve_score": _distinct(scores), "cve_ssvc": sorted(ssvc, key=lambda row: is_cisas(row["source"]))[-1:]},
         rejected,
         records=1,
     )
@@ -129,7 +137,7 @@ def _scores(
             "severity": severity if isinstance(severity, str) else None,
             "dated_at": iso(container.providerMetadata.dateUpdated),
         }
-    word = _severity_word(metric.get("other"))
+    word = severity_word(metric.get("other"))
     if word is not None:
         # A severity in words (OpenSSL gives only that): kept and shown, and never turned into a score.
         yield {
@@ -138,7 +146,7 @@ def _scores(
         }  # fmt: skip
 
 
-def _severity_word(other: object) -> str | None:
+def severity_word(other: object) -> str | None:
     """The word of an `other` metric that is neither SSVC nor KEV: OpenSSL writes `text`, Red Hat `value`."""
     if not isinstance(other, dict) or str(other.get("type")).lower() in ("ssvc", "kev"):
         return None
@@ -147,7 +155,7 @@ def _severity_word(other: object) -> str | None:
     return word if isinstance(word, str) and 0 < len(word) <= 40 else None
 
 
-def _ssvc(cve_id: str, who: str, metric: dict[str, Any], rejected: list[Rejected]) -> Iterator[Row]:
+def ssvc_rows(cve_id: str, who: str, metric: dict[str, Any], rejected: list[Rejected]) -> Iterator[Row]:
     other = metric.get("other")
     if (
         not isinstance(other, dict)
@@ -181,16 +189,33 @@ def _ssvc(cve_id: str, who: str, metric: dict[str, Any], rejected: list[Rejected
             "exploitation": values.get("exploitation"),
             "automatable": values.get("automatable"),
             "technical_impact": values.get("technicalimpact"),
-            "dated_at": _timestamp(content.get("timestamp")),
+            "dated_at": timestamp(content.get("timestamp")),
             "source": who,
         }
+
+
+def kev_marks(metric: dict[str, Any]) -> Iterator[date | None]:
+    """A metric that says "known exploited": since when, None where it gives no date that can be read."""
+    other = metric.get("other")
+    if not isinstance(other, dict) or str(other.get("type")).lower() != "kev":
+        return
+    content = other.get("content")
+    added = content.get("dateAdded") if isinstance(content, dict) else None
+    try:
+        yield date.fromisoformat(added[:10]) if isinstance(added, str) else None
+    except ValueError:
+        yield None
+
+
+def is_cisas(who: str) -> bool:
+    return who.upper().startswith("ADP:CISA")
 
 
 def _plain(value: object) -> str:
     return "".join(character for character in str(value).casefold() if character.isalnum())
 
 
-def _timestamp(value: object) -> str | None:
+def timestamp(value: object) -> str | None:
     try:
         return iso(datetime.fromisoformat(value)) if isinstance(value, str) else None
     except ValueError:
@@ -210,3 +235,6 @@ def _cwes(record: Record) -> set[str]:
 def _distinct(rows: list[Row]) -> list[Row]:
     """One row a (source, version, vector): containers repeat a metric for each scenario."""
     return list({(row["source"], row["cvss_version"], row["vector"]): row for row in rows}.values())
+
+
+FORMAT = FeedFormat(name="cve5", decode=decode, tables=TABLES, complete=False, main_table="cve", scorers=("cna", "adp"))

@@ -25,7 +25,7 @@ from suture.feeds.errors import FeedFormatError
 from suture.feeds.format import FeedFormat
 from suture.feeds.outside_text import line
 from suture.feeds.package_names import CODENAMES, checked_version, package_name
-from suture.feeds.strict_json import decode_document, decode_record, refuse_web_page
+from suture.feeds.strict_json import decode_document, decode_record, refuse_ambiguous, refuse_web_page
 from suture.feeds.vendor_rows import (
     Origin,
     Span,
@@ -170,6 +170,7 @@ class _Package:
 
 def _entries(body: bytes, where: str) -> dict[str, bytes]:
     try:
+        refuse_ambiguous(body)
         return {name: bytes(raw) for name, raw in decode_document(body, dict[str, msgspec.Raw], where=where).items()}
     except FeedFormatError as error:
         raise ValueError(error.why) from error

@@ -5,12 +5,14 @@ One document. It says how many entries it has: fewer than it says is a truncated
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date, datetime
 
 import msgspec
 
 from suture.feeds.decoded import Decoded, Rejected, Row, kept, utc
 from suture.feeds.errors import FeedFormatError
+from suture.feeds.format import FeedFormat
 from suture.feeds.strict_json import decode_document, decode_record
 
 TABLES = ("kev",)
@@ -54,6 +56,10 @@ def decode(raw: bytes, *, where: str, **_options: object) -> Decoded:
                 "due_date": entry.dueDate.isoformat() if entry.dueDate else None,
                 "known_ransomware": entry.knownRansomwareCampaignUse.casefold() == "known",
                 "name": entry.vulnerabilityName,
+                "record_sha256": hashlib.sha256(record).hexdigest(),
             }
         )
     return Decoded(utc(catalogue.dateReleased), {"kev": rows}, rejected, records=len(catalogue.vulnerabilities))
+
+
+FORMAT = FeedFormat(name="kev", decode=decode, tables=TABLES, complete=True, main_table="kev")

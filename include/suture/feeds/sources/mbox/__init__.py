@@ -19,7 +19,7 @@ import hashlib
 import re
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
-from email.header import decode_header
+from email.header import Header, decode_header
 from email.message import Message
 from email.policy import compat32
 from email.utils import parsedate_to_datetime
@@ -33,6 +33,8 @@ from suture.feeds.vendor_rows import without_twins
 
 TABLES = ("notice",)
 MAX_MESSAGES, MAX_MESSAGE_BYTES, MAX_PARTS, MAX_HEADERS = 200_000, 4 * 1024 * 1024, 200, 500
+MAX_NESTED = 50
+_MULTIPART = re.compile(rb"multipart/", re.IGNORECASE)
 _FROM = re.compile(rb"^From [^\r\n]*\r?\n", re.MULTILINE)
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 _BRACKETED = re.compile(r"<([^<>\s]{1,400})>")
@@ -73,6 +75,9 @@ def _row(content: bytes, feed: str) -> Row:
         raise ValueError(f"it is larger than {MAX_MESSAGE_BYTES} bytes")
     if b"\x00" in content:
         raise ValueError("it holds a NUL character")
+    if len(_MULTIPART.findall(content)) > MAX_NESTED:
+        # The email package needs seconds for some thousands of parts within parts (measured with Python 3.11).
+        raise ValueError(f"it has more than {MAX_NESTED} parts of parts")
     message = email.message_from_bytes(_QUOTED_FROM.sub(rb"\1", content), policy=compat32)
     if len(message.keys()) > MAX_HEADERS:
         raise ValueError(f"it has more than {MAX_HEADERS} headers")
@@ -105,14 +110,15 @@ def _header(message: Message, name: str, limit: int) -> str:
     if value is None:
         return ""
     words = []
-    for word, charset in decode_header(str(value)[:20_000]):
+    # A header with raw bytes comes as a Header object, whose charset is then unknown-8bit.
+    for word, charset in decode_header(value if isinstance(value, Header) else str(value)[:20_000]):
         words.append(word if isinstance(word, str) else _characters(word, charset))
     return line("".join(words), limit)
 
 
 def _characters(content: bytes, charset: str | None) -> str:
     try:
-        return content.decode(charset or "utf-8")
+        return content.decode("utf-8" if charset in (None, "unknown-8bit") else str(charset))
     except (LookupError, ValueError):
         return content.decode("latin-1")
 
@@ -127,9 +133,9 @@ def _date(text: str) -> datetime | None:
 
 def _text(message: Message) -> str:
     web = None
-    for number, part in enumerate(message.walk()):
-        if number >= MAX_PARTS:
-            raise ValueError(f"it has more than {MAX_PARTS} parts")
+    if sum(1 for _part in message.walk()) > MAX_PARTS:
+        raise ValueError(f"it has more than {MAX_PARTS} parts")
+    for part in message.walk():
         kind = part.get_content_type()
         if part.is_multipart() or kind not in ("text/plain", "text/html") or part.get_filename():
             continue

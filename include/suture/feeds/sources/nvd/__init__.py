@@ -5,6 +5,7 @@ Since 15 April 2026 NVD analyses only a part of all CVEs: its scores are one sou
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -12,6 +13,7 @@ import msgspec
 
 from suture.feeds.decoded import Decoded, Rejected, Row, iso, kept, utc
 from suture.feeds.errors import FeedFormatError
+from suture.feeds.format import FeedFormat
 from suture.feeds.strict_json import decode_document, decode_record
 
 TABLES = ("cve", "cve_score")
@@ -87,7 +89,7 @@ def decode(raw: bytes, *, where: str, **_options: object) -> Decoded:
         except FeedFormatError as error:
             rejected.append(Rejected(f"result {number}", error.message, kept(record)))
             continue
-        cves.append(_cve_row(cve))
+        cves.append(_cve_row(cve, hashlib.sha256(record).hexdigest()))
         scores += _score_rows(cve)
     return Decoded(
         utc(page.timestamp),
@@ -95,10 +97,11 @@ def decode(raw: bytes, *, where: str, **_options: object) -> Decoded:
         rejected,
         records=len(page.vulnerabilities),
         total=page.totalResults,
+        start=page.startIndex,
     )
 
 
-def _cve_row(cve: Cve) -> Row:
+def _cve_row(cve: Cve, sha256: str) -> Row:
     cwes = {text.value for weakness in cve.weaknesses for text in weakness.description if text.value.startswith("CWE-")}
     return {
         "record_id": cve.id,
@@ -109,6 +112,9 @@ def _cve_row(cve: Cve) -> Row:
         "published_at": iso(cve.published),
         "modified_at": iso(cve.lastModified),
         "source": "nvd",
+        "record_kev": None,  # NVD repeats CISA's catalogue; its copy is no word of its own
+        "record_kev_added": None,
+        "record_sha256": sha256,
     }
 
 
@@ -130,3 +136,6 @@ def _score_rows(cve: Cve) -> Iterator[Row]:
             "severity": metric.cvssData.baseSeverity or metric.baseSeverity,
             "dated_at": iso(cve.lastModified),
         }
+
+
+FORMAT = FeedFormat(name="nvd", decode=decode, tables=TABLES, complete=False, main_table="cve", scorers=("nvd",))

@@ -108,7 +108,7 @@ def decode(raw: bytes, *, where: str, feed: str = "stix", **_options: object) ->
 
 def _refuse_unfit(thing: Thing) -> None:
     if not _ID.fullmatch(thing.id) or not thing.id.startswith(f"{thing.type}--"):
-        raise ValueError(f"id: {thing.id[:80]!r} is no id of a {thing.type}")
+        raise ValueError(f"id: {thing.id[:80]!r} is no STIX id of type {thing.type}")
     if thing.spec_version != "2.1":
         raise ValueError(f"spec_version: {thing.spec_version[:10]!r} is not read, only 2.1")
     if thing.modified < thing.created:
@@ -121,7 +121,7 @@ def _refuse_unfit(thing: Thing) -> None:
     }
     for field in needed[thing.type]:
         if not getattr(thing, field):
-            raise ValueError(f"{field}: a {thing.type} must have it")
+            raise ValueError(f"{field}: it is missing from the {thing.type}")
     if thing.confidence is not None and not 0 <= thing.confidence <= 100:
         raise ValueError("confidence: it lies outside 0 to 100")
     if thing.count is not None and not 0 <= thing.count <= 999_999_999:

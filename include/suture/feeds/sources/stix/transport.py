@@ -23,8 +23,8 @@ import msgspec
 from suture.feeds.accept import Copy
 from suture.feeds.decoded import Decoded
 from suture.feeds.errors import FeedFormatError, FeedRefusedError, FeedUnreachableError
+from suture.feeds.feed_source import FeedSource
 from suture.feeds.fetch import Fetched, Fetcher
-from suture.feeds.policies import FeedSource
 from suture.feeds.sources.stix.objects import decode
 from suture.feeds.strict_json import decode_document, refuse_web_page
 from suture.store import Store

@@ -1,0 +1,2 @@
+DELETE FROM feed_page
+WHERE source = %(source)s

@@ -1,0 +1,202 @@
+-- Where each row is from, pages of a run that broke off, and where sources contradict one another.
+
+-- The snapshot in which the row last changed; its feed_snapshot says source, address, digest and date.
+ALTER TABLE epss ADD COLUMN snapshot_id bigint REFERENCES feed_snapshot (snapshot_id);
+ALTER TABLE cve_score ADD COLUMN snapshot_id bigint REFERENCES feed_snapshot (snapshot_id);
+ALTER TABLE cve_ssvc ADD COLUMN snapshot_id bigint REFERENCES feed_snapshot (snapshot_id);
+
+ALTER TABLE kev ADD COLUMN record_sha256 text;  -- of the raw entry; NULL: taken in before this was kept
+
+ALTER TABLE cve
+ADD COLUMN record_sha256 text,          -- of the raw record; NULL: taken in before this was kept
+ADD COLUMN record_kev boolean,          -- the record itself (an ADP container) names it as known exploited; NULL: not read
+ADD COLUMN record_kev_added date;       -- since when, as the record says
+
+-- Pages of a paged feed, kept until the whole is accepted or they are too old: a run goes on where the last one broke off.
+CREATE TABLE feed_page (
+    source text NOT NULL,
+    start_index integer NOT NULL,
+    url text NOT NULL,
+    page_size integer NOT NULL,
+    window_start timestamptz NOT NULL,  -- the span of modification dates that was asked for
+    window_end timestamptz NOT NULL,
+    content bytea NOT NULL,             -- zlib
+    content_sha256 text NOT NULL,       -- of the page as it came
+    fetched_at timestamptz NOT NULL,
+    PRIMARY KEY (source, start_index)
+);
+
+-- What a CVSS vector gives by its base metrics: each distinct vector is computed once.
+CREATE TABLE vector_score (
+    vector text PRIMARY KEY,
+    base_score numeric(3, 1),           -- NULL: it cannot be read; `error` says why
+    error text
+);
+
+-- A disagreement between sources, or of a source with itself. Kept after it ended, for whoever asks what was known when.
+CREATE TABLE contradiction (
+    kind text NOT NULL,
+    cve_id text NOT NULL,
+    subject text NOT NULL,              -- what it is about within the CVE: a scorer and version, a field; '': all of it
+    claims jsonb NOT NULL,              -- [{"source": …, "says": …}], in the order of the precedence: the first one holds
+    first_seen_at timestamptz NOT NULL,
+    last_changed_at timestamptz NOT NULL,
+    ended_at timestamptz,               -- NULL: the sources still disagree
+    PRIMARY KEY (kind, cve_id, subject)
+);
+CREATE INDEX contradiction_by_cve ON contradiction (cve_id);
+
+-- The contradictions in what the warehouse holds now. The first claim holds (docs/feeds/PRECEDENCE.md).
+CREATE VIEW present_contradiction AS
+WITH scorer AS (
+    SELECT
+        cve_score.cve_id,
+        cve_score.source,
+        cve_score.cvss_version,
+        cve_score.vector,
+        coalesce(vector_score.base_score, cve_score.base_score) AS score,
+        CASE
+            WHEN cve_score.source LIKE 'cna:%' THEN 1
+            WHEN cve_score.source LIKE 'vendor:%' THEN 2
+            WHEN upper(cve_score.source) LIKE 'ADP:CISA%' THEN 3
+            WHEN cve_score.source LIKE 'adp:%' THEN 4
+            ELSE 5
+        END AS place
+    FROM cve_score
+    LEFT JOIN vector_score ON cve_score.vector = vector_score.vector
+    WHERE
+        cve_score.cvss_version <> ''
+        AND coalesce(vector_score.base_score, cve_score.base_score) IS NOT NULL
+        -- NVD repeats the CNA's score under the CNA's address: that is no second opinion.
+        AND (cve_score.source NOT LIKE 'nvd:%' OR cve_score.source = 'nvd:nvd@nist.gov')
+)
+
+SELECT
+    'score_not_of_vector' AS kind,
+    cve_score.cve_id,
+    cve_score.source || ' ' || cve_score.cvss_version || ' ' || cve_score.vector AS subject,
+    jsonb_build_array(
+        jsonb_build_object(
+            'source', cve_score.source || ', vector', 'says', vector_score.base_score || ' by ' || cve_score.vector
+        ),
+        jsonb_build_object('source', cve_score.source || ', score', 'says', cve_score.base_score::text)
+    ) AS claims
+FROM cve_score
+INNER JOIN vector_score ON cve_score.vector = vector_score.vector
+WHERE cve_score.base_score <> vector_score.base_score
+
+UNION ALL
+
+SELECT
+    'scores_differ' AS kind,
+    scorer.cve_id,
+    scorer.cvss_version AS subject,
+    jsonb_agg(
+        jsonb_build_object('source', scorer.source, 'says', trim(scorer.score || ' ' || scorer.vector))
+        ORDER BY scorer.place, scorer.source, scorer.vector
+    ) AS claims
+FROM scorer
+GROUP BY scorer.cve_id, scorer.cvss_version
+HAVING count(DISTINCT scorer.source) > 1 AND min(scorer.score) <> max(scorer.score)
+
+UNION ALL
+
+SELECT
+    'kev_not_in_record' AS kind,
+    kev.cve_id,
+    '' AS subject,
+    jsonb_build_array(
+        jsonb_build_object('source', 'kev', 'says', 'known exploited, added ' || kev.date_added),
+        jsonb_build_object('source', 'cve5', 'says', 'the CVE record does not mention it')
+    ) AS claims
+FROM kev
+INNER JOIN cve ON kev.cve_id = cve.cve_id
+WHERE cve.record_kev IS FALSE
+
+UNION ALL
+
+SELECT
+    'record_not_in_kev' AS kind,
+    cve.cve_id,
+    '' AS subject,
+    jsonb_build_array(
+        jsonb_build_object(
+            'source', 'cve5', 'says', 'known exploited' || coalesce(', added ' || cve.record_kev_added, '')
+        ),
+        jsonb_build_object('source', 'kev', 'says', 'the catalogue does not name it')
+    ) AS claims
+FROM cve
+WHERE
+    cve.record_kev
+    AND NOT EXISTS (SELECT 1 FROM kev WHERE kev.cve_id = cve.cve_id)
+    AND EXISTS (SELECT 1 FROM kev)      -- a catalogue that was never loaded says nothing
+
+UNION ALL
+
+SELECT
+    'kev_dates_differ' AS kind,
+    kev.cve_id,
+    'date added' AS subject,
+    jsonb_build_array(
+        jsonb_build_object('source', 'kev', 'says', 'added ' || kev.date_added),
+        jsonb_build_object('source', 'cve5', 'says', 'added ' || cve.record_kev_added)
+    ) AS claims
+FROM kev
+INNER JOIN cve ON kev.cve_id = cve.cve_id
+WHERE cve.record_kev_added <> kev.date_added
+
+UNION ALL
+
+SELECT
+    'kev_due_before_added' AS kind,
+    kev.cve_id,
+    'due date' AS subject,
+    jsonb_build_array(
+        jsonb_build_object('source', 'kev', 'says', 'added ' || kev.date_added),
+        jsonb_build_object('source', 'kev', 'says', 'due ' || kev.due_date)
+    ) AS claims
+FROM kev
+WHERE kev.due_date < kev.date_added
+
+UNION ALL
+
+SELECT
+    'kev_but_not_active' AS kind,
+    kev.cve_id,
+    'exploitation' AS subject,
+    jsonb_build_array(
+        jsonb_build_object('source', 'kev', 'says', 'known exploited, added ' || kev.date_added),
+        jsonb_build_object('source', cve_ssvc.source, 'says', 'exploitation ' || cve_ssvc.exploitation)
+    ) AS claims
+FROM kev
+INNER JOIN cve_ssvc ON kev.cve_id = cve_ssvc.cve_id
+WHERE cve_ssvc.exploitation <> 'active'
+
+UNION ALL
+
+SELECT
+    'rejected_but_in_kev' AS kind,
+    kev.cve_id,
+    '' AS subject,
+    jsonb_build_array(
+        jsonb_build_object('source', 'kev', 'says', 'known exploited, added ' || kev.date_added),
+        jsonb_build_object('source', cve.source, 'says', 'the CVE is rejected')
+    ) AS claims
+FROM kev
+INNER JOIN cve ON kev.cve_id = cve.cve_id
+WHERE cve.state = 'REJECTED'
+
+UNION ALL
+
+SELECT
+    'rejected_but_in_epss' AS kind,
+    epss.cve_id,
+    '' AS subject,
+    jsonb_build_array(
+        jsonb_build_object('source', cve.source, 'says', 'the CVE is rejected'),
+        -- The score moves every day; the contradiction does not.
+        jsonb_build_object('source', 'epss', 'says', 'a probability of exploitation')
+    ) AS claims
+FROM epss
+INNER JOIN cve ON epss.cve_id = cve.cve_id
+WHERE cve.state = 'REJECTED';

@@ -1,0 +1,116 @@
+"""What copy after copy leaves in the warehouse: ranges that move, statements that end, advisories that are replaced."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from suture.feeds import FeedOutcome, FeedStatus, load_files
+from suture.feeds.vendor_pages import advisory_ranges, advisory_revisions, notices, threat_signals, vex_statements
+from suture.store import Store
+from tests.fleet_rows import NOW, add_host, install
+from tests.unit.feeds.sources.conftest import Site, feed
+from tests.unit.feeds.sources.test_debian_lists import LIST
+from tests.unit.feeds.sources.test_debian_tracker import tracker
+from tests.unit.feeds.sources.test_mbox import FIRST
+from tests.unit.feeds.sources.test_openvex import document, statement
+from tests.unit.feeds.sources.test_osv import record
+from tests.unit.feeds.sources.test_stix import INDICATOR, bundle, objects
+
+pytestmark = pytest.mark.database
+
+
+def load(store: Store, folder: Path, kind: str, content: Any, *, hours: float = 0) -> FeedOutcome:
+    raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+    path = folder / f"{kind}.json"
+    path.write_bytes(raw)
+    source = replace(feed(Site("http://127.0.0.1"), kind, kind, "document", "/x"), max_shrink_share=1.0)
+    return load_files(store, source, [path], now=NOW + timedelta(hours=hours))
+
+
+def live(store: Store, source: str) -> list[str]:
+    return [row["advisory_id"] for row in store.fetch_all("advisory/list_source_advisories", {"source": source})]
+
+
+def test_a_fix_that_moves_replaces_the_advisory_and_a_statement_that_is_gone_excuses_nothing(
+    store: Store, tmp_path: Path
+) -> None:
+    outcome = load(store, tmp_path, "debian_tracker", tracker())
+    assert (outcome.status, outcome.quarantined) == (FeedStatus.ACCEPTED, 0)
+    assert [row["status"] for row in vex_statements(store, "debian_tracker")] == ["not_affected"]
+    moved = tracker()
+    releases = moved["sox"]["CVE-2021-3643"]["releases"]
+    releases["bullseye"]["fixed_version"] = "14.4.2-2+deb11u2"
+    del releases["buster"]
+    moved["sox"]["CVE-2021-3644"]["releases"]["bullseye"] = {"status": "open", "urgency": "low"}
+    assert load(store, tmp_path, "debian_tracker", moved, hours=1).status is FeedStatus.ACCEPTED
+    names = live(store, "debian_tracker")
+    assert "debian_tracker/bullseye/sox@14.4.2-2+deb11u2" in names
+    assert "debian_tracker/bullseye/sox@14.4.2-2+deb11u1" not in names  # named elsewhere now: replaced
+    assert (
+        "debian_tracker/buster/sox@unfixed/CVE-2021-3643" in names
+    )  # named nowhere: a feed lowers no urgency by silence
+    assert vex_statements(store, "debian_tracker") == []
+
+
+def test_a_range_that_moves_leaves_no_twin_and_an_older_record_changes_nothing(store: Store, tmp_path: Path) -> None:
+    first = record({"introduced": "0"}, {"fixed": "1.1"}, modified="2026-01-02T00:00:00Z")
+    assert load(store, tmp_path, "osv", first).status is FeedStatus.ACCEPTED
+    later = record({"introduced": "0"}, {"fixed": "1.2"}, modified="2026-01-03T00:00:00Z")
+    assert load(store, tmp_path, "osv", later, hours=1).status is FeedStatus.ACCEPTED
+    assert [row["fixed"] for row in advisory_ranges(store, "pypi", "demo")] == ["1.2"]
+    older = load(store, tmp_path, "osv", {"published": "2026-02-01T00:00:00Z", "vulns": [first]}, hours=2)
+    assert older.status is FeedStatus.QUARANTINED
+    assert [row["fixed"] for row in advisory_ranges(store, "pypi", "demo")] == ["1.2"]
+
+
+def test_a_python_project_does_not_match_a_debian_package_of_its_name(store: Store, tmp_path: Path) -> None:
+    from suture.inventory.matching import fill_version_keys
+
+    add_host(store, "h1")
+    install(store, "h1", "demo", "1.0-1")
+    load(store, tmp_path, "osv", record({"introduced": "0"}, {"fixed": "2.0"}))
+    fill_version_keys(store)
+    assert store.fetch_all("finding/list_unkeyed_versions") == []
+    matched = store._connection.execute(b"SELECT count(*) AS matched FROM vulnerable_host_source").fetchone()
+    assert matched is not None
+    assert list(matched.values() if isinstance(matched, dict) else matched) == [0]
+
+
+def test_the_later_statement_stands_whatever_comes_after(store: Store, tmp_path: Path) -> None:
+    late = statement(status="affected", justification=None, action_statement="update", timestamp="2026-06-20T00:00:00Z")
+    assert load(store, tmp_path, "openvex", document(late)).status is FeedStatus.ACCEPTED
+    load(store, tmp_path, "openvex", document(statement()), hours=1)
+    assert [row["status"] for row in vex_statements(store)] == ["affected"]
+    other = document(statement(timestamp="2026-06-21T00:00:00Z"), **{"@id": "https://example.test/vex-2"})
+    load(store, tmp_path, "openvex", other, hours=2)
+    assert [row["status"] for row in vex_statements(store)] == ["not_affected"]
+
+
+def test_what_was_revoked_stays_so(store: Store, tmp_path: Path) -> None:
+    assert load(store, tmp_path, "stix", bundle(*objects())).status is FeedStatus.ACCEPTED
+    assert INDICATOR in {row["signal_id"] for row in threat_signals(store, "CVE-2026-1234")}
+    gone = {**objects()[0], "revoked": True, "modified": "2026-02-01T00:00:00Z"}
+    load(store, tmp_path, "stix", bundle(gone), hours=1)
+    load(store, tmp_path, "stix", bundle({**objects()[0], "modified": "2026-03-01T00:00:00Z"}), hours=2)
+    assert INDICATOR not in {row["signal_id"] for row in threat_signals(store)}
+
+
+def test_lists_and_messages_are_kept_and_the_second_load_is_unchanged(store: Store, tmp_path: Path) -> None:
+    assert load(store, tmp_path, "debian_lists", LIST).status is FeedStatus.ACCEPTED
+    assert load(store, tmp_path, "debian_lists", LIST, hours=1).status is FeedStatus.UNCHANGED
+    assert [row["revision_id"] for row in advisory_revisions(store, "debian_lists")][-1] == "DSA-5380-1"
+    assert load(store, tmp_path, "mbox", FIRST).status is FeedStatus.ACCEPTED
+    assert [row["cve_ids"] for row in notices(store, "CVE-2024-3094")] == [["CVE-2024-3094", "CVE-2024-30947"]]
+
+
+def test_a_nul_in_an_id_reaches_the_quarantine_as_text(store: Store, tmp_path: Path) -> None:
+    outcome = load(store, tmp_path, "debian_tracker", {**tracker(), "cu\x00rl": {}})
+    assert (outcome.status, outcome.quarantined) == (FeedStatus.ACCEPTED, 1)
+    (row,) = store.fetch_all("feed/list_feed_quarantine", {"source": "debian_tracker", "max_rows": 9})
+    assert row["record_id"] == "cu�rl"
