@@ -94,7 +94,8 @@ def test_only_what_a_host_lacks_becomes_an_advisory(fleet: Store) -> None:
     assert (row["advisory_id"], row["codename"]) == ("debian-security/nginx@1.22.1-9+deb12u11", "bookworm")
     assert row["details"]["entries"] == ["1.22.1-9+deb12u11", "1.22.1-9+deb12u10"]
     match_all(fleet, now=NOW, unscored_priority=Priority.SCHEDULED, unscored_deadline=timedelta(days=14))
-    (cves,) = fleet.fetch_all("advisory/list_advisory_cves")
+    ids = [row["advisory_id"] for row in fleet._connection.execute("SELECT advisory_id FROM advisory").fetchall()]
+    (cves,) = fleet.fetch_all("advisory/list_advisory_cves", {"advisory_ids": ids})
     assert cves["cve_ids"] == ["CVE-2023-44487", "CVE-2026-42533"]
 
 
