@@ -9,10 +9,11 @@ ALTER TABLE kev ADD COLUMN record_sha256 text;  -- of the raw entry; NULL: taken
 
 ALTER TABLE cve
 ADD COLUMN record_sha256 text,          -- of the raw record; NULL: taken in before this was kept
-ADD COLUMN record_kev boolean,          -- the record itself (an ADP container) names it as known exploited; NULL: not read
+ADD COLUMN record_kev boolean,          -- the record itself (an ADP container) calls it known exploited; NULL: not read
 ADD COLUMN record_kev_added date;       -- since when, as the record says
 
--- Pages of a paged feed, kept until the whole is accepted or they are too old: a run goes on where the last one broke off.
+-- Pages of a paged feed, kept until the whole is accepted or they are too old: a run goes on where the last one broke
+-- off.
 CREATE TABLE feed_page (
     source text NOT NULL,
     start_index integer NOT NULL,
@@ -33,12 +34,13 @@ CREATE TABLE vector_score (
     error text
 );
 
--- A disagreement between sources, or of a source with itself. Kept after it ended, for whoever asks what was known when.
+-- A disagreement between sources, or of a source with itself. Kept after it ended, for whoever asks what was known
+-- when.
 CREATE TABLE contradiction (
     kind text NOT NULL,
     cve_id text NOT NULL,
     subject text NOT NULL,              -- what it is about within the CVE: a scorer and version, a field; '': all of it
-    claims jsonb NOT NULL,              -- [{"source": …, "says": …}], in the order of the precedence: the first one holds
+    claims jsonb NOT NULL,              -- [{"source": …, "says": …}], in the order of precedence: the first holds
     first_seen_at timestamptz NOT NULL,
     last_changed_at timestamptz NOT NULL,
     ended_at timestamptz,               -- NULL: the sources still disagree

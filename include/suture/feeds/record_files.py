@@ -5,8 +5,8 @@ The rules:
 1. A folder stands for the files in it, in the order of their names; a .jsonl or .ndjson file (gzip too) holds one record
    a line; a .zip, .tar, .tar.gz or .tgz one record a member. Members that are no .json are passed over.
 2. A record has at most MAX_RECORD_BYTES, a member of an archive inflates at most MAX_RATIO-fold, and all records of a copy
-   together have at most MAX_TOTAL_BYTES in at most MAX_RECORDS records; a source's policy may allow less. A record that breaks a rule is left out with its
-   reason; a copy that breaks the last two, or an archive that breaks off, is refused as a whole.
+   together have at most MAX_TOTAL_BYTES in at most MAX_RECORDS records; a source's policy may allow less. A record that
+   breaks a rule is left out with its reason; a copy that breaks the last two, or an archive that breaks off, is refused as a whole.
 3. Nothing is followed: a link is left out, in a folder as in an archive, and so is a member whose name leads out of it.
 """
 

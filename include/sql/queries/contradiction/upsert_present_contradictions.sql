@@ -5,8 +5,8 @@ SELECT
     present.cve_id,
     present.subject,
     present.claims,
-    %(now)s,
-    %(now)s
+    %(now)s AS first_seen_at,
+    %(now)s AS last_changed_at
 FROM present_contradiction AS present
 ON CONFLICT (kind, cve_id, subject) DO UPDATE
     SET claims = excluded.claims, last_changed_at = excluded.last_changed_at, ended_at = NULL

@@ -3,7 +3,7 @@ INSERT INTO cve_lookup (cve_id, source, status, snapshot_id, looked_up_at)
 SELECT
     row.cve_id,
     %(source)s,
-    'found',
+    'found' AS status,
     %(snapshot_id)s,
     %(now)s
 FROM stage_cve AS row
