@@ -20,30 +20,28 @@ from suture.settings import Settings
 from suture.store import Store
 
 STALE_FEED_AFTER = timedelta(hours=24)
+NAMES_SHOWN, CAMPAIGNS_SHOWN = 20, 200
 ROLLBACK_FROM = (CampaignState.CLOSED, CampaignState.VERIFIED, CampaignState.HALTED)
 Json = dict[str, Any]
 
 
 def overview(store: Store, settings: Settings, *, now: datetime) -> Json:
-    """All campaigns with reason and next step, the feeds' ages, the hosts, the evidence's head and newest anchor."""
+    """The newest campaigns with reason and next step, the feeds' ages, the hosts, the evidence's head and newest anchor.
+
+    Counted by the warehouse, never host by host; open findings are risk_overview's. Names and campaigns are cut to the first.
+    """
     campaigns = campaign_list(store)
-    hosts = store.fetch_all("report/list_fleet_hosts", {"at": now})
+    hosts = store.fetch_one("host/summarise_hosts", {"names": NAMES_SHOWN})
+    assert hosts is not None
     head = store.fetch_one("evidence/fetch_evidence_head")
     found: Json = as_json(
         {
-            "campaigns": campaigns,
+            "campaigns": campaigns[:CAMPAIGNS_SHOWN],
+            "campaigns_in_all": len(campaigns),
             "states": dict(Counter(campaign["state"] for campaign in campaigns)),
-            "waiting": [campaign for campaign in campaigns if campaign["waits_for_people"]],
+            "waiting": sum(campaign["waits_for_people"] for campaign in campaigns),
             "feeds": feeds(store, now=now),
-            "hosts": {
-                "known": len(hosts),
-                "unreachable": [host["host_id"] for host in hosts if not host["reachable"]],
-                "never_seen": [host["host_id"] for host in hosts if host["collected_at"] is None],
-                "reboot_pending": [host["host_id"] for host in hosts if host["reboot_required"]],
-                "open_findings": sum(host["open_findings"] for host in hosts),
-                "overdue_findings": sum(host["overdue_findings"] for host in hosts),
-            },
-            "findings": store.fetch_all("report/count_open_findings", {"at": now}),
+            "hosts": hosts,
             "incidents": store.fetch_all("report/list_report_incidents", {"campaign_id": None}),
             "evidence": {**(head or {"seq": 0, "hash": None}), **_anchor(settings)},
         }
