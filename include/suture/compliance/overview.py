@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,10 @@ from suture.settings import Settings
 from suture.store import Store
 
 STALE_FEED_AFTER = timedelta(hours=24)
-NAMES_SHOWN, CAMPAIGNS_SHOWN = 20, 200
+NAMES_SHOWN, CAMPAIGNS_SHOWN, ROWS_SHOWN = 20, 200, 50
+LONG_PARTS = ("hosts", "backups", "tests", "exceptions", "timeline")  # of a campaign's document: as long as its fleet
+# Where hosts are left out, those of these statuses stand first.
+LOOK_FIRST = ("failed", "behind", "unverified", "unknown")
 ROLLBACK_FROM = (CampaignState.CLOSED, CampaignState.VERIFIED, CampaignState.HALTED)
 Json = dict[str, Any]
 
@@ -67,9 +70,24 @@ def campaign_view(store: Store, settings: Settings, campaign_id: str, *, now: da
     return {**document, "next": guidance, "reports": as_json(reports)}
 
 
-def blast_radius(store: Store, settings: Settings, campaign_id: str, *, now: datetime) -> Json:
+def shortened(document: Json, *, most: int = ROWS_SHOWN) -> Json:
+    """The document for a page: at most so many rows of each long part, and `left_out` ({part: how many}; only what is cut).
+
+    Hosts that want a look come first, of the timeline the newest stay. Reports are never shortened.
+    """
+    cut: Json = {name: document[name][:most] for name in LONG_PARTS}
+    if len(document["hosts"]) > most:
+        rank = {status: place for place, status in enumerate(LOOK_FIRST)}
+        ordered = sorted(document["hosts"], key=lambda host: rank.get(host["status"], len(rank)))
+        cut["hosts"] = ordered[:most]
+    cut["timeline"] = document["timeline"][-most:]
+    left = {name: len(document[name]) - most for name in LONG_PARTS if len(document[name]) > most}
+    return {**document, **cut, "left_out": left}
+
+
+def blast_radius(store: Store, settings: Settings, campaign_id: str, *, now: datetime, most: int | None = None) -> Json:
     """What a rollback of this campaign would touch: production hosts (staging is never fenced), each with its packages,
-    the versions to go back to, and what has no way back."""
+    the versions to go back to, and what has no way back. `by_host` holds the first `most` hosts (None: all)."""
     view = campaign_view(store, settings, campaign_id, now=now)
     changes = [
         row
@@ -77,7 +95,10 @@ def blast_radius(store: Store, settings: Settings, campaign_id: str, *, now: dat
         if row["ring"] != Ring.STAGING
     ]
     touched = [row for row in changes if not row["restored"]]
-    hosts = sorted({row["host_id"] for row in touched})
+    by_host: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in touched:
+        by_host[row["host_id"]].append(row)
+    hosts, backups = sorted(by_host), {row["host_id"]: row for row in view["backups"]}
     state = CampaignState(view["campaign"]["state"])
     return {
         "campaign": view["campaign"],
@@ -89,10 +110,10 @@ def blast_radius(store: Store, settings: Settings, campaign_id: str, *, now: dat
         "by_host": [
             {
                 "host_id": host,
-                "changes": [row for row in touched if row["host_id"] == host],
-                "backup": next((row for row in reversed(view["backups"]) if row["host_id"] == host), None),
+                "changes": by_host[host],
+                "backup": backups.get(host),
             }
-            for host in hosts
+            for host in hosts[:most]
         ],
         "already_back": [row for row in changes if row["restored"]],
         "no_way_back": [row for row in touched if row["before"] is None],

@@ -13,7 +13,7 @@ from airflow.api_fastapi.core_api.security import get_user
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from suture.compliance.overview import blast_radius, campaign_view, feeds, overview
+from suture.compliance.overview import ROWS_SHOWN, blast_radius, campaign_view, feeds, overview, shortened
 from suture.compliance.rendering import TEMPLATES
 from suture.compliance.report import CONTENT_TYPES, read_kept
 from suture.compliance.risk_overview import risk_overview
@@ -72,7 +72,7 @@ def show_campaign(request: Request, campaign_id: str) -> Response:
     return page(
         request,
         "campaign",
-        lambda store, settings, now: {"doc": campaign_view(store, settings, campaign_id, now=now)},
+        lambda store, settings, now: {"doc": shortened(campaign_view(store, settings, campaign_id, now=now))},
     )
 
 
@@ -81,7 +81,7 @@ def show_rollback(request: Request, campaign_id: str) -> Response:
     return page(
         request,
         "rollback",
-        lambda store, settings, now: {"radius": blast_radius(store, settings, campaign_id, now=now)},
+        lambda store, settings, now: {"radius": blast_radius(store, settings, campaign_id, now=now, most=ROWS_SHOWN)},
     )
 
 

@@ -32,7 +32,8 @@ from suture.store import Store
 from suture_airflow.ui.drawing import NoSuchThingError, page
 
 CHANGES_SHOWN, WEIGHED_SHOWN, ROWS_SHOWN = 20, 100, 200
-MOST_FINDINGS_JUDGED = 50_000  # what waits is judged finding by finding: beyond this the page says so and names the command
+# What waits is judged finding by finding: beyond this the page says so and names the command.
+MOST_FINDINGS_JUDGED = 50_000
 Json = dict[str, Any]
 
 router = APIRouter(dependencies=[Depends(get_user)])
