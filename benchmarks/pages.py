@@ -1,8 +1,9 @@
 """How long each page takes: `python benchmarks/pages.py [--hosts 1000] [--campaigns 60] [--repeat 3]`.
 
-Makes a fleet (fleet_rows.py) in a PostgreSQL of its own, matches and scores it, adds campaigns (one of a thousand hosts),
-an acceptance, trains, windows that were weighed, and strategies that were compared; then asks for each page as Airflow
-serves it (FastAPI's TestClient). The first answer and the median of the others, in seconds of the wall clock.
+Makes a fleet (fleet_rows.py) in a PostgreSQL of its own, its findings by two statements (how long matching and scoring
+take is fleet_match.py's question), campaigns (one of a thousand hosts), acceptances, trains, weighed windows and
+comparisons; then asks for each page as Airflow serves it (FastAPI's TestClient). The first answer and the median of the
+others, in seconds of the wall clock.
 `--serve` leaves the pages open on loopback, without any authentication, to be looked at in a browser.
 """
 
@@ -30,7 +31,6 @@ from fastapi.testclient import TestClient
 from benchmarks.fleet_rows import FleetSize, MadeFleet
 from suture.campaign import create_campaign
 from suture.command.postgres import EmbeddedPostgres
-from suture.inventory.matching import match_all
 from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
 from suture.model.assets import AssetRegister
 from suture.model.candidate import Candidates, CandidateWindow
@@ -40,8 +40,6 @@ from suture.risk.acceptance_signing import ACCEPT, fetch_acceptance, sign, vote
 from suture.risk.capacity import CapacityPolicy
 from suture.risk.capacity_run import write_trains
 from suture.risk.exposure_cost import ExposurePolicy
-from suture.risk.policies import RiskPolicy
-from suture.risk.scoring import Decider, score_all
 from suture.risk.strategy_review import review_strategies
 from suture.risk.window_choice import weigh_campaigns
 from suture.store import Store, migrate
@@ -52,6 +50,46 @@ ROOT = Path(__file__).resolve().parents[1]
 POLICY_DIR = ROOT / "include" / "policy"
 MEMBERS = {"risk_owner": "rosa", "change_manager": "amir", "service_owner": "vera"}
 NOW = datetime.now(UTC)
+MADE_FINDINGS = (
+    """
+    INSERT INTO decision (advisory_id, asset_group, criticality, exposure, priority, priority_rank, score, within_hours,
+        reasons, decided_at)
+    SELECT advisory_id, asset_group, criticality, exposure,
+        (ARRAY['immediate', 'out_of_cycle', 'scheduled', 'defer'])[rank + 1], rank,
+        CASE WHEN abs(hashtext(advisory_id)) % 20 > 0 THEN 9.8 - 2 * rank END, 24 * 7 * (rank + 1),
+        jsonb_build_object('state', 'scored', 'inputs', '[]'::jsonb, 'cves', '[]'::jsonb, 'sentence',
+            'No exploitation is known, EPSS is 0.02, the hosts are ' || exposure || ' and of ' || criticality || ' criticality.'),
+        now()
+    FROM advisory
+    CROSS JOIN (SELECT DISTINCT asset_group, criticality, exposure FROM host) AS kind
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN draw = 0 THEN 0 WHEN draw < 5 THEN 1 WHEN draw < 45 THEN 2 ELSE 3 END AS rank
+        FROM (SELECT abs(hashtext(advisory_id || asset_group)) % 100 AS draw) AS drawn
+    ) AS ranked
+    """,
+    """
+    INSERT INTO finding (host_id, advisory_id, source_package, installed_version, fixed_version, packages, status, priority,
+        score, deadline, first_seen_at, priority_since, scored_at, decision_id, conditions)
+    SELECT host.host_id, advisory.advisory_id, installed.source_package, installed.source_version, advisory.fixed_version,
+        installed.packages, 'open', decision.priority, decision.score,
+        seen.at + make_interval(hours => decision.within_hours::integer), seen.at, seen.at, now(), decision.decision_id,
+        CASE abs(hashtext(host.host_id || advisory.advisory_id)) % 50 WHEN 0 THEN ARRAY['held'] WHEN 1 THEN
+            ARRAY['reboot_pending', 'service_restart_pending'] ELSE '{}' END
+    FROM host
+    INNER JOIN (
+        SELECT host_id, source_package, min(source_version) AS source_version, array_agg(package) AS packages
+        FROM host_package GROUP BY host_id, source_package
+    ) AS installed ON host.host_id = installed.host_id
+    INNER JOIN advisory ON installed.source_package = advisory.source_package
+        AND split_part(split_part(installed.source_version, '.', 2), '-', 1)::integer
+        < split_part(split_part(advisory.fixed_version, '.', 2), '-', 1)::integer
+    INNER JOIN decision ON advisory.advisory_id = decision.advisory_id AND host.asset_group = decision.asset_group
+        AND host.criticality = decision.criticality AND host.exposure = decision.exposure
+    CROSS JOIN LATERAL (
+        SELECT now() - make_interval(days => abs(hashtext(advisory.advisory_id)) % 20) AS at
+    ) AS seen
+    """,
+)
 HOSTS_OF_LARGEST, LARGEST = 1_000, "SUT-2026-0001"
 
 
@@ -97,19 +135,17 @@ def fill(dsn: str, args: argparse.Namespace) -> None:
     """The fleet with its findings, and something on every page."""
     started = time.monotonic()
     migrate(dsn)
-    risk, register = RiskPolicy.load(POLICY_DIR), AssetRegister.load(POLICY_DIR)
+    register = AssetRegister.load(POLICY_DIR)
     with Store.connect(dsn) as store:
         MadeFleet(FleetSize(args.hosts, args.packages, advisories=args.advisories)).load(store)
         store._connection.execute(
             "UPDATE host SET reachable = hashtext(host_id) % 50 <> 0, reboot_required = hashtext(host_id) % 7 = 0"
         )
         store._connection.execute("VACUUM ANALYZE")
-        match_all(
-            store, whole=True, now=NOW - timedelta(days=9), unscored_priority=risk.unscored_priority,
-            unscored_deadline=risk.unscored_deadline, decide=Decider(store, risk, register, now=NOW - timedelta(days=9)),
-        )  # fmt: skip
-        score_all(store, risk, register, now=NOW)
-        print(f"matched and scored after {time.monotonic() - started:.0f} s", flush=True)
+        for statement in MADE_FINDINGS:
+            store._connection.execute(statement)
+        store.execute("risk/insert_risk_summary", {"now": NOW})
+        print(f"findings made after {time.monotonic() - started:.0f} s", flush=True)
         _campaigns(store, args.campaigns)
         _acceptance(store)
         write_trains(store, CapacityPolicy.load(POLICY_DIR), now=NOW)
@@ -120,7 +156,8 @@ def fill(dsn: str, args: argparse.Namespace) -> None:
             " SELECT cve_id, 'kev_added', NULL, 'in KEV', 'kev', cve_id || ' is in CISA''s catalogue now.', 100, 50, ARRAY['web'],"
             " now() FROM advisory_cve ORDER BY cve_id LIMIT 40"
         )
-        score_all(store, risk, register, now=NOW)
+        store.execute("risk/delete_risk_summary")
+        store.execute("risk/insert_risk_summary", {"now": NOW})
         store._connection.execute("VACUUM ANALYZE")
     print(f"filled in {time.monotonic() - started:.0f} s", flush=True)
 

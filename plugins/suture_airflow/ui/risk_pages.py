@@ -122,7 +122,8 @@ def _queue(store: Store, settings: Settings, now: datetime) -> Json:
 
 def _openings(settings: Settings, names: Iterable[str], now: datetime) -> dict[str, Json]:
     """Each window's next opening: {"at": its start, None when it is shut, "why": what is wrong with it}."""
-    windows, found = WindowPolicy.load(settings.policy_dir), {}
+    windows = WindowPolicy.load(settings.policy_dir)
+    found: dict[str, Json] = {}
     for name in names:
         try:
             opening = next(windows.window(name).openings(now), None)
@@ -130,7 +131,11 @@ def _openings(settings: Settings, names: Iterable[str], now: datetime) -> dict[s
             found[name] = {"at": None, "open": False, "why": error.message}
             continue
         why = None if opening else "It does not open again."
-        found[name] = {"at": opening and opening.start, "open": bool(opening and opening.start <= now), "why": why}
+        found[name] = {
+            "at": opening.start if opening else None,
+            "open": bool(opening and opening.start <= now),
+            "why": why,
+        }
     return found
 
 

@@ -17,12 +17,14 @@ from suture.model.candidate import Candidates, CandidateWindow
 from suture.risk.capacity import CapacityPolicy
 from suture.risk.capacity_run import capacity_view, outlook, plan_trains, write_trains
 from suture.risk.exposure_cost import ExposurePolicy
+from suture.risk.strategy import StrategyPolicy
 from suture.risk.strategy_review import review_strategies
 from suture.risk.window_choice import weigh_campaigns
 from suture.settings import Settings
 from suture.store import Json, Store
 from suture_airflow.ui import URL_PREFIX, pages, risk_pages
-from suture_airflow.ui.pages import HEADERS, build
+from suture_airflow.ui.drawing import HEADERS
+from suture_airflow.ui.pages import build
 from tests.fleet_rows import NOW
 from tests.unit.campaign.campaigns import add_campaign
 from tests.unit.compliance import scene
@@ -275,7 +277,7 @@ def test_the_strategy_page_draws_the_chart_and_says_what_is_too_much(
     page = Page(browser.get(f"{URL_PREFIX}/strategy").text)
     assert "svg" in page.tags
     assert "No strategy in force lets a fix wait" in " ".join(page.text.split())
-    monkeypatch.setattr(risk_pages.StrategyPolicy, "anything_may_wait", True)
+    monkeypatch.setattr(StrategyPolicy, "anything_may_wait", True)
     assert "Nothing waits" in words(browser, "/strategy")
     monkeypatch.setattr(risk_pages, "MOST_FINDINGS_JUDGED", 0)
     assert "too many to judge while a page waits" in words(browser, "/strategy")
