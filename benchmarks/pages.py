@@ -135,7 +135,6 @@ def fill(dsn: str, args: argparse.Namespace) -> None:
     """The fleet with its findings, and something on every page."""
     started = time.monotonic()
     migrate(dsn)
-    register = AssetRegister.load(POLICY_DIR)
     with Store.connect(dsn) as store:
         MadeFleet(FleetSize(args.hosts, args.packages, advisories=args.advisories)).load(store)
         store._connection.execute(
@@ -148,17 +147,7 @@ def fill(dsn: str, args: argparse.Namespace) -> None:
         print(f"findings made after {time.monotonic() - started:.0f} s", flush=True)
         _campaigns(store, args.campaigns)
         _acceptance(store)
-        write_trains(store, CapacityPolicy.load(POLICY_DIR), now=NOW)
-        weigh_campaigns(store, ExposurePolicy.load(POLICY_DIR), register, _openings, now=NOW)
-        review_strategies(store, POLICY_DIR, now=NOW)
-        store._connection.execute(
-            "INSERT INTO urgency_change (cve_id, kind, before, after, source, reason, findings, hosts, asset_groups, detected_at)"
-            " SELECT cve_id, 'kev_added', NULL, 'in KEV', 'kev', cve_id || ' is in CISA''s catalogue now.', 100, 50, ARRAY['web'],"
-            " now() FROM advisory_cve ORDER BY cve_id LIMIT 40"
-        )
-        store.execute("risk/delete_risk_summary")
-        store.execute("risk/insert_risk_summary", {"now": NOW})
-        store._connection.execute("VACUUM ANALYZE")
+        _runs(store)
     print(f"filled in {time.monotonic() - started:.0f} s", flush=True)
 
 
@@ -201,10 +190,10 @@ def _campaigns(store: Store, count: int) -> None:
     store._connection.execute(
         "INSERT INTO host_step (campaign_id, host_id, phase, status, token, plan_hash, report, started_at, finished_at)"
         " SELECT campaign_id, host_id, phase, 'done', 1, plan_hash,"
-        " jsonb_build_object('before', jsonb_build_object('versions', versions), 'after', jsonb_build_object('versions', versions)),"
+        " jsonb_build_object('before', jsonb_build_object('versions', older), 'after', jsonb_build_object('versions', versions)),"
         " now(), now() FROM campaign JOIN campaign_host USING (campaign_id)"
         " CROSS JOIN (VALUES ('backup'), ('drain'), ('patch'), ('restart'), ('verify')) AS done (phase)"
-        " CROSS JOIN LATERAL (SELECT jsonb_object_agg(package, version) AS versions FROM campaign_package"
+        " CROSS JOIN LATERAL (SELECT jsonb_object_agg(package, version) AS versions, jsonb_object_agg(package, '2.0-1') AS older FROM campaign_package"
         " WHERE campaign_package.campaign_id = campaign.campaign_id) AS named WHERE campaign_id = %s",
         (LARGEST,),
     )
@@ -223,8 +212,8 @@ def _acceptance(store: Store) -> None:
             "source_packages": [row["source_package"]], "asset_groups": [group],
             "justification": "The vendor of the portal certifies the new version only in spring.",
             "compensating_control": "The load balancer drops the requests that reach the flaw.", "residual_risk": "low",
-            "expires_on": (NOW + timedelta(days=20)).date().isoformat(),
-            "review_on": (NOW + timedelta(days=10)).date().isoformat(),
+            "expires_on": (NOW + timedelta(days=10)).date().isoformat(),
+            "review_on": (NOW + timedelta(days=5)).date().isoformat(),
         }  # fmt: skip
         name = request_acceptance(
             store, rules, AcceptanceForm.read(form), requester="olga", run_id=f"run-{number}", now=NOW
@@ -238,6 +227,22 @@ def _acceptance(store: Store) -> None:
                 terms_hash=asked["terms_hash"], now=NOW,
             )  # fmt: skip
         sign(store, name, actor="benchmark", now=NOW)
+
+
+def _runs(store: Store) -> None:
+    """What the stages would have stored: trains, weighed windows, comparisons, changes of urgency, the summary."""
+    register = AssetRegister.load(POLICY_DIR)
+    write_trains(store, CapacityPolicy.load(POLICY_DIR), now=NOW)
+    weigh_campaigns(store, ExposurePolicy.load(POLICY_DIR), register, _openings, now=NOW)
+    review_strategies(store, POLICY_DIR, now=NOW)
+    store._connection.execute(
+        "INSERT INTO urgency_change (cve_id, kind, before, after, source, reason, findings, hosts, asset_groups, detected_at)"
+        " SELECT cve_id, 'kev_added', NULL, 'in KEV', 'kev', cve_id || ' is in CISA''s catalogue now.', 100, 50, ARRAY['web'],"
+        " now() FROM advisory_cve ORDER BY cve_id LIMIT 40"
+    )
+    store.execute("risk/delete_risk_summary")
+    store.execute("risk/insert_risk_summary", {"now": NOW})
+    store._connection.execute("VACUUM ANALYZE")
 
 
 def _openings(_campaign: object, at: datetime) -> Candidates:

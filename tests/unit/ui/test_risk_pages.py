@@ -313,7 +313,7 @@ def test_a_large_campaign_is_cut_on_its_page_and_says_so(
     assert page.tags.count("details") >= 1
     text = " ".join(page.text.split())
     assert "2 more hosts are not shown: those that failed or want a look stand first" in text
-    assert "app1" not in text[text.index("Hosts, with versions") : text.index("Approvals")]
+    assert "app2" not in text[text.index("Hosts, with versions") : text.index("Approvals")]
     assert "1 more hosts are not shown" in words(browser, f"/campaigns/{CAMPAIGN}/rollback")
 
 
