@@ -6,6 +6,7 @@ zero.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -27,7 +28,14 @@ def campaign_document(
 ) -> dict[str, Any]:
     """The whole document. `now` is the moment it is true for."""
     campaign = dossier.campaign
-    hosts = [_host(dossier, row, now, stale_after) for row in dossier.hosts]
+    plan_hash = dossier.campaign.plan_hash
+    steps, packages, changes = (_by_host(rows) for rows in (dossier.steps, dossier.packages, dossier.changes))
+    hosts = [
+        _host(
+            plan_hash, row, steps[row["host_id"]], packages[row["host_id"]], changes[row["host_id"]], now, stale_after
+        )
+        for row in dossier.hosts
+    ]
     cves = sorted({cve for finding in dossier.findings for cve in finding["cve_ids"]})
     document: dict[str, Any] = as_json(
         {
@@ -124,17 +132,31 @@ def evidence_state(chain: ChainState, *, campaign_records: int | None = None) ->
     }
 
 
-def _host(dossier: Dossier, row: Row, now: datetime, stale_after: timedelta) -> dict[str, Any]:
-    plan_hash, host_id = dossier.campaign.plan_hash, row["host_id"]
-    steps = step_facts(dossier.steps, host_id, plan_hash)
-    seen = newest_look(row, dossier.steps, plan_hash)
-    changes = {change["package"]: change for change in dossier.changes if change["host_id"] == host_id}
+def _by_host(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["host_id"]].append(row)
+    return found
+
+
+def _host(
+    plan_hash: str,
+    row: Row,
+    steps: Sequence[Row],
+    planned_packages: Sequence[Row],
+    changed: Sequence[Row],
+    now: datetime,
+    stale_after: timedelta,
+) -> dict[str, Any]:
+    """One host of the campaign; steps, planned_packages and changed are its own rows."""
+    host_id = row["host_id"]
+    facts = step_facts(steps, host_id, plan_hash)
+    seen = newest_look(row, steps, plan_hash)
+    changes = {change["package"]: change for change in changed}
     packages, standings = [], []
-    for planned in dossier.packages:
-        if planned["host_id"] != host_id:
-            continue
+    for planned in planned_packages:
         package = installed(planned, seen)
-        standing = coverage.stand(package, steps, seen.look, now=now, stale_after=stale_after)
+        standing = coverage.stand(package, facts, seen.look, now=now, stale_after=stale_after)
         standings.append(standing)
         change: Mapping[str, Any] = changes.get(planned["package"], {})
         packages.append(
@@ -165,8 +187,8 @@ def _host(dossier: Dossier, row: Row, now: datetime, stale_after: timedelta) -> 
         "packages": packages,
         "steps": [
             {key: step[key] for key in ("phase", "status", "error", "started_at", "finished_at")}
-            for step in dossier.steps
-            if step["host_id"] == host_id and step["plan_hash"] == plan_hash
+            for step in steps
+            if step["plan_hash"] == plan_hash
         ],
     }
 

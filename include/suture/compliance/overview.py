@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,30 +20,31 @@ from suture.settings import Settings
 from suture.store import Store
 
 STALE_FEED_AFTER = timedelta(hours=24)
+NAMES_SHOWN, CAMPAIGNS_SHOWN, ROWS_SHOWN = 20, 200, 50
+LONG_PARTS = ("hosts", "backups", "tests", "exceptions", "timeline")  # of a campaign's document: as long as its fleet
+# Where hosts are left out, those of these statuses stand first.
+LOOK_FIRST = ("failed", "behind", "unverified", "unknown")
 ROLLBACK_FROM = (CampaignState.CLOSED, CampaignState.VERIFIED, CampaignState.HALTED)
 Json = dict[str, Any]
 
 
 def overview(store: Store, settings: Settings, *, now: datetime) -> Json:
-    """All campaigns with reason and next step, the feeds' ages, the hosts, the evidence's head and newest anchor."""
+    """The newest campaigns with reason and next step, the feeds' ages, the hosts, the evidence's head and newest anchor.
+
+    Counted by the warehouse, never host by host; open findings are risk_overview's. Names and campaigns are cut to the first.
+    """
     campaigns = campaign_list(store)
-    hosts = store.fetch_all("report/list_fleet_hosts", {"at": now})
+    hosts = store.fetch_one("host/summarise_hosts", {"names": NAMES_SHOWN})
+    assert hosts is not None
     head = store.fetch_one("evidence/fetch_evidence_head")
     found: Json = as_json(
         {
-            "campaigns": campaigns,
+            "campaigns": campaigns[:CAMPAIGNS_SHOWN],
+            "campaigns_in_all": len(campaigns),
             "states": dict(Counter(campaign["state"] for campaign in campaigns)),
-            "waiting": [campaign for campaign in campaigns if campaign["waits_for_people"]],
+            "waiting": sum(campaign["waits_for_people"] for campaign in campaigns),
             "feeds": feeds(store, now=now),
-            "hosts": {
-                "known": len(hosts),
-                "unreachable": [host["host_id"] for host in hosts if not host["reachable"]],
-                "never_seen": [host["host_id"] for host in hosts if host["collected_at"] is None],
-                "reboot_pending": [host["host_id"] for host in hosts if host["reboot_required"]],
-                "open_findings": sum(host["open_findings"] for host in hosts),
-                "overdue_findings": sum(host["overdue_findings"] for host in hosts),
-            },
-            "findings": store.fetch_all("report/count_open_findings", {"at": now}),
+            "hosts": hosts,
             "incidents": store.fetch_all("report/list_report_incidents", {"campaign_id": None}),
             "evidence": {**(head or {"seq": 0, "hash": None}), **_anchor(settings)},
         }
@@ -69,9 +70,24 @@ def campaign_view(store: Store, settings: Settings, campaign_id: str, *, now: da
     return {**document, "next": guidance, "reports": as_json(reports)}
 
 
-def blast_radius(store: Store, settings: Settings, campaign_id: str, *, now: datetime) -> Json:
+def shortened(document: Json, *, most: int = ROWS_SHOWN) -> Json:
+    """The document for a page: at most so many rows of each long part, and `left_out` ({part: how many}; only what is cut).
+
+    Hosts that want a look come first, of the timeline the newest stay. Reports are never shortened.
+    """
+    cut: Json = {name: document[name][:most] for name in LONG_PARTS}
+    if len(document["hosts"]) > most:
+        rank = {status: place for place, status in enumerate(LOOK_FIRST)}
+        ordered = sorted(document["hosts"], key=lambda host: rank.get(host["status"], len(rank)))
+        cut["hosts"] = ordered[:most]
+    cut["timeline"] = document["timeline"][-most:]
+    left = {name: len(document[name]) - most for name in LONG_PARTS if len(document[name]) > most}
+    return {**document, **cut, "left_out": left}
+
+
+def blast_radius(store: Store, settings: Settings, campaign_id: str, *, now: datetime, most: int | None = None) -> Json:
     """What a rollback of this campaign would touch: production hosts (staging is never fenced), each with its packages,
-    the versions to go back to, and what has no way back."""
+    the versions to go back to, and what has no way back. `by_host` holds the first `most` hosts (None: all)."""
     view = campaign_view(store, settings, campaign_id, now=now)
     changes = [
         row
@@ -79,7 +95,10 @@ def blast_radius(store: Store, settings: Settings, campaign_id: str, *, now: dat
         if row["ring"] != Ring.STAGING
     ]
     touched = [row for row in changes if not row["restored"]]
-    hosts = sorted({row["host_id"] for row in touched})
+    by_host: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in touched:
+        by_host[row["host_id"]].append(row)
+    hosts, backups = sorted(by_host), {row["host_id"]: row for row in view["backups"]}
     state = CampaignState(view["campaign"]["state"])
     return {
         "campaign": view["campaign"],
@@ -91,10 +110,10 @@ def blast_radius(store: Store, settings: Settings, campaign_id: str, *, now: dat
         "by_host": [
             {
                 "host_id": host,
-                "changes": [row for row in touched if row["host_id"] == host],
-                "backup": next((row for row in reversed(view["backups"]) if row["host_id"] == host), None),
+                "changes": by_host[host],
+                "backup": backups.get(host),
             }
-            for host in hosts
+            for host in hosts[:most]
         ],
         "already_back": [row for row in changes if row["restored"]],
         "no_way_back": [row for row in touched if row["before"] is None],

@@ -42,7 +42,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "when": when, "share": share, "size": size, "words": words, "short": short, "number": number, "tone": tone,
+        "when": when, "minute": minute, "share": share, "size": size, "words": words, "short": short, "number": number, "tone": tone,
     }  # fmt: skip
     return environment
 
@@ -69,6 +69,12 @@ def when(text: str | datetime | None) -> str:
         return "–"
     moment = datetime.fromisoformat(text) if isinstance(text, str) else text
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def minute(text: str | datetime | None) -> str:
+    """A moment in a narrow column, to the minute: 2026-11-24 03:00 UTC; – when there is none."""
+    said = when(text)
+    return said if text is None else f"{said[:16]} UTC"
 
 
 def share(value: float | None) -> str:

@@ -37,22 +37,35 @@ class Filling:
 
 def plan_trains(store: Store, rules: CapacityPolicy, *, now: datetime) -> Filling:
     """What the trains would hold; writes nothing."""
-    measured = {row["asset_group"]: row["seconds"] for row in store.fetch_all("capacity/list_measured_tests")}
-    rows = [
-        row
-        for row in store.fetch_all("capacity/list_waiting_work")
-        if not rules.enforce or row["released_at"] is None
-    ]  # fmt: skip
-    work = [_work(row, rules, measured.get(row["asset_group"]), now) for row in rows]
+    work = _waiting_work(store, rules, now)
     first = rules.trains(now)[0]
     used = store.fetch_one(
         "capacity/fetch_used_capacity", {"train_id": first.train_id, "to_place": [one.campaign_id for one in work]}
     )
     assert used is not None
     trains = rules.trains(now, used_minutes=used["minutes"], used_places=used["campaigns"])
-    plan = fill_trains(work, trains, rules)
+    return Filling(fill_trains(work, trains, rules), _outlook(store, rules, work, now))
+
+
+def outlook(store: Store, rules: CapacityPolicy, *, now: datetime) -> Forecast:
+    """The backlog's forecast alone: nothing is placed, so the solver does not run."""
+    return _outlook(store, rules, _waiting_work(store, rules, now), now)
+
+
+def _waiting_work(store: Store, rules: CapacityPolicy, now: datetime) -> list[Work]:
+    measured = _measured(store)
+    rows = [
+        row
+        for row in store.fetch_all("capacity/list_waiting_work")
+        if not rules.enforce or row["released_at"] is None
+    ]  # fmt: skip
+    return [_work(row, rules, measured.get(row["asset_group"]), now) for row in rows]
+
+
+def _outlook(store: Store, rules: CapacityPolicy, work: Sequence[Work], now: datetime) -> Forecast:
+    measured, trains = _measured(store), rules.trains(now)
     arrivals = store.fetch_all("capacity/list_arrivals", {"since": now - rules.arrivals_over})
-    outlook = forecast(
+    return forecast(
         backlog_campaigns=len(work),
         backlog_minutes=sum(one.minutes for one in work),
         arrived=len(arrivals),
@@ -62,7 +75,10 @@ def plan_trains(store: Store, rules: CapacityPolicy, *, now: datetime) -> Fillin
         capacity_minutes=rules.minutes_per_train,
         trains=len(trains),
     )
-    return Filling(plan, outlook)
+
+
+def _measured(store: Store) -> dict[str, float]:
+    return {row["asset_group"]: row["seconds"] for row in store.fetch_all("capacity/list_measured_tests")}
 
 
 def write_trains(store: Store, rules: CapacityPolicy, *, now: datetime, actor: str = _ACTOR) -> Filling:
@@ -110,7 +126,7 @@ def capacity_view(store: Store, rules: CapacityPolicy, *, now: datetime) -> dict
         "enforced": rules.enforce,
         "trains": trains,
         "waiting": [slot for slot in slots if slot["train_id"] is None],
-        "forecast": plan_trains(store, rules, now=now).outlook.as_json(),
+        "forecast": outlook(store, rules, now=now).as_json(),
     }
 
 

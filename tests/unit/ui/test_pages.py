@@ -17,7 +17,8 @@ from suture.compliance import write_report
 from suture.settings import Settings
 from suture.store import Store
 from suture_airflow.ui import URL_PREFIX
-from suture_airflow.ui.pages import HEADERS, build, router
+from suture_airflow.ui.drawing import HEADERS
+from suture_airflow.ui.pages import build, router
 from tests.unit.compliance import scene
 from tests.unit.compliance.test_report import Page
 

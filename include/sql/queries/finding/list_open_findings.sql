@@ -1,0 +1,42 @@
+-- Open findings on hosts that are not retired: by priority as the caller orders them, then by deadline. Each priority is
+-- read along the index finding_open and only as far as the page needs.
+SELECT
+    found.finding_id,
+    found.host_id,
+    found.asset_group,
+    found.advisory_id,
+    found.source_package,
+    found.installed_version,
+    found.fixed_version,
+    found.ecosystem,
+    found.conditions,
+    found.priority,
+    found.score,
+    found.deadline,
+    found.first_seen_at,
+    found.reopened_at,
+    found.campaign_id,
+    coalesce(decision.reasons ->> 'sentence', 'Matched, not scored yet.') AS sentence
+FROM (
+    SELECT ranked.*
+    FROM unnest(%(priorities)s::text[]) WITH ORDINALITY AS wanted (priority, place)
+    CROSS JOIN LATERAL (
+        SELECT
+            finding.*,
+            host.asset_group,
+            wanted.place
+        FROM finding
+        INNER JOIN host ON finding.host_id = host.host_id
+        WHERE
+            finding.status = 'open'
+            AND finding.priority = wanted.priority
+            AND host.retired_at IS NULL
+            AND (%(asset_group)s::text IS NULL OR host.asset_group = %(asset_group)s)
+        ORDER BY finding.deadline, finding.finding_id
+        LIMIT %(offset)s::bigint + %(limit)s::bigint
+    ) AS ranked
+    ORDER BY ranked.place, ranked.deadline, ranked.finding_id
+    LIMIT %(limit)s OFFSET %(offset)s
+) AS found
+LEFT JOIN decision ON found.decision_id = decision.decision_id
+ORDER BY found.place, found.deadline, found.finding_id
