@@ -193,7 +193,8 @@ def _campaigns(store: Store, count: int) -> None:
         " jsonb_build_object('before', jsonb_build_object('versions', older), 'after', jsonb_build_object('versions', versions)),"
         " now(), now() FROM campaign JOIN campaign_host USING (campaign_id)"
         " CROSS JOIN (VALUES ('backup'), ('drain'), ('patch'), ('restart'), ('verify')) AS done (phase)"
-        " CROSS JOIN LATERAL (SELECT jsonb_object_agg(package, version) AS versions, jsonb_object_agg(package, '2.0-1') AS older FROM campaign_package"
+        " CROSS JOIN LATERAL (SELECT jsonb_object_agg(package, version) AS versions,"
+        " jsonb_object_agg(package, '2.0-1') AS older FROM campaign_package"
         " WHERE campaign_package.campaign_id = campaign.campaign_id) AS named WHERE campaign_id = %s",
         (LARGEST,),
     )
