@@ -141,6 +141,7 @@ def fill(dsn: str, args: argparse.Namespace) -> None:
             "UPDATE host SET reachable = hashtext(host_id) % 50 <> 0, reboot_required = hashtext(host_id) % 7 = 0"
         )
         store._connection.execute("VACUUM ANALYZE")
+        store._connection.execute("SET statement_timeout = 0")
         for statement in MADE_FINDINGS:
             store._connection.execute(statement)
         store.execute("risk/insert_risk_summary", {"now": NOW})
