@@ -144,6 +144,7 @@ def fill(dsn: str, args: argparse.Namespace) -> None:
         store._connection.execute("SET statement_timeout = 0")
         for statement in MADE_FINDINGS:
             store._connection.execute(statement)
+            store._connection.execute("VACUUM ANALYZE")
         store.execute("risk/insert_risk_summary", {"now": NOW})
         print(f"findings made after {time.monotonic() - started:.0f} s", flush=True)
         _campaigns(store, args.campaigns)
