@@ -1,5 +1,5 @@
--- Campaigns that are not over, the most urgent first, with the opening that was weighed for them and their newest move to
--- an earlier window.
+-- Campaigns that are not over, the most urgent first, with the opening that was weighed for them and their newest move
+-- to an earlier window.
 SELECT
     campaign.campaign_id,
     campaign.title,
@@ -35,7 +35,7 @@ LEFT JOIN LATERAL (
 ) AS moved ON TRUE
 WHERE NOT campaign.state = any(%(over)s)
 ORDER BY
-    array_position(ARRAY['immediate', 'out_of_cycle', 'scheduled', 'defer'], campaign.priority),
+    array_position(ARRAY['immediate', 'out_of_cycle', 'scheduled', 'defer'], campaign.priority) ASC,
     campaign.deadline ASC NULLS LAST,
-    campaign.campaign_id
-LIMIT %(limit)s
+    campaign.campaign_id ASC
+LIMIT %(most)s
