@@ -141,8 +141,10 @@ def fill(dsn: str, args: argparse.Namespace) -> None:
             "UPDATE host SET reachable = hashtext(host_id) % 50 <> 0, reboot_required = hashtext(host_id) % 7 = 0"
         )
         store._connection.execute("VACUUM ANALYZE")
+        store._connection.execute("SET statement_timeout = 0")
         for statement in MADE_FINDINGS:
             store._connection.execute(statement)
+            store._connection.execute("VACUUM ANALYZE")
         store.execute("risk/insert_risk_summary", {"now": NOW})
         print(f"findings made after {time.monotonic() - started:.0f} s", flush=True)
         _campaigns(store, args.campaigns)
@@ -193,7 +195,8 @@ def _campaigns(store: Store, count: int) -> None:
         " jsonb_build_object('before', jsonb_build_object('versions', older), 'after', jsonb_build_object('versions', versions)),"
         " now(), now() FROM campaign JOIN campaign_host USING (campaign_id)"
         " CROSS JOIN (VALUES ('backup'), ('drain'), ('patch'), ('restart'), ('verify')) AS done (phase)"
-        " CROSS JOIN LATERAL (SELECT jsonb_object_agg(package, version) AS versions, jsonb_object_agg(package, '2.0-1') AS older FROM campaign_package"
+        " CROSS JOIN LATERAL (SELECT jsonb_object_agg(package, version) AS versions,"
+        " jsonb_object_agg(package, '2.0-1') AS older FROM campaign_package"
         " WHERE campaign_package.campaign_id = campaign.campaign_id) AS named WHERE campaign_id = %s",
         (LARGEST,),
     )

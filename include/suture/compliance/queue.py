@@ -35,7 +35,7 @@ def campaign_queue(store: Store, *, now: datetime, most: int = MOST_CAMPAIGNS) -
     Each: `why` (the first reason in one sentence, None when none was kept), `other_reasons`, `overdue`, `next_step`.
     """
     over = [state.value for state in OVER]
-    rows = store.fetch_all("campaign/list_live_campaigns", {"over": over, "max_rows": most + 1})
+    rows = store.fetch_all("campaign/list_live_campaigns", {"over": over, "most": most + 1})
     return {"campaigns": [_queued(row, now) for row in rows[:most]], "more": len(rows) > most}
 
 
@@ -51,8 +51,9 @@ def open_findings(
         {
             "priorities": [one.value for one in Priority] if priority is None else [priority.value],
             "asset_group": asset_group,
-            "max_rows": FINDINGS_A_PAGE + 1,
+            "rows": FINDINGS_A_PAGE + 1,
             "skipped": (page - 1) * FINDINGS_A_PAGE,
+            "through": page * FINDINGS_A_PAGE + 1,
         },
     )
     found: list[Json] = as_json([{**row, "overdue": row["deadline"] < now} for row in rows[:FINDINGS_A_PAGE]])

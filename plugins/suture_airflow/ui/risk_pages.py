@@ -115,6 +115,7 @@ def _queue(store: Store, settings: Settings, now: datetime) -> Json:
     return {
         **found,
         "risk": risk_overview(store, now=now),
+        "broken": [one for one in acceptance_list(store, now=now, state="active") if not one["valid"]],
         "opens": _openings(settings, {row["window_name"] for row in found["campaigns"]}, now),
         "changes": urgency_feed(store, limit=CHANGES_SHOWN),
     }

@@ -244,7 +244,7 @@ def test_an_acceptance_that_the_facts_contradict_does_not_hold_before_any_run(
     assert "rosa" in text
     assert risk.CONTROL in text
     risk.add_kev(store, risk.NGINX, NOW.date())
-    for path in ("/acceptances", f"/acceptances/{name}"):
+    for path in ("/queue", "/acceptances", f"/acceptances/{name}"):
         text = words(browser, path)
         assert "does not hold" in text
         assert "catalogue of exploited vulnerabilities" in text

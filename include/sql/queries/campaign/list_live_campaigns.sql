@@ -38,4 +38,4 @@ ORDER BY
     array_position(ARRAY['immediate', 'out_of_cycle', 'scheduled', 'defer'], campaign.priority) ASC,
     campaign.deadline ASC NULLS LAST,
     campaign.campaign_id ASC
-LIMIT %(max_rows)s
+LIMIT %(most)s

@@ -1,5 +1,5 @@
--- Open findings on hosts that are not retired: by priority as the caller orders them, then by deadline. Each
--- priority is read along the index finding_open and only as far as the page needs.
+-- Open findings on hosts that are not retired: by priority as the caller orders them, then by deadline. Each priority
+-- is read along the index finding_open and only as far as the page needs.
 SELECT
     found.finding_id,
     found.host_id,
@@ -33,10 +33,10 @@ FROM (
             AND host.retired_at IS NULL
             AND (%(asset_group)s::text IS NULL OR host.asset_group = %(asset_group)s)
         ORDER BY finding.deadline, finding.finding_id
-        LIMIT %(skipped)s::bigint + %(max_rows)s::bigint
+        LIMIT %(through)s
     ) AS ranked
     ORDER BY ranked.place, ranked.deadline, ranked.finding_id
-    LIMIT %(max_rows)s OFFSET %(skipped)s
+    LIMIT %(rows)s OFFSET %(skipped)s
 ) AS found
 LEFT JOIN decision ON found.decision_id = decision.decision_id
 ORDER BY found.place, found.deadline, found.finding_id

@@ -1,29 +1,23 @@
 -- How many hosts there are, and the first names of those that want a look.
-WITH known AS (
-    SELECT
-        host_id,
-        NOT reachable AS is_unreachable,
-        collected_at IS NULL AS is_never_seen,
-        coalesce(reboot_required, FALSE) AS is_reboot_pending
-    FROM host
-    WHERE retired_at IS NULL
-)
-
 SELECT
     count(*) AS known,
-    count(*) FILTER (WHERE known.is_unreachable) AS unreachable,
-    count(*) FILTER (WHERE known.is_never_seen) AS never_seen,
-    count(*) FILTER (WHERE known.is_reboot_pending) AS reboot_pending,
-    (
-        SELECT coalesce(array_agg(named.host_id ORDER BY named.host_id), '{}')
-        FROM (SELECT host_id FROM known WHERE is_unreachable ORDER BY host_id LIMIT %(names)s) AS named
+    count(*) FILTER (WHERE NOT reachable) AS unreachable,
+    count(*) FILTER (WHERE collected_at IS NULL) AS never_seen,
+    count(*) FILTER (WHERE reboot_required) AS reboot_pending,
+    array(
+        SELECT named.host_id FROM host AS named
+        WHERE named.retired_at IS NULL AND NOT named.reachable
+        ORDER BY named.host_id LIMIT %(names)s
     ) AS unreachable_names,
-    (
-        SELECT coalesce(array_agg(named.host_id ORDER BY named.host_id), '{}')
-        FROM (SELECT host_id FROM known WHERE is_never_seen ORDER BY host_id LIMIT %(names)s) AS named
+    array(
+        SELECT named.host_id FROM host AS named
+        WHERE named.retired_at IS NULL AND named.collected_at IS NULL
+        ORDER BY named.host_id LIMIT %(names)s
     ) AS never_seen_names,
-    (
-        SELECT coalesce(array_agg(named.host_id ORDER BY named.host_id), '{}')
-        FROM (SELECT host_id FROM known WHERE is_reboot_pending ORDER BY host_id LIMIT %(names)s) AS named
+    array(
+        SELECT named.host_id FROM host AS named
+        WHERE named.retired_at IS NULL AND named.reboot_required
+        ORDER BY named.host_id LIMIT %(names)s
     ) AS reboot_pending_names
-FROM known
+FROM host
+WHERE retired_at IS NULL
