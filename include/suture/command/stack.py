@@ -38,7 +38,6 @@ from suture.errors import SutureError
 from suture.settings import PROJECT_ROOT
 
 AIRFLOW_PROCESSES = ("api-server", "scheduler", "dag-processor", "triggerer")
-HEALTH_PATIENCE_S = 240.0  # 33 s on two idle cores; a loaded machine takes several times that
 
 
 class StackError(SutureError):
@@ -93,7 +92,7 @@ class Status:
 
 
 def up(with_lab: bool = False, *, port_base: int | None = None, overrides: Mapping[str, int] | None = None) -> Running:
-    """Start everything that does not run yet, and wait until it is healthy."""
+    """Start everything that does not run yet, and wait until it is ready."""
     started_at = time.monotonic()
     home = installation.home_folder(PROJECT_ROOT)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -109,7 +108,7 @@ def up(with_lab: bool = False, *, port_base: int | None = None, overrides: Mappi
         if with_lab:
             _lab("up")
             importlib.import_module("lab.policies").render_here()
-        wait_healthy(here)
+        wait_ready(here)
     users = {user.name: user.duty for user in credentials.USERS}
     passwords = here.secrets_dir / credentials.PASSWORDS
     return Running(here.ui_url, users, passwords, home, time.monotonic() - started_at, not running)
@@ -183,33 +182,15 @@ def read_supervisor(here: Installation) -> processes.PidRecord | None:
     return processes.read_pid_file(here.run_dir / "supervisor.pid")
 
 
-def wait_healthy(here: Installation, *, patience_s: float = HEALTH_PATIENCE_S) -> None:
-    """Wait until all components report healthy, saying now and then which are missing. Raises StackError."""
-    from suture.command.airflow_api import health as ask
+def wait_ready(here: Installation) -> None:
+    """Wait until Airflow is healthy and has read every DAG file. Raises NotReadyError."""
+    from suture.command import readiness
+    from suture.command.airflow_api import AirflowApi, health
 
-    started_at = time.monotonic()
-    last_said = ""
-    while True:
-        found = ask(here.ui_url) or {"api_server": "starting"}
-        missing = sorted(name for name, state in found.items() if state != "healthy")
-        if not missing:
-            return
-        waited_s = time.monotonic() - started_at
-        if read_supervisor(here) is None:
-            raise StackError(
-                "Airflow's supervisor ended while it was starting.",
-                remedy=f"Its log is {here.logs_dir / 'supervisor.log'}.",
-            )
-        if waited_s > patience_s:
-            raise StackError(
-                f"After {waited_s:.0f} s these parts of Airflow are not healthy: {', '.join(missing)}.",
-                remedy=f"Their logs are in {here.logs_dir} (./suture logs NAME).",
-            )
-        text = f"Waiting for {', '.join(missing)}."
-        if text != last_said:
-            say(f"{text} ({waited_s:.0f} s)")
-            last_said = text
-        time.sleep(0.5)
+    readiness.wait_healthy(
+        lambda: health(here.ui_url), alive=lambda: read_supervisor(here) is not None, logs_dir=here.logs_dir, say=say
+    )
+    readiness.wait_dags(AirflowApi(here.ui_url, here.secrets_dir), readiness.dag_files(PROJECT_ROOT / "dags"), say=say)
 
 
 def postgres_of(here: Installation) -> EmbeddedPostgres | None:
