@@ -121,7 +121,8 @@ def _supervise(layout: Layout, plan: FleetPlan, archive: Archive, owner_uid: int
             lambda: _first_inside(plan, ready),
         )
         served = Served(
-            folders={"internal": layout.repository, "vendor": layout.vendor / "public", "feeds": layout.feeds},
+            folders={"internal": layout.repository, "vendor": layout.vendor / "public",
+                     "hotfix": layout.vendor / "hotfix" / "public", "feeds": layout.feeds},
             archive=archive,
             cache=layout.cache / "archive",
         )

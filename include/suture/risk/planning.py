@@ -124,6 +124,9 @@ def plan_campaigns(
     with store.transaction():
         _supersede(store, planning, ready_findings(store, strategy, now), now=now, actor=actor)
         busy = {(row["asset_group"], row["source_package"]) for row in store.fetch_all("planning/list_live_sources")}
+        busy |= {
+            (row["asset_group"], row["source_package"]) for row in store.fetch_all("planning/list_hotfix_sources")
+        }
         open_findings = [
             finding
             for finding in ready_findings(store, strategy, now)

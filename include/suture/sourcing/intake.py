@@ -38,6 +38,7 @@ from suture.sourcing.transport import transport_for
 from suture.store import Store, sources
 
 ACTOR = "suture:signature_validation"
+QUARANTINE = "quarantine"  # plan.extra["repository"] of a campaign that brings a hotfix
 
 
 class IntakeReason(StrEnum):
@@ -123,6 +124,17 @@ def repository_of(settings: Settings) -> InternalRepository:
     return InternalRepository(settings.repository_dir, owner=f"Suture {settings.instance}")
 
 
+def quarantine_of(settings: Settings) -> InternalRepository:
+    """The repository of patches out of band: below the internal one's address, with its key; only their hosts read it."""
+    root = settings.repository_dir
+    return InternalRepository(
+        root / QUARANTINE,
+        owner=f"Suture {settings.instance}",
+        public=root / "public" / QUARANTINE,
+        key_home=root / "gnupg",
+    )
+
+
 def validate_campaign(
     store: Store, settings: Settings, campaign_id: str, *, now: datetime, actor: str = ACTOR
 ) -> IntakeVerdict:
@@ -145,7 +157,10 @@ def validate_campaign(
     try:
         proven = verify_repository(source, transport, at=now, seen=_ReadOnly(seen))
         selection = _select(store, campaign_id, campaign["asset_group"], rows, proven)
-        repository = repository_of(settings)
+        in_quarantine = campaign["plan"].get("extra", {}).get("repository") == QUARANTINE
+        if in_quarantine:
+            repository_of(settings).ensure(now=now)  # its hosts read both
+        repository = quarantine_of(settings) if in_quarantine else repository_of(settings)
         files = repository.cache.fetch_all(transport, selection.all)
         snapshot = repository.adopt(files, campaign_id, now=now)
     except (Refusal, IntakeRefused, UnresolvedDependencyError) as refusal:

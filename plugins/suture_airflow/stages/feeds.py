@@ -16,7 +16,7 @@ from suture.settings import Settings
 from suture.sourcing import AptSource, Refusal, RefusalReason, load_sources, verify_repository
 from suture.sourcing.cache import FileCache
 from suture.sourcing.changelog import changelog_cves
-from suture.sourcing.intake import StoreSeen, repository_of
+from suture.sourcing.intake import StoreSeen, quarantine_of, repository_of
 from suture.sourcing.transport import Transport, transport_for
 from suture.store import Store
 from suture_airflow.clock import utc_now
@@ -84,6 +84,9 @@ def refresh_repository() -> str:
     now = utc_now()
     if not (repository.public / "dists").exists():
         repository.ensure(now=now)
+    quarantine = quarantine_of(Settings.load())
+    if (quarantine.public / "dists").exists():
+        quarantine.refresh(now=now)
     return repository.refresh(now=now).isoformat()
 
 
