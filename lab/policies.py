@@ -51,6 +51,7 @@ def render(place: Layout, source: Archive, *, now: datetime | None = None) -> Pa
         "planning.yaml": _planning,
         "sources.yaml": lambda found: _sources(found, place, source, described["vendor_url"]),
         "feeds.yaml": lambda found: _feeds(found, described),
+        "vendors.yaml": lambda found: _vendors(found, described["desk_url"]),
     }
     for name, change in changes.items():
         _rewrite(folder / name, change)
@@ -110,11 +111,11 @@ def _sources(found: dict[str, Any], place: Layout, distribution: Archive, vendor
         if source["name"] == "debian-security":
             source.update(suite=f"{distribution.codename}-security", codename=f"{distribution.codename}-security")
     keyring = place.vendor / "keyring.gpg"
-    found["sources"].append(
+    found["sources"] += [
         {
-            "name": "lab-vendor",
+            "name": name,
             "kind": "apt",
-            "address": vendor_url,
+            "address": address,
             "suite": "stable",
             "components": ["main"],
             "codename": "stable",
@@ -125,6 +126,26 @@ def _sources(found: dict[str, Any], place: Layout, distribution: Archive, vendor
             "max_age_days": 14,
             "contact": "the lab's vendor",
         }
+        for name, address in (
+            ("lab-vendor", vendor_url),
+            ("lab-vendor-hotfix", f"{vendor_url.rpartition('/')[0]}/hotfix"),
+        )
+    ]
+
+
+def _vendors(found: dict[str, Any], desk_url: str) -> None:
+    found["vendors"].insert(
+        0,
+        {
+            "name": "lab-vendor",
+            "title": "ACME Lab Vendor",
+            "products": ["acme-*"],
+            "hotfix_source": "lab-vendor-hotfix",
+            "regular_sources": ["lab-vendor"],
+            "contact": {"kind": "desk", "address": desk_url, "lab": True},
+            "acknowledge_within_hours": 1,
+            "fix_within_hours": 24,
+        },
     )
 
 

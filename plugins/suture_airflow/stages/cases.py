@@ -48,7 +48,9 @@ def await_hotfix(case_id: str) -> PokeReturnValue:
         campaign_id = first_campaign(store, case)
     print(f"{case_id} is {case.state}. {MEANING[case.state]}")
     if case.state in TERMINAL and campaign_id is None:
-        raise AirflowFailException(f"{case_id} is {case.state}: {MEANING[case.state]} See ./suture case show {case_id}.")
+        raise AirflowFailException(
+            f"{case_id} is {case.state}: {MEANING[case.state]} See ./suture case show {case_id}."
+        )
     return PokeReturnValue(is_done=case.campaign_id is not None, xcom_value=campaign_id)
 
 
@@ -65,7 +67,9 @@ def watch() -> list[str]:
     for case_id, why in found.faults.items():
         print(f"{case_id}: {why}")
     if found.faults and not found.planned:
-        raise AirflowFailException(f"{', '.join(found.faults)} could not be followed: {next(iter(found.faults.values()))}")
+        raise AirflowFailException(
+            f"{', '.join(found.faults)} could not be followed: {next(iter(found.faults.values()))}"
+        )
     if not found.planned:
         raise AirflowSkipException(f"Nothing to hand over; live cases: {found.live}.")
     return list(found.planned)

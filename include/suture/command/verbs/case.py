@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("case", help="patches out of band: what was asked of which vendor, and what came back")
+    parser = subparsers.add_parser(
+        "case", help="patches out of band: what was asked of which vendor, and what came back"
+    )
     verbs = parser.add_subparsers(dest="case_verb", required=True)
     listing = verbs.add_parser("list", help="all cases, newest first")
     listing.add_argument("--state", metavar="STATE", help="only those in this state (asked, in_place …)")
@@ -32,7 +34,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         one.set_defaults(handler=handler)
         if name == "show":
             one.add_argument("--json", action="store_true", help="print JSON")
-    describing = verbs.add_parser("describe", help="give a case its text (TLP:RED, TLP:AMBER+STRICT), before the vendor is asked")
+    describing = verbs.add_parser(
+        "describe", help="give a case its text (TLP:RED, TLP:AMBER+STRICT), before the vendor is asked"
+    )
     describing.add_argument("case_id", metavar="CASE")
     describing.add_argument("file", metavar="FILE", type=Path, help="first line: the title; the rest: the summary")
     describing.set_defaults(handler=describe)
@@ -82,7 +86,11 @@ def show_one(args: argparse.Namespace) -> int:
         case = fetch_case(store, args.case_id)
         events = list_events(store, case.case_id)
     if args.json:
-        print(json.dumps(_as_json(case) | {"events": json.loads(json.dumps(events, default=str))}, indent=2, ensure_ascii=False))
+        print(
+            json.dumps(
+                _as_json(case) | {"events": json.loads(json.dumps(events, default=str))}, indent=2, ensure_ascii=False
+            )
+        )
         return 0
     print(f"{case.case_id}: {case.state}. {MEANING[case.state]}")
     rows = {
@@ -102,7 +110,9 @@ def show_one(args: argparse.Namespace) -> int:
         print(f"  {name:<14} {visible(value)}")
     print("\nWhat happened")
     for event in events:
-        print(f"  {event['at']:%Y-%m-%d %H:%M} {event['kind']:<20} {visible(event['sentence'])} ({visible(event['actor'])})")
+        print(
+            f"  {event['at']:%Y-%m-%d %H:%M} {event['kind']:<20} {visible(event['sentence'])} ({visible(event['actor'])})"
+        )
     return 0
 
 

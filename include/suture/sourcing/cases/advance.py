@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from suture.campaign import CampaignState, fetch_campaign
+from suture.errors import SutureError
 from suture.settings import Settings
 from suture.sourcing.cases.asking import ask_vendor, look
 from suture.sourcing.cases.case import Case, list_cases
 from suture.sourcing.cases.hotfix import RingPlan, follow_campaign, plan_hotfix, replace_hotfix
 from suture.sourcing.cases.states import TERMINAL, CaseState
 from suture.sourcing.cases.vendors import VendorRegister
-from suture.errors import SutureError
 from suture.store import Store
 
 

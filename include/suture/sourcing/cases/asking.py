@@ -32,7 +32,15 @@ def ask_vendor(store: Store, register: VendorRegister, secrets_dir: Path, case_i
     if vendor.contact_kind != DESK:
         reason = f"{vendor.title} is to be written to at {vendor.contact_address}: ./suture case request {case_id} prints the text."
         return move_case(
-            store, case, CaseState.ASKED, kind="asked", reason=reason, actor=ACTOR, at=now, asked_at=now, acknowledge_by=by
+            store,
+            case,
+            CaseState.ASKED,
+            kind="asked",
+            reason=reason,
+            actor=ACTOR,
+            at=now,
+            asked_at=now,
+            acknowledge_by=by,
         )
     answer = Desk(vendor, secrets_dir).ask(case, acknowledge_by=by)
     asked = move_case(
@@ -76,7 +84,14 @@ def take_answer(
 
 
 def acknowledge(
-    store: Store, register: VendorRegister, case: Case, *, reference: str | None, actor: str, now: datetime, words: str = ""
+    store: Store,
+    register: VendorRegister,
+    case: Case,
+    *,
+    reference: str | None,
+    actor: str,
+    now: datetime,
+    words: str = "",
 ) -> Case:
     """The vendor answered. Raises CaseError when the case does not wait for that."""
     vendor = register.vendor(case.vendor)

@@ -98,10 +98,14 @@ class CaseForm:
         """From a form's raw values. Raises BadInputError that names the field."""
         package = _text(fields, "source_package")
         if not _SOURCE_PACKAGE.match(package):
-            raise BadInputError(f"source_package: {package!r} is no source package's name.", remedy="As dpkg-query shows it.")
+            raise BadInputError(
+                f"source_package: {package!r} is no source package's name.", remedy="As dpkg-query shows it."
+            )
         cve_id = fields.get("cve_id") or None
         if cve_id is not None and not _CVE.match(str(cve_id)):
-            raise BadInputError(f"cve_id: {cve_id!r} is no CVE id.", remedy="Leave it empty when none was assigned yet.")
+            raise BadInputError(
+                f"cve_id: {cve_id!r} is no CVE id.", remedy="Leave it empty when none was assigned yet."
+            )
         tlp = str(fields.get("tlp") or "").removeprefix("TLP:")
         if tlp not in TLP:
             raise BadInputError(f"tlp: {tlp!r} is none of {', '.join(TLP)}.")
@@ -163,8 +167,8 @@ def open_case(
             action="case_opened",
             subject=f"case:{case_id}",
             grounds={
-                "vendor": vendor.name, "source_package": form.source_package, "tlp": form.tlp, "text_sha256": text_digest(form.title, form.summary),
-                "asset_group": form.asset_group, "hosts": hosts,
+                "vendor": vendor.name, "source_package": form.source_package, "tlp": form.tlp,
+                "text_sha256": text_digest(form.title, form.summary), "asset_group": form.asset_group, "hosts": hosts,
             },
             at=now,
         )  # fmt: skip
@@ -181,7 +185,9 @@ def describe(store: Store, case: Case, *, title: str, summary: str, actor: str, 
         sentence = f"Described by {actor}."
         add_event(store, case.case_id, kind="described", actor=actor, sentence=sentence, at=now)
         grounds = {"text_sha256": text_digest(**values)}
-        evidence.record(store, actor=actor, action="case_described", subject=f"case:{case.case_id}", grounds=grounds, at=now)
+        evidence.record(
+            store, actor=actor, action="case_described", subject=f"case:{case.case_id}", grounds=grounds, at=now
+        )
     return fetch_case(store, case.case_id)
 
 
@@ -247,7 +253,12 @@ def move_case(
             subject=f"case:{case.case_id}",
             campaign_id=values.get("campaign_id") or case.campaign_id,
             # The vendor's words may be under embargo as ours are: the event has them, evidence has their kind.
-            grounds={"from": case.state.value, "to": to.value, "kind": kind, "hotfix_version": values.get("hotfix_version")},
+            grounds={
+                "from": case.state.value,
+                "to": to.value,
+                "kind": kind,
+                "hotfix_version": values.get("hotfix_version"),
+            },
             at=at,
         )
     return fetch_case(store, case.case_id)
@@ -280,16 +291,16 @@ def _scope(store: Store, form: CaseForm) -> list[str]:
         "vendor_case/list_product_hosts", {"asset_group": form.asset_group, "source_package": form.source_package}
     )
     there = sorted({row["host_id"] for row in rows if row["environment"] != "staging"})
+    if not there:
+        raise BadInputError(
+            f"No production host of {form.asset_group!r} has {form.source_package} installed: there is nothing to mend.",
+            remedy="Check the asset group and the source package's name; inventory_sync reads what hosts have.",
+        )
     strangers = sorted(set(form.host_ids) - set(there))
     if strangers:
         raise BadInputError(
             f"host_ids: {', '.join(strangers[:5])} of {form.asset_group} has no {form.source_package} installed.",
             remedy=f"It is installed on {', '.join(there[:10]) or 'no host of that group'}.",
-        )
-    if not there:
-        raise BadInputError(
-            f"No production host of {form.asset_group!r} has {form.source_package} installed: there is nothing to mend.",
-            remedy="Check the asset group and the source package's name; inventory_sync reads what hosts have.",
         )
     return sorted(form.host_ids) or there
 
@@ -326,5 +337,7 @@ def _moment(value: Any, field: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(str(value))
     except ValueError:
-        raise BadInputError(f"{field}: {value!r} is no date with a time.", remedy="Write it as 2026-12-01T12:00Z.") from None
+        raise BadInputError(
+            f"{field}: {value!r} is no date with a time.", remedy="Write it as 2026-12-01T12:00Z."
+        ) from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -65,8 +65,10 @@ class DeskError(SutureError):
 def request_text(case: Case, vendor: Vendor, *, acknowledge_by: datetime) -> str:
     """The request as a person sends it: plain text."""
     engine = Environment(
-        loader=FileSystemLoader(PROJECT_ROOT / "include" / "templates" / "cases"), undefined=StrictUndefined, autoescape=False
-    )  # noqa: S701 - plain text, never shown as HTML
+        loader=FileSystemLoader(PROJECT_ROOT / "include" / "templates" / "cases"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - plain text, never shown as HTML
+    )
     return engine.get_template("request.txt").render(case=case, vendor=vendor, acknowledge_by=acknowledge_by)
 
 
@@ -121,7 +123,9 @@ class Desk:
     def _read(self, data: bytes) -> DeskAnswer:
         def wrong(why: str) -> DeskError:
             return DeskError(
-                f"The answer of {self._vendor.title}'s desk cannot be read: {why}.", retryable=False, remedy="Ask the vendor."
+                f"The answer of {self._vendor.title}'s desk cannot be read: {why}.",
+                retryable=False,
+                remedy="Ask the vendor.",
             )
 
         if len(data) > MAX_BYTES:

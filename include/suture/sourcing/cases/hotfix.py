@@ -68,7 +68,7 @@ def plan_hotfix(store: Store, settings: Settings, case: Case, *, ring_plan: Ring
                 f"Only {len(case.host_ids)} of the group's hosts read it, from the quarantine repository, until the regular "
                 "release replaces it.",
             ],
-            extra={"case_id": case.case_id, "repository": QUARANTINE},
+            extra={"case_id": case.case_id, "repository": QUARANTINE, "from_version": _newest_installed(store, case)},
         )  # fmt: skip
         return move_case(
             store, case, CaseState.ROLLING_OUT, kind="planned", actor=ACTOR, at=now, campaign_id=campaign_id,
@@ -108,7 +108,13 @@ def replace_hotfix(
     rows = store.fetch_all(
         "vendor_case/list_hotfix_hosts", {"campaign_id": case.campaign_id, "source_package": case.source_package}
     )
-    still = sorted({row["host_id"] for row in rows if row["version"] is not None and compare(row["version"], case.hotfix_version) <= 0})
+    still = sorted(
+        {
+            row["host_id"]
+            for row in rows
+            if row["version"] is not None and compare(row["version"], case.hotfix_version) <= 0
+        }
+    )
     if not still:
         retire(
             store, settings, source_package=case.source_package, source_version=case.hotfix_version,
@@ -136,15 +142,15 @@ def _plan_replacement(
     for name in register.vendor(case.vendor).regular_sources:
         proven = _proven(store, settings, name, now)
         offered = [p for p in proven.packages if p.source == case.source_package]
-        newest = max((p.source_version for p in offered), key=_ORDER, default=None)
+        newest = max((p.source_version for p in offered), key=_Order, default=None)
         if newest is None or compare(newest, case.hotfix_version) == 0:
             continue
         if compare(newest, case.hotfix_version) < 0:
-            if any(compare(p.source_version, _base(case.hotfix_version)) > 0 for p in offered):
+            if compare(newest, _version_before(store, case)) > 0:
                 add_event(
                     store, case.case_id, kind="sorts_older", actor=ACTOR, at=now, marker=f"sorts_older:{newest}",
-                    sentence=f"{name} offers {newest}, which sorts before the hotfix {case.hotfix_version}: hosts would not take it. "
-                    "Ask the vendor for a release that sorts after it.",
+                    sentence=f"{name} offers {newest}, which sorts before the hotfix {case.hotfix_version}: hosts would not take "
+                    "it. Ask the vendor for a release that sorts after it.",
                 )  # fmt: skip
             continue
         if not hosts:
@@ -157,7 +163,9 @@ def _plan_replacement(
                 reasons=[f"{case.case_id}: the regular release {newest} of {name} replaces the hotfix {case.hotfix_version}."],
                 extra={"case_id": case.case_id},
             )  # fmt: skip
-            store.execute("vendor_case/set_replacement", {"case_id": case.case_id, "campaign_id": campaign_id, "at": now})
+            store.execute(
+                "vendor_case/set_replacement", {"case_id": case.case_id, "campaign_id": campaign_id, "at": now}
+            )
             add_event(
                 store, case.case_id, kind="replacement_planned", actor=ACTOR, at=now,
                 sentence=f"{campaign_id} brings the regular release {newest}.", details={"campaign_id": campaign_id},
@@ -176,12 +184,17 @@ class _Order:
         return compare(self.version, other.version) < 0
 
 
-_ORDER = _Order
+def _newest_installed(store: Store, case: Case) -> str:
+    rows = store.fetch_all(
+        "vendor_case/list_product_hosts", {"asset_group": case.asset_group, "source_package": case.source_package}
+    )
+    return max((row["version"] for row in rows if row["host_id"] in case.host_ids), key=_Order)
 
 
-def _base(version: str) -> str:
-    """What a hotfix is a hotfix of, by Debian's customs: 1.0.1+hotfix1 → 1.0.1."""
-    return version.split("+", 1)[0]
+def _version_before(store: Store, case: Case) -> str:
+    """The newest version that the case's hosts had when the hotfix was planned."""
+    assert case.campaign_id is not None
+    return str(fetch_campaign(store, case.campaign_id).plan.extra["from_version"])
 
 
 def _under_way(store: Store, case: Case) -> bool:
@@ -216,7 +229,9 @@ def _packages(
 ) -> tuple[PlannedPackage, ...]:
     """The source's binary packages that these hosts have, as the proven index offers them. Raises BadInputError."""
     by_key = {
-        (p.name, p.architecture): p for p in offered if (p.source, p.source_version) == (case.source_package, source_version)
+        (p.name, p.architecture): p
+        for p in offered
+        if (p.source, p.source_version) == (case.source_package, source_version)
     }
     if not by_key:
         others = sorted({p.source_version for p in offered if p.source == case.source_package})

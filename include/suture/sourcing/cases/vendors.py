@@ -48,7 +48,10 @@ class VendorRegister:
         found = policy.load(path, "vendors")
         vendors = tuple(_vendor(entry) for entry in found["vendors"])
         names = [vendor.name for vendor in vendors]
-        mistakes = [f"{path.name}: two vendors are called {name!r}." for name in sorted({n for n in names if names.count(n) > 1})]
+        mistakes = [
+            f"{path.name}: two vendors are called {name!r}."
+            for name in sorted({n for n in names if names.count(n) > 1})
+        ]
         mistakes += [f"{path.name}: {problem}" for vendor in vendors if (problem := _desk_problem(vendor))]
         if mistakes:
             raise policy.PolicyError(str(path), mistakes)
@@ -60,7 +63,8 @@ class VendorRegister:
             if vendor.makes(source_package):
                 return vendor
         raise BadInputError(
-            f"No vendor of vendors.yaml makes {source_package!r}.", remedy="Add the vendor, or name another source package."
+            f"No vendor of vendors.yaml makes {source_package!r}.",
+            remedy="Add the vendor, or name another source package.",
         )
 
     def vendor(self, name: str) -> Vendor:
