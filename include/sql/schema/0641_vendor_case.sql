@@ -1,4 +1,4 @@
--- Patches out of band: a case for each zero-day, from the request to the vendor to the regular release that replaces the hotfix.
+-- Patches out of band: a case for each zero-day, from the request to the regular release that replaces the hotfix.
 
 CREATE TABLE vendor_case_number (
     year integer PRIMARY KEY,
@@ -19,7 +19,10 @@ CREATE TABLE vendor_case (
     asset_group text NOT NULL,
     host_ids text[] NOT NULL,           -- the narrowed scope: production hosts that may get the hotfix
     state text NOT NULL CHECK (
-        state IN ('open', 'asked', 'acknowledged', 'offered', 'rolling_out', 'in_place', 'refused', 'declined', 'withdrawn', 'replaced')
+        state IN (
+            'open', 'asked', 'acknowledged', 'offered', 'rolling_out', 'in_place', 'refused', 'declined', 'withdrawn',
+            'replaced'
+        )
     ),
     state_reason text NOT NULL,
     revision integer NOT NULL DEFAULT 1,

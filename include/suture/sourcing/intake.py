@@ -5,8 +5,8 @@ The rules:
 1. The campaign's source is proven as a whole, by the pins and expectations of policy, against what was seen before.
 2. Every package of the campaign is taken in exactly the version that the plan names, from that source and no other. A
    version that was retired is refused, also where only the closure would bring it.
-3. Everything is downloaded and proven before anything is adopted. One refusal refuses the campaign; nothing of it is
-   adopted then.
+3. Everything is downloaded, proven and examined (examining.py) before anything is adopted. One refusal refuses the campaign;
+   nothing of it is adopted then.
 4. The versions that the hosts have now come along where the source still offers them, so that hosts can go back; they
    are no part of the plan.
 5. Either way the verdict is written down, with the whole chain that it rests on, as an intake and as evidence.
@@ -14,47 +14,32 @@ The rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from suture import evidence
-from suture.errors import BadInputError, SutureError
-from suture.inventory.debian_version import compare
+from suture.errors import BadInputError
 from suture.model import PlannedPackage
 from suture.settings import Settings
 from suture.sourcing.cache import CachedFile
-from suture.sourcing.dependencies import Closure, UnresolvedDependencyError, close_over
+from suture.sourcing.dependencies import UnresolvedDependencyError
+from suture.sourcing.examination import ExaminationRefused
+from suture.sourcing.examining import Examined, examine_intake
 from suture.sourcing.internal import InternalRepository
 from suture.sourcing.packages import BinaryPackage
 from suture.sourcing.refusal import Refusal
 from suture.sourcing.release import Release
 from suture.sourcing.repository import Adoption, remember, verify_repository
 from suture.sourcing.seen import NothingSeen, SeenRelease
+from suture.sourcing.selection import IntakeReason, IntakeRefused, Selection, select
 from suture.sourcing.source import AptSource, load_source
 from suture.sourcing.transport import transport_for
 from suture.store import Store, sources
 
 ACTOR = "suture:signature_validation"
 QUARANTINE = "quarantine"  # plan.extra["repository"] of a campaign that brings a hotfix
-
-
-class IntakeReason(StrEnum):
-    """Why an intake is refused although its source may be sound. A source's own refusal gives a RefusalReason."""
-
-    VERSION_MISSING = "version_missing"
-    VERSION_RETIRED = "version_retired"
-    DEPENDENCY_MISSING = "dependency_missing"
-
-
-class IntakeRefused(SutureError):
-    """The campaign's packages cannot be taken in; `reason` is one of IntakeReason."""
-
-    def __init__(self, reason: IntakeReason, sentence: str, remedy: str) -> None:
-        super().__init__(sentence, remedy=remedy)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -105,20 +90,6 @@ class StoreSeen:
         sources.save_source_state(self._store, state)
 
 
-@dataclass(frozen=True)
-class _Selection:
-    """What will be adopted: the plan's packages, the closure's, and earlier versions for going back."""
-
-    planned: tuple[BinaryPackage, ...]
-    closure: Closure
-    earlier: tuple[BinaryPackage, ...]
-
-    @property
-    def all(self) -> tuple[BinaryPackage, ...]:
-        unique = {(p.name, p.version, p.architecture): p for p in (*self.planned, *self.closure.added, *self.earlier)}
-        return tuple(unique.values())
-
-
 def repository_of(settings: Settings) -> InternalRepository:
     """The installation's internal repository."""
     return InternalRepository(settings.repository_dir, owner=f"Suture {settings.instance}")
@@ -154,21 +125,25 @@ def validate_campaign(
     seen = StoreSeen(store)
     transport = transport_for(source.address)
     proven: Adoption | None = None
+    examined: Examined | None = None
     try:
         proven = verify_repository(source, transport, at=now, seen=_ReadOnly(seen))
-        selection = _select(store, campaign_id, campaign["asset_group"], rows, proven)
+        selection = select(store, campaign_id, campaign["asset_group"], rows, proven)
         in_quarantine = campaign["plan"].get("extra", {}).get("repository") == QUARANTINE
         if in_quarantine:
             repository_of(settings).ensure(now=now)  # its hosts read both
         repository = quarantine_of(settings) if in_quarantine else repository_of(settings)
         files = repository.cache.fetch_all(transport, selection.all)
+        examined = examine_intake(store, settings, campaign_id, source, selection, files, repository, now=now)
+        if (concern := examined.refusal()) is not None:
+            raise concern
         snapshot = repository.adopt(files, campaign_id, now=now)
-    except (Refusal, IntakeRefused, UnresolvedDependencyError) as refusal:
-        return _refused(store, campaign_id, source, refusal, proven, now=now, actor=actor)
+    except (Refusal, IntakeRefused, ExaminationRefused, UnresolvedDependencyError) as refusal:
+        return _refused(store, campaign_id, source, refusal, proven, examined, now=now, actor=actor)
     finally:
         transport.close()
     remember(proven, seen, at=now)
-    return _adopted(store, campaign_id, rows, proven, selection, files, snapshot, now=now, actor=actor)
+    return _adopted(store, campaign_id, rows, proven, selection, files, examined, snapshot, now=now, actor=actor)
 
 
 class _ReadOnly(NothingSeen):
@@ -181,73 +156,14 @@ class _ReadOnly(NothingSeen):
         return self._inner.last(source, release)
 
 
-def _select(
-    store: Store, campaign_id: str, asset_group: str, rows: Sequence[Mapping[str, Any]], proven: Adoption
-) -> _Selection:
-    by_key = {(p.name, p.version, p.architecture): p for p in proven.packages}
-    planned = tuple(_exact(row, by_key, proven) for row in rows)
-    installed: dict[str, dict[str, str]] = {}
-    for row in sources.installed_on_campaign_hosts(store, campaign_id):
-        host = installed.setdefault(row["host_id"], {})
-        # Of a package installed for several architectures the oldest counts: it must fit as well.
-        known = host.get(row["package"])
-        host[row["package"]] = row["version"] if known is None or compare(row["version"], known) < 0 else known
-    closure = close_over(planned, proven.packages, installed)
-    retired = {
-        (r.source_package, r.source_version): r
-        for r in sources.list_retired_versions(store, asset_group=asset_group)
-        if r.asset_group in {"*", asset_group}
-    }
-    for package in (*planned, *closure.added):
-        found = retired.get((package.source, package.source_version))
-        if found is not None:
-            raise IntakeRefused(
-                IntakeReason.VERSION_RETIRED,
-                f"{package.name} {package.version} is of {package.source} {package.source_version}, which was retired"
-                f" on {found.retired_at:%Y-%m-%d}: {found.reason}",
-                "A retired version is never offered again: wait for the vendor's next one.",
-            )
-    return _Selection(planned, closure, tuple(_earlier(planned, closure.added, installed, proven, retired)))
-
-
-def _exact(
-    row: Mapping[str, Any], by_key: Mapping[tuple[str, str, str], BinaryPackage], proven: Adoption
-) -> BinaryPackage:
-    """The package that the plan names; packages for all architectures are planned under the host's or under `all`."""
-    for architecture in (row["architecture"], "all"):
-        found = by_key.get((row["package"], row["version"], architecture))
-        if found is not None:
-            return found
-    offered = sorted({v for (name, v, _a) in by_key if name == row["package"]})
-    raise IntakeRefused(
-        IntakeReason.VERSION_MISSING,
-        f"{proven.source.name} does not offer {row['package']} {row['version']} ({row['architecture']}); it offers"
-        f" {', '.join(offered) or 'no version of it'}.",
-        "The source has moved on since the plan was made: run risk_scoring again for a plan with the present version.",
-    )
-
-
-def _earlier(
-    planned: Iterable[BinaryPackage],
-    added: Iterable[BinaryPackage],
-    installed: Mapping[str, Mapping[str, str]],
-    proven: Adoption,
-    retired: Mapping[tuple[str, str], Any],
-) -> Iterable[BinaryPackage]:
-    names = {package.name for package in (*planned, *added)}
-    present = {(name, version) for host in installed.values() for name, version in host.items() if name in names}
-    for package in proven.packages:
-        if (package.name, package.version) in present and (package.source, package.source_version) not in retired:
-            yield package
-
-
 def _adopted(
     store: Store,
     campaign_id: str,
     rows: Sequence[Mapping[str, Any]],
     proven: Adoption,
-    selection: _Selection,
+    selection: Selection,
     files: Sequence[CachedFile],
+    examined: Examined,
     snapshot: str,
     *,
     now: datetime,
@@ -265,13 +181,17 @@ def _adopted(
         "assumed": list(selection.closure.assumed),
         "earlier_versions": [f"{p.name} {p.version}" for p in selection.earlier],
         "internal_snapshot": snapshot,
+        "examination": examined.chain(),
     }
     sentence = (
         f"{len(files)} package files of {proven.source.name} ({proven.source.suite} of"
         f" {proven.release.date:%Y-%m-%d %H:%M} UTC) are proven from key {proven.signed.key_fingerprint[-16:]} down to"
         f" each file, and adopted as {snapshot}."
     )
-    intake_id = _write(store, campaign_id, proven.source.name, None, sentence, snapshot, chain, now=now, actor=actor)
+    sentence = f"{sentence} {examined.sentence}".strip()
+    intake_id = _write(
+        store, campaign_id, proven.source.name, None, sentence, snapshot, chain, examined, now=now, actor=actor
+    )
     return IntakeVerdict(campaign_id, True, None, sentence, None, False, snapshot, packages, intake_id, chain)
 
 
@@ -279,18 +199,21 @@ def _refused(
     store: Store,
     campaign_id: str,
     source: AptSource,
-    refusal: Refusal | IntakeRefused | UnresolvedDependencyError,
+    refusal: Refusal | IntakeRefused | ExaminationRefused | UnresolvedDependencyError,
     proven: Adoption | None,
+    examined: Examined | None,
     *,
     now: datetime,
     actor: str,
 ) -> IntakeVerdict:
-    reason = getattr(refusal, "reason", IntakeReason.DEPENDENCY_MISSING).value
+    reason = str(getattr(refusal, "reason", IntakeReason.DEPENDENCY_MISSING))
     chain: dict[str, Any] = proven.chain() if proven else {"source": source.name, "suite": source.suite}
     if isinstance(refusal, Refusal):
         chain["refused_subject"] = refusal.subject
+    if examined is not None:
+        chain["examination"] = examined.chain()
     sentence = refusal.message
-    intake_id = _write(store, campaign_id, source.name, reason, sentence, None, chain, now=now, actor=actor)
+    intake_id = _write(store, campaign_id, source.name, reason, sentence, None, chain, examined, now=now, actor=actor)
     return IntakeVerdict(
         campaign_id, False, reason, sentence, refusal.remedy, refusal.retryable, None, (), intake_id, chain
     )
@@ -304,6 +227,7 @@ def _write(
     sentence: str,
     snapshot: str | None,
     chain: dict[str, Any],
+    examined: Examined | None,
     *,
     now: datetime,
     actor: str,
@@ -321,6 +245,8 @@ def _write(
             chain=chain,
             decided_at=now,
         )
+        if examined is not None:
+            examined.write(store, intake_id=intake_id, campaign_id=campaign_id, now=now)
         evidence.record(
             store,
             actor=actor,

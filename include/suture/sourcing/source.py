@@ -29,7 +29,8 @@ class AptSource:
     address: http(s) URL or folder of the repository's root (the parent of dists/). components, architectures: () means
     all that the Release file names; but where default_architecture is among those, only that one (and "all"). codename,
     origin, label: None means not checked. max_age: how old a Release file without Valid-Until may be. stated_address: how
-    policy words the address (`machine`), for records; None: as it is.
+    policy words the address (`machine`), for records; None: as it is. predecessors: sources of policy that have the versions
+    before this source's, for comparison only.
     """
 
     name: str
@@ -46,6 +47,7 @@ class AptSource:
     max_age: timedelta = DEFAULT_MAX_AGE
     contact: str | None = None
     stated_address: str | None = None
+    predecessors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not _SUITE.match(self.suite) or ".." in self.suite:
@@ -92,4 +94,5 @@ def _source(entry: Mapping[str, Any], policy_dir: Path, machine_sources: Path) -
         max_age=timedelta(days=entry["max_age_days"]) if "max_age_days" in entry else DEFAULT_MAX_AGE,
         contact=entry.get("contact"),
         stated_address=entry["address"],
+        predecessors=tuple(entry.get("predecessors", ())),
     )

@@ -22,12 +22,13 @@ from suture.feeds import FeedsPolicy, feed_health
 from suture.feeds.health import ARCHIVE_FRESHNESS
 from suture.settings import Settings
 from suture.store import Store
-from suture_airflow.ui import risk_pages
+from suture_airflow.ui import risk_pages, sourcing_pages
 from suture_airflow.ui.drawing import HEADERS, opened, page, problem
 
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'"
 router = APIRouter(dependencies=[Depends(get_user)])
 router.include_router(risk_pages.router)
+router.include_router(sourcing_pages.router)
 
 
 def build() -> FastAPI:

@@ -1,4 +1,4 @@
--- Live hosts of a group (its staging group for the mirror), with the binary packages of a source that are installed there.
+-- Live hosts of a group with the binary packages of a source that are installed there.
 SELECT
     host.host_id,
     host.environment,

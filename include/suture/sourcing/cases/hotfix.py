@@ -188,7 +188,7 @@ def _newest_installed(store: Store, case: Case) -> str:
     rows = store.fetch_all(
         "vendor_case/list_product_hosts", {"asset_group": case.asset_group, "source_package": case.source_package}
     )
-    return max((row["version"] for row in rows if row["host_id"] in case.host_ids), key=_Order)
+    return max((str(row["version"]) for row in rows if row["host_id"] in case.host_ids), key=_Order)
 
 
 def _version_before(store: Store, case: Case) -> str:

@@ -35,7 +35,7 @@ from suture.store import Store, sources
 from tests.fleet_rows import add_host, install
 
 pytestmark = pytest.mark.database
-FORM = {
+FORM: dict[str, Any] = {
     "source_package": "acme-portal", "asset_group": "web", "title": "Sessions never end", "summary": "Taken over once, for ever.",
     "tlp": "AMBER", "participants": [], "host_ids": ["app1", "app2"],
 }  # fmt: skip
