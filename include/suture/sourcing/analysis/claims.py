@@ -28,7 +28,8 @@ _BUG = re.compile(r"(?:closes|fixes|lp)\s*:?\s*(?:bug\s*)?#?\s*(\d{4,8}(?:\s*,\s
 _PATH = re.compile(r"(?<![\w:/.])/(?:etc|usr|var|lib|bin|sbin|opt|srv)/[\w./+-]{2,120}[\w+]")
 _UPSTREAM = re.compile(
     r"\bnew\b[^.\n]{0,40}\b(?:upstream|major|minor|bugfix|bug-fix|maintenance|stable|patch|point|security|lts|esr)\b[^.\n]{0,40}"
-    r"\b(?:version|release|snapshot|update|bugfix)|\bimport(?:ed)?\b[^\n]{0,30}\bupstream\b|\bupdate to (?:the )?(?:new )?(?:upstream|\d)",
+    r"\b(?:version|release|snapshot|update|bugfix)|\bimport(?:ed)?\b[^\n]{0,30}\bupstream\b"
+    r"|\bupdate to (?:the )?(?:new )?(?:upstream|\d)",
     re.IGNORECASE,
 )
 _REBUILD = re.compile(

@@ -210,7 +210,7 @@ def _lines(old: DebPackage, new: DebPackage, was: Member | None, now: Member | N
         texts.append(data.decode("utf-8", "backslashreplace").splitlines())
     if len(texts[0]) + len(texts[1]) > 4000:
         return ()
-    diff = difflib.unified_diff(*texts, lineterm="", n=0)
+    diff = difflib.unified_diff(texts[0], texts[1], lineterm="", n=0)
     return tuple(line[:300] for line in diff if not line.startswith(("---", "+++", "@@")))[:_DIFF_LINES]
 
 

@@ -55,20 +55,24 @@ class ScriptChange:
         return tuple(line.text for line in self.added if deed in line.deeds)
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _COMMANDS: dict[Deed, frozenset[str]] = {
-    Deed.NETWORK: frozenset(
+    Deed.NETWORK: _words(
         "curl wget wget2 nc ncat netcat nc.openbsd nc.traditional socat telnet ftp tftp lftp aria2c axel rsync scp sftp ssh"
-        " dig nslookup ping ping6 pip pip3 npm gem cargo GET POST lwp-request lynx w3m links elinks torsocks http https".split()
+        " dig nslookup ping ping6 pip pip3 npm gem cargo GET POST lwp-request lynx w3m links elinks torsocks http https"
     ),
-    Deed.ACCOUNT: frozenset(
-        "useradd adduser groupadd addgroup usermod groupmod gpasswd chpasswd passwd chsh newusers vipw".split()
+    Deed.ACCOUNT: _words(
+        "useradd adduser groupadd addgroup usermod groupmod gpasswd chpasswd passwd chsh newusers vipw"
     ),
-    Deed.SCHEDULE: frozenset("crontab at batch systemd-run".split()),
+    Deed.SCHEDULE: _words("crontab at batch systemd-run"),
     Deed.CAPABILITY: frozenset({"setcap"}),
-    Deed.PERMISSION: frozenset("chmod chown chgrp setfacl chattr dpkg-statoverride".split()),
-    Deed.SERVICE: frozenset("systemctl deb-systemd-helper deb-systemd-invoke update-rc.d invoke-rc.d service".split()),
-    Deed.OBFUSCATION: frozenset("eval base64 base32 uudecode xxd".split()),
-    Deed.DEFENCE: frozenset("iptables ip6tables nft ufw setenforce aa-disable aa-complain auditctl".split()),
+    Deed.PERMISSION: _words("chmod chown chgrp setfacl chattr dpkg-statoverride"),
+    Deed.SERVICE: _words("systemctl deb-systemd-helper deb-systemd-invoke update-rc.d invoke-rc.d service"),
+    Deed.OBFUSCATION: _words("eval base64 base32 uudecode xxd"),
+    Deed.DEFENCE: _words("iptables ip6tables nft ufw setenforce aa-disable aa-complain auditctl"),
     Deed.PRIVILEGE: frozenset({"apt-key", "visudo", "pam-auth-update"}),
 }
 _PATTERNS: tuple[tuple[Deed, re.Pattern[str]], ...] = (
@@ -107,10 +111,10 @@ _PATTERNS: tuple[tuple[Deed, re.Pattern[str]], ...] = (
     ),
 )
 _URL = re.compile(r"\b(?:https?|ftps?)://", re.IGNORECASE)
-_SPEAKS = frozenset("echo printf log_msg db_subst cat warning error info print die".split())
-_WRAPPERS = frozenset(
+_SPEAKS = _words("echo printf log_msg db_subst cat warning error info print die")
+_WRAPPERS = _words(
     "then do else elif if while until exec command nohup sudo env time xargs nice ionice setsid timeout stdbuf busybox su runuser"
-    " unshare chroot start-stop-daemon trap !".split()
+    " unshare chroot start-stop-daemon trap !"
 )
 _SPLIT = re.compile(r"\$\(|[;|&()`{}\n]")
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
