@@ -1,0 +1,355 @@
+"""What changed and stands in no note: each difference of a package asked against the items of its notes.
+
+The rules:
+
+1. What gives somebody rights, reaches the network, or runs by itself must be named, and what was done to it said, in one item.
+   A new version of the program excuses none of it.
+2. What is milder is declared by an item that names it, or a telling word out of its changed lines.
+3. With a new version of the program, which the notes name, files, symbols and contents change by nature: they come together as
+   one `new_version_changes`. New programs that start by themselves and new dependencies do not.
+4. Comments, blank lines and translations make no difference. Documents never do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from suture.sourcing.analysis.claims import Notes
+from suture.sourcing.analysis.deb import DebPackage
+from suture.sourcing.analysis.difference import Change, Difference, FileChange, RelationChange
+from suture.sourcing.analysis.places import Place
+from suture.sourcing.analysis.scripts import Deed, ScriptChange
+from suture.sourcing.analysis.tarball import Member, MemberType
+from suture.sourcing.analysis.unreadable import shown
+from suture.sourcing.examination import Concern
+
+_MOST = 25  # concerns of one kind that are written out
+_ADDS = r"\b(?:add|ship|install|introduc|enabl|new|provid|creat|drop|remov|us|mov|chang|updat|fix|set|mak|restor|allow|deny|den)\w*\b"
+_SETUID = re.compile(r"\bset-?[ug]id\b|\bs[ug]id\b|\b[246][0-7]{3}\b|\bset-user-id\b")
+_CAPABILITY = re.compile(r"\bcapabilit|\bsetcap\b|\bcap_")
+_NETWORK = re.compile(r"\bdownload|\bfetch|\bnetwork|\bretriev|\bcurl\b|\bwget\b|\bhttps?\b")
+_SCHEDULE = re.compile(r"\bcron|\btimers?\b|\bschedul|\bperiodic")
+_PRIVILEGE = re.compile(
+    r"\bsudo|\bpolkit|\bpolicykit|\bpam\b|\bd-?bus\b|\bsysusers|\bapparmor|\bssh|\bselinux|\bsecurity\.conf|\bpolicy\b"
+)
+_PACKAGES = re.compile(r"\bapt\b|\bdpkg|\bkeyring|\bkeys?\b|\bsources?\b|\bneedrestart|\brepositor")
+_LOADER = re.compile(r"\bld\.so|\bpreload|\bloader\b|\blibrary path|\bldconfig")
+_SCRIPT = r"\b(?:maintainer scripts?|maintscripts?|dpkg-maintscript-helper|debconf|debhelper|dh_\w+)\b"
+_TRANSLATION = re.compile(r"<\w+ xml:lang=|^\s*\w+\[\w+(@\w+)?\]\s*=|^\s*(description|message)\[")
+_ABOUT: dict[Place, re.Pattern[str]] = {
+    Place.SCHEDULE: _SCHEDULE,
+    Place.PRIVILEGE: _PRIVILEGE,
+    Place.PACKAGE_MANAGER: _PACKAGES,
+    Place.LOADER: _LOADER,
+}
+_KIND_OF: dict[Place, str] = {
+    Place.LOADER: "undeclared_loader_file",
+    Place.SCHEDULE: "undeclared_scheduled_task",
+    Place.PRIVILEGE: "undeclared_privilege_file",
+    Place.PACKAGE_MANAGER: "undeclared_package_configuration",
+    Place.UNIT: "undeclared_unit",
+    Place.HOOK: "undeclared_hook",
+    Place.SYSTEM: "undeclared_system_file",
+}
+_KIND_OF_DEED: dict[Deed, tuple[str, re.Pattern[str]]] = {
+    Deed.NETWORK: ("undeclared_network_in_script", _NETWORK),
+    Deed.SETUID: ("undeclared_setuid", _SETUID),
+    Deed.CAPABILITY: ("undeclared_capability", _CAPABILITY),
+    Deed.LOADER: ("undeclared_loader_file", _LOADER),
+    Deed.SCHEDULE: ("undeclared_scheduled_task", _SCHEDULE),
+    Deed.PRIVILEGE: ("undeclared_privilege_file", re.compile(f"{_PRIVILEGE.pattern}|{_PACKAGES.pattern}")),
+    Deed.OBFUSCATION: ("undeclared_obfuscation", re.compile(r"\bbase64|\beval|\bdecod|\bescap")),
+    Deed.ACCOUNT: ("undeclared_account", re.compile(r"\busers?\b|\bgroups?\b|\baccounts?\b")),
+}
+
+
+@dataclass
+class Undeclared:
+    """Fills `concerns`, and `declared` with what differs and a note names (for the record, bounded)."""
+
+    old: DebPackage
+    new: DebPackage
+    difference: Difference
+    notes: Notes
+    concerns: list[Concern] = field(default_factory=list)
+    declared: list[str] = field(default_factory=list)
+    with_version: list[str] = field(default_factory=list)
+
+    def find(self) -> None:
+        """Everything; afterwards the three lists are filled."""
+        for change in self.difference.files:
+            self._rights(change)
+            self._file(change)
+        for script in self.difference.scripts:
+            self._script(script)
+        for relation in self.difference.relations:
+            self._relation(relation)
+        self._symbols()
+        self._fields()
+        for trigger in self.difference.triggers:
+            if trigger.startswith("interest"):
+                self._ask(
+                    "undeclared_trigger",
+                    trigger,
+                    f"It asks to be called by the trigger {shown(trigger)}.",
+                    trigger.split()[1:],
+                )
+        if self.with_version:
+            count = len(self.with_version)
+            sentence = (
+                f"{count} files or symbols changed with the new version, among them {shown(self.with_version[0])}."
+            )
+            self._add("new_version_changes", f"{count} changes", sentence, first=self.with_version[:50])
+        self.concerns = list(_bounded(self.concerns))
+
+    def _rights(self, change: FileChange) -> None:
+        """Modes, capabilities, owners: for each file, whatever its kind."""
+        was, now = change.old, change.new
+        if now is None or now.type is MemberType.SYMLINK:
+            return
+        path, words = shown(change.path), _path_words(change.path)
+        grown = now.mode & 0o6000 & ~(was.mode if was is not None else 0)
+        if grown and now.type is not MemberType.DIRECTORY:
+            bits = "setuid" if grown & 0o4000 else "setgid"
+            sentence = f"/{path} is {bits} ({now.mode:04o}, owner {shown(now.owner or str(now.uid))})."
+            self._ask("undeclared_setuid", change.path, sentence, words, _SETUID, mode=f"{now.mode:04o}")
+        if now.xattrs and now.xattrs != (was.xattrs if was is not None else {}):
+            names = ", ".join(shown(name, 60) for name in now.xattrs)
+            kind = "undeclared_capability" if any("capability" in name for name in now.xattrs) else "undeclared_mode"
+            self._ask(kind, change.path, f"/{path} brings the attributes {names}.", words, _CAPABILITY)
+        if wider := _wider(was, now):
+            self._ask(
+                "undeclared_mode", change.path, f"/{path} {wider} ({now.mode:04o}).", words, mode=f"{now.mode:04o}"
+            )
+        owned_by = (was.uid, was.gid) if was is not None else (0, 0)
+        if (now.uid, now.gid) != owned_by:
+            owner = f"{shown(now.owner) or now.uid}:{shown(now.group) or now.gid}"
+            self._ask("undeclared_owner", change.path, f"/{path} belongs to {owner}.", words, owner=[now.uid, now.gid])
+
+    def _file(self, change: FileChange) -> None:
+        place, path = change.place, shown(change.path)
+        if place is Place.DOCUMENT or (
+            change.change is Change.CHANGED and not change.aspects & {"content", "type", "target"}
+        ):
+            return
+        if change.change is Change.CHANGED and change.lines and _says_nothing(change.lines):
+            return
+        is_folder = (change.new or change.old or _NOBODY).type is MemberType.DIRECTORY
+        verb = {Change.ADDED: "is new", Change.REMOVED: "is gone", Change.CHANGED: "has changed"}[change.change]
+        words, sentence = _path_words(change.path), f"/{path} {verb}."
+        lines = [shown(line, 300) for line in change.lines[:40]]
+        if place in _KIND_OF and not is_folder and (change.change is not Change.REMOVED or place is Place.PRIVILEGE):
+            is_stern = place in _ABOUT
+            if change.change is Change.CHANGED and not is_stern and self._goes_with_version(change.path):
+                return
+            more = () if is_stern else _telling(change.lines)
+            adds = _adds(place) if is_stern or change.change is Change.ADDED else None
+            self._ask(
+                _KIND_OF[place], change.path, sentence, (*words, *more), _ABOUT.get(place), or_says=adds, lines=lines
+            )
+        elif change.path in self.new.conffiles or (change.path.startswith("etc/") and not is_folder):
+            if not self._goes_with_version(change.path):
+                self._ask("undeclared_conffile", change.path, sentence, (*words, *_telling(change.lines)), lines=lines)
+        elif change.change is Change.CHANGED and "type" not in change.aspects and "target" not in change.aspects:
+            return  # contents change with every build
+        elif place is Place.PROGRAM and change.change is Change.ADDED and not is_folder:
+            if not self._goes_with_version(change.path):
+                self._ask("undeclared_program", change.path, sentence, words)
+        elif not is_folder and not self._goes_with_version(change.path):
+            self._ask("undeclared_file", change.path, sentence, words)
+
+    def _script(self, script: ScriptChange) -> None:
+        names = (script.name, f"{self.new.name}.{script.name}")
+        if script.program:
+            self._ask(
+                "undeclared_script_change", script.name, f"The {script.name} is a compiled program, and another.", names
+            )
+            return
+        told: set[str] = set()
+        for deed, (kind, about) in _KIND_OF_DEED.items():
+            lines = script.doing(deed)
+            if not lines:
+                continue
+            sentence = f"The {script.name} has new lines that concern {deed}: {shown(lines[0])}"
+            asked = self._ask(
+                kind, script.name, sentence, names, about, or_says=_script_says(about), lines=list(lines[:20])
+            )
+            told |= set(lines) if asked else set()
+        rest = [line.text for line in script.added if line.text not in told and not _harmless(line.text)]
+        if rest:
+            words = (*names, *_telling(f"+{line}" for line in rest))
+            sentence = f"The {script.name} has {len(rest)} new lines, such as: {shown(rest[0])}"
+            says = re.compile(_SCRIPT)
+            self._ask(
+                "undeclared_script_change",
+                script.name,
+                sentence,
+                words,
+                or_says=says,
+                lines=[shown(x, 300) for x in rest[:40]],
+            )
+
+    def _relation(self, change: RelationChange) -> None:
+        if change.change is not Change.ADDED or change.name in self._own_names():
+            return
+        needs = change.field in {"Pre-Depends", "Depends", "Recommends"}
+        if needs and change.name in _names_of(self.old, ("Pre-Depends", "Depends", "Recommends")):
+            return  # it only moved
+        if change.field in {"Suggests", "Enhances"} or (
+            change.field in {"Breaks", "Replaces", "Provides"} and _is_abi(change.name)
+        ):
+            return
+        kind = "undeclared_dependency" if needs else "undeclared_relation"
+        sentence = f"It has a new {change.field} on {shown(change.new)}."
+        self._ask(
+            kind,
+            change.name,
+            sentence,
+            (change.name, _unversioned(change.name)),
+            field=change.field,
+            written=change.new[:300],
+        )
+
+    def _own_names(self) -> set[str]:
+        return {self.new.name, self.new.source[0], f"{self.new.source[0]}-common"}
+
+    def _symbols(self) -> None:
+        for change in self.difference.symbols:
+            if self._goes_with_version(change.path):
+                continue
+            first = (change.added or change.removed)[0]
+            sentence = (
+                f"/{shown(change.path)} exports {len(change.added)} symbols more and {len(change.removed)} fewer than before,"
+                f" such as {shown(first)}."
+            )
+            words = (*_path_words(change.path), *change.added[:50], *change.removed[:50])
+            added, removed = list(change.added[:40]), list(change.removed[:40])
+            self._ask("undeclared_symbol", change.path, sentence, words, added=added, removed=removed)
+
+    def _fields(self) -> None:
+        for change in self.difference.fields:
+            if change.field == "Source":
+                sentence = f"It is built from {shown(change.new)}; before, it was from {shown(change.old)}."
+                self._add("other_source", change.new, sentence, old=change.old[:200])
+                continue
+            sentence = f"{change.field} is {shown(change.new) or 'gone'}; it was {shown(change.old) or 'not there'}."
+            words = (change.field, change.new, *re.findall(r"[\w.-]{4,}", change.new))
+            self._ask("undeclared_field", change.field, sentence, words, old=change.old[:200], new=change.new[:200])
+
+    def _goes_with_version(self, path: str) -> bool:
+        if not self.notes.new_upstream:
+            return False
+        self.with_version.append(path)
+        return True
+
+    def _ask(
+        self,
+        kind: str,
+        subject: str,
+        sentence: str,
+        words: Sequence[str],
+        about: re.Pattern[str] | None = None,
+        *,
+        or_says: re.Pattern[str] | None = None,
+        **details: Any,
+    ) -> bool:
+        """Adds the concern and answers True, unless a note declares it."""
+        if self.notes.declares(words, about=about) or (
+            or_says and any(or_says.search(i.text) for i in self.notes.items)
+        ):
+            if len(self.declared) < 200:
+                self.declared.append(f"{kind.removeprefix('undeclared_')}: {shown(subject)}")
+            return False
+        self._add(kind, subject, sentence, **details)
+        return True
+
+    def _add(self, kind: str, subject: str, sentence: str, **details: Any) -> None:
+        self.concerns.append(Concern(kind, subject[:1000], sentence, details))
+
+
+_NOBODY = Member("", MemberType.FILE, 0, 0, 0, "", "", 0)
+
+
+def _bounded(concerns: Iterable[Concern]) -> Iterator[Concern]:
+    """The first of each kind, and how many more there are."""
+    seen: dict[str, int] = {}
+    for concern in concerns:
+        seen[concern.kind] = seen.get(concern.kind, 0) + 1
+        if seen[concern.kind] <= _MOST:
+            yield concern
+    for kind, count in seen.items():
+        if count > _MOST:
+            yield Concern(kind, f"{count - _MOST} more", f"{count - _MOST} more of the same kind are not written out.")
+
+
+def _path_words(path: str) -> tuple[str, ...]:
+    name = path.rpartition("/")[2]
+    return (path, f"/{path}", name)
+
+
+def _adds(place: Place) -> re.Pattern[str] | None:
+    """What an item must say to declare a new task or unit without its name; None where the name is asked for."""
+    if place is Place.SCHEDULE:
+        return re.compile(rf"{_ADDS}[^.]{{0,60}}\b(?:cron ?jobs?|crontabs?|cron\.\w+|timers?)\b")
+    if place is Place.UNIT:
+        what = r"\b(?:systemd|unit|service|socket|init|autostart)\b[^.]{0,20}\b(?:files?|units?|scripts?)\b"
+        return re.compile(rf"{_ADDS}[^.]{{0,60}}{what}")
+    return None
+
+
+def _script_says(about: re.Pattern[str]) -> re.Pattern[str]:
+    """An item that speaks of maintainer scripts and of the thing."""
+    return re.compile(rf"(?=.*{_SCRIPT})(?=.*(?:{about.pattern}))")
+
+
+def _telling(lines: Iterable[str]) -> tuple[str, ...]:
+    """Words out of added lines that say something when a note uses them too: long ones, paths, settings."""
+    words: dict[str, None] = {}
+    for line in lines:
+        if line.startswith("+"):
+            words.update(dict.fromkeys(word.rstrip(".,;:") for word in re.findall(r"[\w./-]{7,80}", line)))
+    return tuple(
+        word for word in words if not re.fullmatch(r"[\d.]+|/usr/share|/dev/null|configure|maintscript-helper", word)
+    )[:100]
+
+
+def _says_nothing(lines: Sequence[str]) -> bool:
+    """Only comments, blank lines, translations and the package's own version differ."""
+    rest = [line[1:].strip() for line in lines]
+    return all(
+        not line or line.startswith(("#", ";", "//", "<!--", "*", "--")) or _TRANSLATION.search(line) for line in rest
+    )
+
+
+def _harmless(line: str) -> bool:
+    """Lines that carry nothing but structure or a version, which debhelper writes anew with each of its releases."""
+    return re.fullmatch(r"fi|else|then|esac|done|;;|\}|\{|set -e|exit 0|true|:|#!.*", line) is not None
+
+
+def _wider(was: Member | None, now: Member) -> str:
+    """In words, when more people may write or, of a program, run it than before; ''."""
+    if now.type is MemberType.DIRECTORY and now.mode & 0o1000:
+        return ""
+    before = was.mode if was is not None else 0o755
+    if now.mode & 0o002 & ~before:
+        return "may be written by everybody"
+    if now.mode & 0o020 & ~before and was is not None:
+        return "may be written by its group"
+    return ""
+
+
+def _names_of(deb: DebPackage, fields: Iterable[str]) -> set[str]:
+    text = ", ".join(deb.fields.get(name, "") for name in fields)
+    return set(re.findall(r"[a-z0-9][a-z0-9+.-]+", text))
+
+
+def _is_abi(name: str) -> bool:
+    """A virtual package that names an interface (python3-x-abi-9, ghc hashes), which moves with a build."""
+    return re.search(r"-abi-|-api-|-[0-9a-f]{5}$|\d$", name) is not None
+
+
+def _unversioned(name: str) -> str:
+    return re.sub(r"[\d.-]+$", "", name)
