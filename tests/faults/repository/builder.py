@@ -48,7 +48,8 @@ class Key(SigningKey):
 
 @dataclass
 class Deb:
-    """A binary package to be. extra: further fields of its control file."""
+    """A binary package to be. extra: further fields of its control file. files: more content, path → bytes, with the modes that are
+    not 644; scripts: maintainer scripts."""
 
     name: str
     version: str
@@ -58,6 +59,9 @@ class Deb:
     payload: bytes = b"content\n"
     extra: dict[str, str] = field(default_factory=dict)
     link_doc_to: str | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+    scripts: dict[str, str] = field(default_factory=dict)
 
     @property
     def filename(self) -> str:
@@ -72,23 +76,26 @@ class Deb:
         return "".join(f"{name}: {value}\n" for name, value in fields.items())
 
     def build(self) -> bytes:
-        control = _tar({"./control": self.control().encode()})
+        control = _tar({"./control": self.control().encode()} | {f"./{n}": s.encode() for n, s in self.scripts.items()})
         doc = f"./usr/share/doc/{self.name}"
         files: dict[str, bytes | str] = {f"./usr/share/{self.name}/payload": self.payload}
         if self.link_doc_to:
             files[doc] = self.link_doc_to
         elif self.changelog:
             files[f"{doc}/changelog.Debian.gz"] = gzip.compress(self.changelog.encode(), mtime=0)
-        members = {"debian-binary": b"2.0\n", "control.tar.gz": control, "data.tar.gz": _tar(files)}
+        files |= {f"./{path}": data for path, data in self.files.items()}
+        modes = {f"./{path}": mode for path, mode in self.modes.items()}
+        members = {"debian-binary": b"2.0\n", "control.tar.gz": control, "data.tar.gz": _tar(files, modes)}
         return b"!<arch>\n" + b"".join(_ar_member(name, data) for name, data in members.items())
 
 
-def _tar(files: dict[str, bytes] | dict[str, bytes | str]) -> bytes:
+def _tar(files: dict[str, bytes] | dict[str, bytes | str], modes: dict[str, int] | None = None) -> bytes:
     """A gzipped tar; a str value is the target of a symbolic link."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
+            info.mode = (modes or {}).get(name, 0o644)
             if isinstance(content, str):
                 info.type, info.linkname = tarfile.SYMTYPE, content
                 archive.addfile(info)
