@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ import pytest
 from suture.campaign import create_campaign
 from suture.command.postgres import EmbeddedPostgres
 from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
-from suture.settings import Settings
+from suture.settings import PROJECT_ROOT, Settings
 from suture.sourcing.intake import IntakeVerdict, validate_campaign
 from suture.sourcing.internal import InternalRepository
 from suture.store import Store
@@ -114,6 +115,7 @@ class Ground:
             *(f"    {name}: {value}" for name, value in expected.items()),
         ]
         (self.settings.policy_dir / "sources.yaml").write_text("\n".join(lines) + "\n", "utf-8")
+        shutil.copy(PROJECT_ROOT / "include" / "policy" / "examination.yaml", self.settings.policy_dir)
 
     def intake(self, *, at: datetime | None = None) -> IntakeVerdict:
         return validate_campaign(self.store, self.settings, self.campaign, now=at or self.now)
