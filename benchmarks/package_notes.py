@@ -119,7 +119,10 @@ def _file(cache: Path, name: str, version: str, architecture: str) -> Path | Non
     """From the cache, or downloaded into it; None when the archive has it no more."""
     plain = version.partition(":")[2] if ":" in version else version
     for spelled in (version, version.replace(":", "%3a"), plain):
-        for path in (cache / f"{name}_{spelled}_{architecture}.deb", cache / "debs" / f"{name}_{spelled}_{architecture}.deb"):
+        for path in (
+            cache / f"{name}_{spelled}_{architecture}.deb",
+            cache / "debs" / f"{name}_{spelled}_{architecture}.deb",
+        ):
             if path.is_file():
                 return path
     cache.mkdir(parents=True, exist_ok=True)
