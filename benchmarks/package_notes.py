@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument("--show", action="store_true")
     args = parser.parse_args()
     pairs = _listed(args.list, args.set) if args.list else _from_apt(args.most_mb * 1e6)
-    random.Random(args.seed).shuffle(pairs)
+    random.Random(args.seed).shuffle(pairs)  # noqa: S311  # a sample, no secret
     actions = load_policy(Settings.load().policy_dir).actions
     verdicts: Counter[str] = Counter()
     kinds: dict[str, Counter[str]] = defaultdict(Counter)

@@ -48,7 +48,7 @@ def examine(subject: Subject) -> Examination:
         found = Undeclared(old.deb, new.deb, difference, notes)
         found.find()
         concerns = [*found.concerns, *_unsupported(old, new, difference, notes), *_changelog(old, new, notes, subject)]
-        facts = {**_facts(difference), "declared": found.declared[:100]}
+        facts = {**_facts(difference, frozenset(new.deb.conffiles)), "declared": found.declared[:100]}
     concerns += _archive(new)
     return Examination(
         examiner=NAME,
@@ -186,11 +186,16 @@ def _bare(upstream: str) -> str:
     return re.split(r"[+~](?:dfsg|ds|really|repack|deb|git|cs)", upstream)[0]
 
 
-def _facts(difference: Difference) -> dict[str, object]:
+def _facts(difference: Difference, conffiles: frozenset[str]) -> dict[str, object]:
     """The difference in figures, and the scripts' new lines."""
     files = Counter(change.change.value for change in difference.files)
     places = Counter(change.place.value for change in difference.files if change.place is not Place.OTHER)
+    added, removed = difference.conffiles
+    changed = [
+        change.path for change in difference.files if change.change.value == "changed" and change.path in conffiles
+    ]
     return {
+        "conffiles": {"added": sorted(added)[:200], "changed": changed[:200], "removed": sorted(removed)[:200]},
         "files": dict(files),
         "places": dict(places),
         "scripts": {
