@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument("--show", action="store_true")
     args = parser.parse_args()
     pairs = _listed(args.list, args.set) if args.list else _from_apt(args.most_mb * 1e6)
-    random.Random(args.seed).shuffle(pairs)
+    random.Random(args.seed).shuffle(pairs)  # noqa: S311  # a sample, no secret
     actions = load_policy(Settings.load().policy_dir).actions
     verdicts: Counter[str] = Counter()
     kinds: dict[str, Counter[str]] = defaultdict(Counter)
@@ -119,7 +119,10 @@ def _file(cache: Path, name: str, version: str, architecture: str) -> Path | Non
     """From the cache, or downloaded into it; None when the archive has it no more."""
     plain = version.partition(":")[2] if ":" in version else version
     for spelled in (version, version.replace(":", "%3a"), plain):
-        for path in (cache / f"{name}_{spelled}_{architecture}.deb", cache / "debs" / f"{name}_{spelled}_{architecture}.deb"):
+        for path in (
+            cache / f"{name}_{spelled}_{architecture}.deb",
+            cache / "debs" / f"{name}_{spelled}_{architecture}.deb",
+        ):
             if path.is_file():
                 return path
     cache.mkdir(parents=True, exist_ok=True)

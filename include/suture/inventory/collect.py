@@ -24,7 +24,10 @@ from suture.runner.interface import quiet
 from suture.store import Json, Store, hosts, leases
 
 ACTOR = "suture:inventory_sync"
-_FACTS = ("boot_id", "uptime_seconds", "mounts", "apt", "dpkg_audit", "needrestart", "stale_processes", "stale_packages")
+_FACTS = (
+    *("boot_id", "uptime_seconds", "mounts", "apt", "dpkg_audit", "needrestart", "stale_processes", "stale_packages"),
+    "local_changes",
+)
 
 
 @dataclass(frozen=True)

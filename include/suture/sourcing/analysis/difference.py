@@ -46,7 +46,9 @@ class Change(StrEnum):
 
 @dataclass(frozen=True)
 class FileChange:
-    """aspects: of a changed file, out of content, mode, owner, type, target, attributes. lines: a small text's diff, else ()."""
+    """aspects: of a changed file, out of content, mode, owner, type, target, attributes. lines: a small text's diff, else ().
+
+    is_code: compiled, so that its content changes with every build."""
 
     path: str
     change: Change
@@ -55,6 +57,7 @@ class FileChange:
     place: Place
     aspects: frozenset[str] = frozenset()
     lines: tuple[str, ...] = ()
+    is_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def compare(old: Side, new: Side) -> Difference:
     """What the new one has that the old one has not, and the other way round."""
     return Difference(
         files=_files(old.deb, new.deb),
-        scripts=script_changes(old.deb.scripts, new.deb.scripts),
+        scripts=script_changes(old.deb.scripts, new.deb.scripts, (old.deb.version, new.deb.version)),
         relations=_relations(old.deb, new.deb),
         fields=tuple(
             FieldChange(name, before, after)
@@ -182,7 +185,8 @@ def _files(old: DebPackage, new: DebPackage) -> tuple[FileChange, ...]:
             found.append(FileChange(member.path, change, was, now, place_of(member.path), lines=lines))
         elif aspects := _aspects(old, new, was, now):
             lines = _lines(old, new, was, now) if "content" in aspects else ()
-            found.append(FileChange(now.path, Change.CHANGED, was, now, place_of(now.path), aspects, lines))
+            is_code = _is_code(old, was) and _is_code(new, now)
+            found.append(FileChange(now.path, Change.CHANGED, was, now, place_of(now.path), aspects, lines, is_code))
     return tuple(found)
 
 
@@ -197,6 +201,12 @@ def _aspects(old: DebPackage, new: DebPackage, was: Member, now: Member) -> froz
         "attributes": was.xattrs != now.xattrs,
     }
     return frozenset(name for name, is_so in differs.items() if is_so)
+
+
+def _is_code(deb: DebPackage, member: Member) -> bool:
+    real = deb.regular(member.path)
+    data = deb.contents.get(real.path) if real is not None else None
+    return data.startswith(b"\x7fELF") if data is not None else _is_library(member)
 
 
 def _lines(old: DebPackage, new: DebPackage, was: Member | None, now: Member | None) -> tuple[str, ...]:

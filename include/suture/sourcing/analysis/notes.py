@@ -48,7 +48,7 @@ def examine(subject: Subject) -> Examination:
         found = Undeclared(old.deb, new.deb, difference, notes)
         found.find()
         concerns = [*found.concerns, *_unsupported(old, new, difference, notes), *_changelog(old, new, notes, subject)]
-        facts = {**_facts(difference), "declared": found.declared[:100]}
+        facts = {**_facts(difference, frozenset(new.deb.conffiles)), "declared": found.declared[:100]}
     concerns += _archive(new)
     return Examination(
         examiner=NAME,
@@ -98,9 +98,12 @@ def _unsupported(old: Side, new: Side, difference: Difference, notes: Notes) -> 
     named_before = {cve for entry in notes.older for cve in entry.cves}
     for advisory, cves in notes.by_advisory.items():
         for cve in cves:
-            if cve in notes.cves or notes.entries is None:
+            if cve in notes.cves:
                 continue
-            if cve in named_before:
+            if notes.entries is None:
+                sentence = f"{shown(advisory, 60)} names {cve}; there is no changelog here that could confirm it."
+                yield Concern("unconfirmed_cve", cve, sentence, {"advisory": advisory[:100]})
+            elif cve in named_before:
                 sentence = (
                     f"{shown(advisory, 60)} names {cve}; the changelog names it for a version that was there before."
                 )
@@ -124,7 +127,7 @@ def _unsupported(old: Side, new: Side, difference: Difference, notes: Notes) -> 
                 "unsupported_path", path, f"The changelog names /{shown(path)}, and it is the same as before."
             )
     was, now = _upstream(old.deb.version), _upstream(new.deb.version)
-    if was != now and notes.entries is not None and not notes.new_upstream and notes.entries:
+    if was and now and was != now and notes.entries and not notes.new_upstream:
         named = now.lower() in notes.changelog_text.lower() or _bare(now) in notes.changelog_text
         if not named and _bare(was) != _bare(now):
             sentence = f"The program's version moved from {shown(was)} to {shown(now)}, and the changelog speaks of no new one."
@@ -146,8 +149,11 @@ def _changelog(old: Side, new: Side, notes: Notes, subject: Subject) -> Iterator
         sentence = f"{shown(new.deb.version)} is not newer than {shown(old.deb.version)}."
         yield Concern("not_newer", new.deb.version, sentence)
     if notes.entries is None:
-        where = f"; it points to {shown(notes.elsewhere)}, which is not beside it" if notes.elsewhere else ""
-        yield Concern("changelog_missing", new.deb.name, f"{new.deb.name} brings no changelog of its own{where}.")
+        if notes.elsewhere:
+            sentence = f"Its changelog is in the package {shown(notes.elsewhere)}, which is not beside it."
+            yield Concern("changelog_elsewhere", notes.elsewhere, sentence)
+        else:
+            yield Concern("changelog_missing", new.deb.name, f"{new.deb.name} brings no changelog.")
         return
     if not notes.entries and newer:
         sentence = f"The changelog has no entry newer than {shown(old.deb.version)}."
@@ -159,20 +165,20 @@ def _changelog(old: Side, new: Side, notes: Notes, subject: Subject) -> Iterator
     before = {entry.version: entry for entry in changelog_of(old.deb)[0]}
     for entry in notes.older:
         was = before.get(entry.version)
-        if was is not None and was.text.split() != entry.text.split():
+        if was is not None and _said(was.text) != _said(entry.text):
             sentence = f"The changelog says something else of {shown(entry.version)} than the version before did."
             yield Concern("changelog_rewritten", entry.version, sentence)
             return
 
 
+def _said(text: str) -> list[str]:
+    """An entry's words, without the remark on older entries that debhelper adds where it cuts a changelog."""
+    return [word for line in text.splitlines() if not line.startswith("#") for word in line.split()]
+
+
 def _upstream(version: str) -> str:
-    """Without epoch and Debian revision."""
-    return (
-        version.partition(":")[2].rpartition("-")[0]
-        or version.partition(":")[2]
-        or version.rpartition("-")[0]
-        or version
-    )
+    """Without epoch and Debian revision; '' for a native package, which has no version of its own but this."""
+    return version[version.find(":") + 1 :].rpartition("-")[0]
 
 
 def _bare(upstream: str) -> str:
@@ -180,11 +186,16 @@ def _bare(upstream: str) -> str:
     return re.split(r"[+~](?:dfsg|ds|really|repack|deb|git|cs)", upstream)[0]
 
 
-def _facts(difference: Difference) -> dict[str, object]:
+def _facts(difference: Difference, conffiles: frozenset[str]) -> dict[str, object]:
     """The difference in figures, and the scripts' new lines."""
     files = Counter(change.change.value for change in difference.files)
     places = Counter(change.place.value for change in difference.files if change.place is not Place.OTHER)
+    added, removed = difference.conffiles
+    changed = [
+        change.path for change in difference.files if change.change.value == "changed" and change.path in conffiles
+    ]
     return {
+        "conffiles": {"added": sorted(added)[:200], "changed": changed[:200], "removed": sorted(removed)[:200]},
         "files": dict(files),
         "places": dict(places),
         "scripts": {

@@ -45,7 +45,7 @@ _TABLE: tuple[tuple[Place, str], ...] = (
     (
         Place.PACKAGE_MANAGER,
         r"etc/apt/|etc/dpkg/|usr/share/keyrings/|lib/apt/(methods|solvers|planners)/|lib/dpkg/methods/|var/lib/dpkg/"
-        r"|usr/share/python-apt/|etc/needrestart/|etc/pki/|etc/yum|etc/pip\.conf$",
+        r"|usr/share/python-apt/|etc/pki/|etc/yum|etc/pip\.conf$",
     ),
     (
         Place.UNIT,
@@ -58,7 +58,7 @@ _TABLE: tuple[tuple[Place, str], ...] = (
         r"etc/profile(\.d/|$)|etc/bash\.bashrc$|etc/zsh|etc/kernel/|etc/initramfs-tools/|usr/share/initramfs-tools/|lib/dracut/"
         r"|etc/network/if-|etc/NetworkManager/dispatcher\.d/|lib/NetworkManager/dispatcher\.d/|etc/dhcp/|etc/ppp/|etc/update-motd\.d/"
         r"|etc/X11/Xsession\.d/|etc/pm/|etc/acpi/|etc/ca-certificates/|etc/grub\.d/|etc/resolvconf/|etc/logrotate\.d/"
-        r"|usr/share/(debconf|dpkg)/|lib/kernel/|etc/skel/",
+        r"|usr/share/(debconf|dpkg)/|lib/kernel/|etc/skel/|etc/needrestart/",
     ),
     (
         Place.SYSTEM,

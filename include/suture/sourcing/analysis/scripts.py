@@ -121,8 +121,10 @@ _ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
 _LINES_SHOWN, _LINE_LENGTH = 200, 300
 
 
-def script_changes(old: dict[str, str], new: dict[str, str]) -> tuple[ScriptChange, ...]:
-    """The scripts that differ in what they do; comments and blank lines make no difference."""
+def script_changes(
+    old: dict[str, str], new: dict[str, str], versions: tuple[str, str] = ("", "")
+) -> tuple[ScriptChange, ...]:
+    """The scripts that differ in what they do; comments, blank lines and the package's own version make no difference."""
     changes = []
     for name in dict.fromkeys([*new, *old]):
         before, after = old.get(name, ""), new.get(name, "")
@@ -131,7 +133,7 @@ def script_changes(old: dict[str, str], new: dict[str, str]) -> tuple[ScriptChan
         if after.startswith("\x7fELF"):
             changes.append(ScriptChange(name, (), 0, name not in old, program=True))
             continue
-        had, has = Counter(effective_lines(before)), Counter(effective_lines(after))
+        had, has = Counter(effective_lines(before, versions[0])), Counter(effective_lines(after, versions[1]))
         added, removed = has - had, had - has
         if added or removed:
             lines = tuple(ScriptLine(line[:_LINE_LENGTH], deeds(line)) for line in added)
@@ -139,9 +141,11 @@ def script_changes(old: dict[str, str], new: dict[str, str]) -> tuple[ScriptChan
     return tuple(changes)
 
 
-def effective_lines(text: str) -> list[str]:
-    """Lines without comments and blank ones, continued lines joined, white space made even."""
+def effective_lines(text: str, version: str = "") -> list[str]:
+    """Lines without comments and blank ones, continued lines joined, white space made even, `version` written VERSION."""
     joined = re.sub(r"\\\n", " ", text)
+    if version:
+        joined = joined.replace(version, "VERSION")
     lines = (" ".join(line.split()) for line in joined.splitlines())
     return [
         line

@@ -26,6 +26,7 @@ from suture.sourcing.analysis.tarball import Member, MemberType
 from suture.sourcing.analysis.unreadable import shown
 from suture.sourcing.examination import Concern
 
+_IDENTITY = frozenset({"Maintainer", "Origin", "Essential", "Architecture", "Package"})
 _MOST = 25  # concerns of one kind that are written out
 _ADDS = r"\b(?:add|ship|install|introduc|enabl|new|provid|creat|drop|remov|us|mov|chang|updat|fix|set|mak|restor|allow|deny|den)\w*\b"
 _SETUID = re.compile(r"\bset-?[ug]id\b|\bs[ug]id\b|\b[246][0-7]{3}\b|\bset-user-id\b")
@@ -135,6 +136,8 @@ class Undeclared:
             change.change is Change.CHANGED and not change.aspects & {"content", "type", "target"}
         ):
             return
+        if change.is_code and not change.aspects & {"type", "target"}:
+            return  # what is in it is asked by the examiner of programs
         if change.change is Change.CHANGED and change.lines and _says_nothing(change.lines):
             return
         is_folder = (change.new or change.old or _NOBODY).type is MemberType.DIRECTORY
@@ -198,6 +201,10 @@ class Undeclared:
         needs = change.field in {"Pre-Depends", "Depends", "Recommends"}
         if needs and change.name in _names_of(self.old, ("Pre-Depends", "Depends", "Recommends")):
             return  # it only moved
+        if needs and _unversioned(change.name) in {
+            _unversioned(name) for name in _names_of(self.old, ("Pre-Depends", "Depends"))
+        }:
+            return  # libfoo2 in the place of libfoo1
         if change.field in {"Suggests", "Enhances"} or (
             change.field in {"Breaks", "Replaces", "Provides"} and _is_abi(change.name)
         ):
@@ -237,7 +244,8 @@ class Undeclared:
                 continue
             sentence = f"{change.field} is {shown(change.new) or 'gone'}; it was {shown(change.old) or 'not there'}."
             words = (change.field, change.new, *re.findall(r"[\w.-]{4,}", change.new))
-            self._ask("undeclared_field", change.field, sentence, words, old=change.old[:200], new=change.new[:200])
+            kind = "undeclared_identity" if change.field in _IDENTITY else "undeclared_field"
+            self._ask(kind, change.field, sentence, words, old=change.old[:200], new=change.new[:200])
 
     def _goes_with_version(self, path: str) -> bool:
         if not self.notes.new_upstream:
@@ -286,8 +294,10 @@ def _bounded(concerns: Iterable[Concern]) -> Iterator[Concern]:
 
 
 def _path_words(path: str) -> tuple[str, ...]:
+    """What a note may call it: its path, its name, and a certificate's name as it is written out."""
     name = path.rpartition("/")[2]
-    return (path, f"/{path}", name)
+    spoken = name.rpartition(".")[0].replace("_", " ").replace(":", ".")
+    return (path, f"/{path}", name, *([spoken] if " " in spoken and len(spoken) > 7 else []))
 
 
 def _adds(place: Place) -> re.Pattern[str] | None:
@@ -352,4 +362,6 @@ def _is_abi(name: str) -> bool:
 
 
 def _unversioned(name: str) -> str:
-    return re.sub(r"[\d.-]+$", "", name)
+    """Without the number at its end; a name that is little else stays whole."""
+    stem = re.sub(r"[\d.-]+$", "", name)
+    return stem if len(stem) > 3 else name
