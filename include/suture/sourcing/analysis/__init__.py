@@ -1,0 +1,1 @@
+"""What is in a package: readers that trust nothing in it, and the examiners that speak of it (`sourcing/examination.py`)."""
