@@ -28,6 +28,7 @@ from suture.sourcing.analysis.pool import examine_all
 from suture.sourcing.examination import Action, Actions, Examination, load_policy
 
 MOST_SHARE = 0.02
+CHUNK = 20  # results are written as they come: a long run that is stopped has not been for nothing
 
 
 def main() -> int:
@@ -43,11 +44,16 @@ def main() -> int:
     subjects = load(arguments.folder, arguments.set)[: arguments.most]
     actions = load_policy(PROJECT_ROOT / "include" / "policy").actions
     started = time.perf_counter()
-    found = examine_all(subjects, [binary.examine], workers=arguments.workers)
-    took_s = time.perf_counter() - started
+    found: list[Examination] = []
     if arguments.write:
-        lines = [json.dumps(examination.as_dict(actions)) for examination in found]
-        arguments.write.write_text("\n".join(lines) + "\n", "utf-8")
+        arguments.write.unlink(missing_ok=True)
+    for start in range(0, len(subjects), CHUNK):
+        done = examine_all(subjects[start : start + CHUNK], [binary.examine], workers=arguments.workers)
+        found.extend(done)
+        if arguments.write:
+            with arguments.write.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(examination.as_dict(actions)) + "\n" for examination in done)
+    took_s = time.perf_counter() - started
     return report(found, actions, took_s)
 
 

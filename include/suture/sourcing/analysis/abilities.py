@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from suture.sourcing.analysis.elf import ElfFacts
-from suture.sourcing.analysis.kinds import Kind
+from suture.sourcing.analysis.binary_kinds import Kind
 
 
 class Ability(StrEnum):

@@ -8,7 +8,7 @@ its numbers blanked. 3. Only where a rule matched, or a library's exports change
 files, since most updates need neither. Other tools then have their say where they are present.
 
 What cannot be read is a concern and never a pass. Hostile input is bounded by budgets here, and by the worker's limits (`pool`).
-The kinds of concern are in `kinds`; the rules for ELF in `elf_changes`, for scripts in `scripts`, for the rest below in `_file`.
+The kinds of concern are in `binary_kinds`; the rules for ELF in `elf_changes`, for scripts in `script_idioms`, for the rest below in `_file`.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from suture.sourcing.analysis.abilities import Ability, abilities
 from suture.sourcing.analysis.archives import Budget
 from suture.sourcing.analysis.elf import ElfKind
 from suture.sourcing.analysis.elf_changes import changes, first_sight
-from suture.sourcing.analysis.kinds import EXAMINER, Kind, concern
+from suture.sourcing.analysis.binary_kinds import EXAMINER, Kind, concern
 from suture.sourcing.analysis.libraries import LibraryPairs
 from suture.sourcing.analysis.rules import OWN_RULES, Match
-from suture.sourcing.analysis.scripts import ScriptKind
+from suture.sourcing.analysis.script_idioms import ScriptKind
 from suture.sourcing.analysis.survey import Record, Survey
 from suture.sourcing.analysis.unreadable import PackageUnreadable
 from suture.sourcing.examination import Concern, Examination, Subject, load_policy

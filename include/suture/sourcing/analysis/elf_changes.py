@@ -18,7 +18,7 @@ from collections.abc import Collection
 
 from suture.sourcing.analysis.abilities import KINDS, WORDS, Ability, abilities
 from suture.sourcing.analysis.elf import ElfFacts, ElfKind, Relro
-from suture.sourcing.analysis.kinds import Kind, concern
+from suture.sourcing.analysis.binary_kinds import Kind, concern
 from suture.sourcing.examination import Concern
 
 DENSE_GROWTH_BYTES = 16 * 1024

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from suture.sourcing.analysis import outside
 from suture.sourcing.analysis.elf import ElfFacts, ElfKind
-from suture.sourcing.analysis.kinds import Kind, concern
+from suture.sourcing.analysis.binary_kinds import Kind, concern
 from suture.sourcing.analysis.survey import Record
 from suture.sourcing.examination import Concern
 

@@ -29,7 +29,7 @@ from typing import Any
 
 from suture.errors import BadInputError
 from suture.settings import PROJECT_ROOT
-from suture.sourcing.analysis.kinds import Kind
+from suture.sourcing.analysis.binary_kinds import Kind
 from suture.sourcing.analysis.unreadable import MIB, shown
 from suture.sourcing.examination import Concern, Examination, Examiner, Subject
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from suture.sourcing.analysis import deb, rules, scripts
+from suture.sourcing.analysis import deb, rules, script_idioms
 from suture.sourcing.analysis.archives import MAX_DEPTH, Budget, DamagedArchive, HostileArchive, archive_form, open_archive
 from suture.sourcing.analysis.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
 from suture.sourcing.analysis.entropy import BLOCK, dense_bytes
@@ -46,7 +46,7 @@ class Record:
     depth: int
     form: str | None = None
     elf: ElfFacts | None = None
-    script: scripts.ScriptKind | None = None
+    script: script_idioms.ScriptKind | None = None
     idioms: dict[str, tuple[str, ...]] = field(default_factory=dict)
     programs: frozenset[str] = frozenset()
     opaque: bool = False
@@ -148,11 +148,11 @@ def _facts(path: str, data: bytes, digest: str, depth: int, folders: tuple[Path,
     form = archive_form(data)
     if form is not None:
         return Record(path, digest, len(data), depth, form=form, fault=fault, why=why, matches=matches)
-    kind = scripts.script_kind(path, data)
+    kind = script_idioms.script_kind(path, data)
     if kind is not None:
         return Record(
-            path, digest, len(data), depth, script=kind, idioms=scripts.idioms(kind, data),
-            programs=scripts.script_abilities(kind, data), fault=fault, why=why, matches=matches,
+            path, digest, len(data), depth, script=kind, idioms=script_idioms.idioms(kind, data),
+            programs=script_idioms.script_abilities(kind, data), fault=fault, why=why, matches=matches,
         )  # fmt: skip
     return Record(path, digest, len(data), depth, opaque=_is_opaque(data), fault=fault, why=why, matches=matches)
 

@@ -6,7 +6,6 @@ An examiner's exception is its answer (`failed`); a lack of memory too, where Py
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
 import json
@@ -25,8 +24,6 @@ def main(memory_bytes: int, tasks: BinaryIO, answers: BinaryIO) -> None:
     """Serves until stdin ends. The limit is on data, not on address space: YARA-X reserves 8 GiB of that and touches little."""
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError):
-        os.nice(5)
     for line in tasks:
         task = json.loads(line)
         subject = _subject(task["subject"])

@@ -97,7 +97,8 @@ IDIOMS = {
         (ScriptKind.PHP, _PHP), (ScriptKind.JAVASCRIPT, _JAVASCRIPT), (ScriptKind.RUBY, _RUBY),
     )
 }  # fmt: skip
-_HIDING = re.compile(rb"(?<=[A-Za-z0-9])(?:''|\"\"|\\(?=[A-Za-z0-9])|\$@|\$\{@\})(?=[A-Za-z0-9])|\\\n\s*")
+_QUOTES = re.compile(rb"(?<=[A-Za-z0-9])([\"'])([A-Za-z0-9]{0,4})\1(?=[A-Za-z0-9])")
+_HIDING = re.compile(rb"(?<=[A-Za-z0-9])(?:\\(?=[A-Za-z0-9])|\$@|\$\{@\})(?=[A-Za-z0-9])|\\\n\s*")
 _COMMENT = re.compile(rb"^\s*(?:#(?!!)|dnl\b).*$", re.MULTILINE)
 _NETWORK = re.compile(rb"(?:^|[|&;(`]|\bthen\b|\bdo\b|\$\()\s*(?:sudo +|exec +)?((?:/usr)?(?:/bin/)?(?:curl|wget|nc|ncat|netcat|socat|ftp|scp|ssh|telnet))\s",
                       re.MULTILINE)  # fmt: skip
@@ -127,7 +128,7 @@ def idioms(kind: ScriptKind, data: bytes) -> dict[str, tuple[str, ...]]:
     text = data[:MAX_SCRIPT_BYTES]
     shell = kind in (ScriptKind.SHELL, ScriptKind.BUILD)
     if shell:
-        text = _HIDING.sub(b"", _COMMENT.sub(b"", text))
+        text = _HIDING.sub(b"", _QUOTES.sub(rb"\2", _COMMENT.sub(b"", text)))
     found: dict[str, tuple[str, ...]] = {}
     for name, pattern in IDIOMS[kind].items():
         matches = [m[0][:200].decode("utf-8", "backslashreplace") for m, _ in zip(pattern.finditer(text), range(5), strict=False)]
