@@ -33,7 +33,19 @@ _FIELD = re.compile(r"^(Package|Version|Architecture|Source|Section|Size|Filenam
 _APT_HELPER = "/usr/lib/apt/apt-helper"
 _LEFT_OUT = {"linux", "linux-6.1", "linux-6.12", "linux-signed-amd64"}  # 80 MB each, and one kind of file only
 _DULL_SECTIONS = {"doc", "localization", "debug", "libdevel", "fonts", "metapackages"}
-_DULL_ENDINGS = ("-doc", "-docs", "-dev", "-dbg", "-data", "-common", "-l10n", "-locales", "-tutorials", "-demo", "-source")
+_DULL_ENDINGS = (
+    "-doc",
+    "-docs",
+    "-dev",
+    "-dbg",
+    "-data",
+    "-common",
+    "-l10n",
+    "-locales",
+    "-tutorials",
+    "-demo",
+    "-source",
+)
 
 
 @dataclass(frozen=True)
@@ -123,7 +135,13 @@ def _available(folder: Path) -> dict[str, list[Candidate]]:
             source = fields.get("Source", fields["Package"]).split(" ")[0]
             found[fields["Package"]].append(
                 Candidate(
-                    fields["Package"], fields["Version"], fields["Architecture"], source, size, fields["SHA256"], section
+                    fields["Package"],
+                    fields["Version"],
+                    fields["Architecture"],
+                    source,
+                    size,
+                    fields["SHA256"],
+                    section,
                 )
             )
     return found

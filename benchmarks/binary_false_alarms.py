@@ -70,12 +70,20 @@ def report(found: Sequence[Examination], actions: Actions, took_s: float) -> int
         for concern in examination.concerns:
             action = actions.of(examination.examiner, concern.kind)
             if action is not Action.NOTE:
-                print(f"ALARM {action} {examination.package} {examination.against} to {examination.version}: {concern.kind}: {concern.sentence}")
+                print(
+                    f"ALARM {action} {examination.package} {examination.against} to {examination.version}: "
+                    f"{concern.kind}: {concern.sentence}"
+                )
     share = len(alarms) / len(found)
     in_code = sum(e in with_code for e in alarms)
     peak_mib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"{len(found)} pairs of packages, {len(with_code)} with changed programs or scripts; {took_s:.0f} s, largest worker {peak_mib:.0f} MiB")
-    print(f"alarms: {len(alarms)} ({share:.2%} of all; {in_code} of {len(with_code)} with code, {in_code / max(len(with_code), 1):.2%})")
+    print(
+        f"{len(found)} pairs of packages, {len(with_code)} with changed programs or scripts; {took_s:.0f} s, "
+        f"largest worker {peak_mib:.0f} MiB"
+    )
+    print(
+        f"alarms: {len(alarms)} ({share:.2%} of all; {in_code} of {len(with_code)} with code, {in_code / max(len(with_code), 1):.2%})"
+    )
     return 0 if share < MOST_SHARE else 1
 
 

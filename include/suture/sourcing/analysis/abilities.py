@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from suture.sourcing.analysis.elf import ElfFacts
 from suture.sourcing.analysis.binary_kinds import Kind
+from suture.sourcing.analysis.elf import ElfFacts
 
 
 class Ability(StrEnum):

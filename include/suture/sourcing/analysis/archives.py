@@ -17,6 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import zstandard
 
@@ -62,8 +63,9 @@ class Budget:
 
 
 _MAGICS = (
-    (0, b"PK\x03\x04", "zip"), (0, b"PK\x05\x06", "zip"), (0, b"!<arch>\n", "ar"), (0, b"\x1f\x8b\x08", "gz"), (0, b"\xfd7zXZ\x00", "xz"),
-    (0, b"BZh", "bz2"), (0, b"\x28\xb5\x2f\xfd", "zst"), (0, b"]\x00\x00\x80\x00", "lzma"), (257, b"ustar", "tar"),
+    (0, b"PK\x03\x04", "zip"), (0, b"PK\x05\x06", "zip"), (0, b"!<arch>\n", "ar"), (0, b"\x1f\x8b\x08", "gz"),
+    (0, b"\xfd7zXZ\x00", "xz"), (0, b"BZh", "bz2"), (0, b"\x28\xb5\x2f\xfd", "zst"), (0, b"]\x00\x00\x80\x00", "lzma"),
+    (257, b"ustar", "tar"),
 )  # fmt: skip
 
 
@@ -137,14 +139,17 @@ def _ar(path: str, data: bytes, budget: Budget) -> Iterator[tuple[str, bytes]]:
 
 
 def _inflated(form: str, data: bytes, budget: Budget) -> bytes:
-    streams = {
-        "xz": lambda: lzma.open(io.BytesIO(data)), "lzma": lambda: lzma.open(io.BytesIO(data), format=lzma.FORMAT_ALONE),
-        "bz2": lambda: bz2.open(io.BytesIO(data)),
-        "zst": lambda: zstandard.ZstdDecompressor(max_window_size=128 * MIB).stream_reader(io.BytesIO(data), read_across_frames=True),
-    }  # fmt: skip
     if form == "gz":
         return _gunzipped(data, budget)
-    with streams[form]() as stream:
+    packed = io.BytesIO(data)
+    opened: Any
+    if form == "bz2":
+        opened = bz2.open(packed)  # noqa: SIM115  # `with` below closes it
+    elif form == "zst":
+        opened = zstandard.ZstdDecompressor(max_window_size=128 * MIB).stream_reader(packed, read_across_frames=True)
+    else:
+        opened = lzma.open(packed, format=lzma.FORMAT_ALONE if form == "lzma" else lzma.FORMAT_AUTO)  # noqa: SIM115
+    with opened as stream:
         return _bounded(stream, budget)
 
 
@@ -168,10 +173,10 @@ def _gunzipped(data: bytes, budget: Budget) -> bytes:
     return b"".join(parts)
 
 
-def _bounded(stream: object, budget: Budget) -> bytes:
+def _bounded(stream: Any, budget: Budget) -> bytes:
     parts: list[bytes] = []
     total = 0
-    while part := stream.read(_BLOCK):  # type: ignore[attr-defined]
+    while part := stream.read(_BLOCK):
         total += len(part)
         _must_be_small(total, budget)
         budget.take(len(part), 0)

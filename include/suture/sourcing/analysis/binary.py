@@ -8,7 +8,8 @@ its numbers blanked. 3. Only where a rule matched, or a library's exports change
 files, since most updates need neither. Other tools then have their say where they are present.
 
 What cannot be read is a concern and never a pass. Hostile input is bounded by budgets here, and by the worker's limits (`pool`).
-The kinds of concern are in `binary_kinds`; the rules for ELF in `elf_changes`, for scripts in `script_idioms`, for the rest below in `_file`.
+The kinds of concern are in `binary_kinds`; the rules for ELF in `elf_changes`, for scripts in `script_idioms`, for the rest below,
+in `_file`.
 """
 
 from __future__ import annotations
@@ -21,26 +22,35 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from suture.settings import Settings
 from suture.sourcing.analysis import outside
 from suture.sourcing.analysis.abilities import Ability, abilities
 from suture.sourcing.analysis.archives import Budget
+from suture.sourcing.analysis.binary_kinds import EXAMINER, Kind, concern
 from suture.sourcing.analysis.elf import ElfKind
 from suture.sourcing.analysis.elf_changes import changes, first_sight
-from suture.sourcing.analysis.binary_kinds import EXAMINER, Kind, concern
 from suture.sourcing.analysis.libraries import LibraryPairs
 from suture.sourcing.analysis.rules import OWN_RULES, Match
 from suture.sourcing.analysis.script_idioms import ScriptKind
 from suture.sourcing.analysis.survey import Record, Survey
 from suture.sourcing.analysis.unreadable import PackageUnreadable
 from suture.sourcing.examination import Concern, Examination, Subject, load_policy
-from suture.settings import Settings
 
 MOST_CONCERNS = 500
-_DATA_ENDINGS = frozenset(
-    ".txt .md .rst .html .css .json .xml .csv .png .jpg .jpeg .gif .svg .pdf .gz .xz .lzma .bz2 .zst .tar .zip .po .mo .ttf .woff "
-    ".conf .ini .yaml .yml .py .sh .pl .js .h .c .dat .log .pem .crt .wav .mp3 .ogg".split()
+_DATA_ENDINGS = frozenset({
+    ".txt", ".md", ".rst", ".html", ".css", ".json", ".xml", ".csv", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".pdf", ".gz",
+    ".xz", ".lzma", ".bz2", ".zst", ".tar", ".zip", ".po", ".mo", ".ttf", ".woff", ".conf", ".ini", ".yaml", ".yml", ".py", ".sh", ".pl",
+    ".js", ".h", ".c", ".dat", ".log", ".pem", ".crt", ".wav", ".mp3", ".ogg",
+})  # fmt: skip
+_DATA_PLACES = (
+    "usr/share/doc/",
+    "usr/share/man/",
+    "usr/share/locale/",
+    "usr/share/icons/",
+    "usr/share/info/",
+    "etc/",
+    "usr/include/",
 )
-_DATA_PLACES = ("usr/share/doc/", "usr/share/man/", "usr/share/locale/", "usr/share/icons/", "usr/share/info/", "etc/", "usr/include/")
 _TEST_WORDS = ("test", "doc", "example", "sample", "fixture", "corpus")
 
 
@@ -103,7 +113,9 @@ def examine(subject: Subject, settings: BinarySettings | None = None) -> Examina
         try:
             _walk(case)
         except PackageUnreadable as error:
-            case.concerns = [concern(Kind.UNREADABLE_PACKAGE, error.file, str(error).replace("{", "("), fault=error.fault.value)]
+            case.concerns = [
+                concern(Kind.UNREADABLE_PACKAGE, error.file, str(error).replace("{", "("), fault=error.fault.value)
+            ]
         else:
             case.concerns.extend(case.libraries.concerns(tools=settings.tools, seconds=settings.tool_seconds))
             facts["abidiff"] = case.libraries.told
@@ -145,7 +157,9 @@ def _second_walk(case: _Case) -> None:
     wanted = {before.outer for before in befores.values() if before} | case.libraries.wanted
     old_matches: set[tuple[str, str]] = set()
     if wanted and case.subject.old is not None:
-        for record, data in Survey(Budget(), rule_folders=case.settings.rule_folders, only=wanted).walk(case.subject.old.path):
+        for record, data in Survey(Budget(), rule_folders=case.settings.rule_folders, only=wanted).walk(
+            case.subject.old.path
+        ):
             case.libraries.take_old(record, data)
             old_matches |= {(record.key, match.rule) for match in record.matches or ()}
     for record, match in case.matched:
@@ -155,7 +169,9 @@ def _second_walk(case: _Case) -> None:
         kind = Kind.RULE_HINT if match.hint else Kind.RULE_MATCH
         what = f" ({match.description})" if match.description else ""
         sentence = "{} meets the rule " + match.rule + what + "."
-        case.concerns.append(concern(kind, record.path, sentence, rule=match.rule, places=[list(place) for place in match.places]))
+        case.concerns.append(
+            concern(kind, record.path, sentence, rule=match.rule, places=[list(place) for place in match.places])
+        )
 
 
 def _file(case: _Case, record: Record, before: Record | None) -> Iterator[Concern]:
@@ -167,20 +183,32 @@ def _file(case: _Case, record: Record, before: Record | None) -> Iterator[Concer
             package = case.old_abilities if case.subject.old is not None else None
             yield from first_sight(record.path, record.elf, package)
             if case.subject.old is not None:
-                yield concern(Kind.NEW_BINARY, record.path, "{} is a new program or library.", kind_of_file=record.elf.kind.value)
+                yield concern(
+                    Kind.NEW_BINARY, record.path, "{} is a new program or library.", kind_of_file=record.elf.kind.value
+                )
             if _is_hidden(record):
                 yield concern(Kind.HIDDEN_PROGRAM, record.path, "{} is a program, and lies where none belongs.")
     if record.script is not None:
         yield from _script(case, record, before)
-    if record.opaque and (before is None or not before.opaque) and case.subject.old is not None and _among_tests(record.path):
-        yield concern(Kind.OPAQUE_DATA, record.path, "{} is new, dense, and in no format that is known.", bytes=record.size)
+    if (
+        record.opaque
+        and (before is None or not before.opaque)
+        and case.subject.old is not None
+        and _among_tests(record.path)
+    ):
+        yield concern(
+            Kind.OPAQUE_DATA, record.path, "{} is new, dense, and in no format that is known.", bytes=record.size
+        )
 
 
 def _faults(record: Record, before: Record | None) -> Iterator[Concern]:
     if record.fault is None or (before is not None and before.fault == record.fault and record.fault != "unfinished"):
         return
     kind, sentence = {
-        "damaged": (Kind.DAMAGED_ARCHIVE, "{} has the first bytes of an archive and cannot be opened (" + record.why + ")."),
+        "damaged": (
+            Kind.DAMAGED_ARCHIVE,
+            "{} has the first bytes of an archive and cannot be opened (" + record.why + ").",
+        ),
         "hostile": (Kind.SUSPICIOUS_ARCHIVE, "{} is not unpacked: " + record.why + "."),
         "unreadable": (Kind.UNREADABLE_ELF, "{} claims to be a program and cannot be read: " + record.why + "."),
         "unfinished": (Kind.NOT_EXAMINED, "{} was not examined to its end: " + record.why),
@@ -214,7 +242,9 @@ def _script(case: _Case, record: Record, before: Record | None) -> Iterator[Conc
         programs = record.programs - (before.programs if before is not None else frozenset()) - case.old_programs
         if programs:
             names = ", ".join(sorted(programs))
-            yield concern(Kind.SCRIPT_ABILITY, record.path, "{} newly uses the network, by " + names + ".", programs=programs)
+            yield concern(
+                Kind.SCRIPT_ABILITY, record.path, "{} newly uses the network, by " + names + ".", programs=programs
+            )
 
 
 def _malware(case: _Case) -> str:
@@ -222,12 +252,18 @@ def _malware(case: _Case) -> str:
     seconds = case.settings.tool_seconds
     verdict = outside.malware(case.subject.new.path, seconds=seconds)
     if not verdict.finished:
-        case.concerns.append(concern(Kind.NOT_EXAMINED, case.subject.new.name, "{} was not examined by ClamAV: " + verdict.why_not + "."))
+        case.concerns.append(
+            concern(Kind.NOT_EXAMINED, case.subject.new.name, "{} was not examined by ClamAV: " + verdict.why_not + ".")
+        )
     if verdict.found:
         before = outside.malware(case.subject.old.path, seconds=seconds).found if case.subject.old is not None else ()
         for name in verdict.found:
             if name not in before:
-                case.concerns.append(concern(Kind.MALWARE_FOUND, case.subject.new.name, "ClamAV finds " + name + " in {}.", signature=name))
+                case.concerns.append(
+                    concern(
+                        Kind.MALWARE_FOUND, case.subject.new.name, "ClamAV finds " + name + " in {}.", signature=name
+                    )
+                )
     return verdict.scanner or verdict.why_not
 
 
@@ -242,5 +278,3 @@ def _bounded(concerns: list[Concern]) -> list[Concern]:
         ranked.append((seen[found.kind], found))
     ranked.sort(key=lambda pair: pair[0])
     return [found for _, found in ranked[:MOST_CONCERNS]]
-
-

@@ -16,7 +16,9 @@ class Kind(StrEnum):
     """Concerns are new against the older package, unless they say *absolute*: those are raised without one, too."""
 
     # Implants: what an ordinary update does not do.
-    IMPLANT_PATTERN = "implant_pattern"  # code that runs by itself, together with a new ability or hidden bytes, in one file
+    IMPLANT_PATTERN = (
+        "implant_pattern"  # code that runs by itself, together with a new ability or hidden bytes, in one file
+    )
     NEW_IFUNC = "new_ifunc"  # a resolver that runs while the program is loaded
     RULE_MATCH = "rule_match"  # a YARA rule for implants
     MALWARE_FOUND = "malware_found"  # ClamAV

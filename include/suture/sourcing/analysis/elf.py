@@ -130,7 +130,7 @@ def read_elf(data: bytes) -> ElfFacts:
         constructors=_constructors(binary),
         cxx="__gxx_personality_v0" in imports or any(name.startswith("libstdc++.") for name in needed),
         dynamic=binary.has(_SEGMENT.DYNAMIC),
-        executable_sections=frozenset(s.name for s in binary.sections if s.has(_SECTION.FLAGS.EXECINSTR)),
+        executable_sections=frozenset(str(s.name) for s in binary.sections if s.has(_SECTION.FLAGS.EXECINSTR)),
         writable_executable=_writable_executable(binary),
         text_relocations=binary.has(_TAG.TEXTREL) or _has_flag(binary, _TAG.FLAGS, lief.ELF.DynamicEntryFlags.FLAG.TEXTREL),
         dense=_dense(binary, data),
@@ -225,7 +225,9 @@ def _hardening(binary: lief.ELF.Binary, kind: ElfKind, imports: frozenset[str], 
             features.update(word for word in ("IBT", "SHSTK") if word in str(note))
     pie = binary.header.file_type == lief.ELF.Header.FILE_TYPE.DYN if kind is ElfKind.PROGRAM else None
     checked = {name for name in imports if name.startswith("__") and name.endswith("_chk")}
-    return Hardening(relro, canary, bool(binary.has_nx), pie, len(checked), "IBT" in features, "SHADOW_STACK" in features)
+    return Hardening(
+        relro, canary, bool(binary.has_nx), pie, len(checked), "IBT" in features, "SHADOW_STACK" in features
+    )
 
 
 def _runpaths(binary: lief.ELF.Binary) -> tuple[str, ...]:
@@ -242,6 +244,11 @@ def _text(binary: lief.ELF.Binary, tag: Any, attribute: str) -> str:
     return str(getattr(entry, attribute, "")) if entry is not None else ""
 
 
+def _value(binary: lief.ELF.Binary, tag: Any) -> int:
+    entry = binary.get(tag)
+    return int(entry.value) if entry is not None else 0
+
+
 def _has_flag(binary: lief.ELF.Binary, tag: Any, flag: Any) -> bool:
     entry = binary.get(tag) if binary.has(tag) else None
     return bool(entry.has(flag)) if isinstance(entry, lief.ELF.DynamicEntryFlags) else False
@@ -250,7 +257,7 @@ def _has_flag(binary: lief.ELF.Binary, tag: Any, flag: Any) -> bool:
 def _constructors(binary: lief.ELF.Binary) -> int:
     width = 8 if binary.header.identity_class == lief.ELF.Header.CLASS.ELF64 else 4
     tags = (_TAG.INIT_ARRAYSZ, _TAG.PREINIT_ARRAYSZ)
-    sizes = [int(binary.get(tag).value) for tag in tags if binary.has(tag)]
+    sizes = [_value(binary, tag) for tag in tags if binary.has(tag)]
     if not sizes:  # static programs and objects have no dynamic entries
         types = (_SECTION.TYPE.INIT_ARRAY, _SECTION.TYPE.PREINIT_ARRAY)
         sizes = [s.size for s in binary.sections if s.type in types]
@@ -268,7 +275,9 @@ def _resolvers(binary: lief.ELF.Binary, data: bytes, arch: Any) -> int:
     for start, length in set(_relocation_tables(binary)):
         table = data[start : start + length]
         step = 24 if wide else 8
-        info = np.frombuffer(table, dtype="<u8" if wide else "<u4", count=len(table) // step * step // (8 if wide else 4))
+        info = np.frombuffer(
+            table, dtype="<u8" if wide else "<u4", count=len(table) // step * step // (8 if wide else 4)
+        )
         kinds = info.reshape(-1, step // (8 if wide else 4))[:, 1] & (0xFFFFFFFF if wide else 0xFF)
         found += int((kinds == wanted).sum())
     return found
@@ -280,9 +289,9 @@ def _relocation_tables(binary: lief.ELF.Binary) -> Iterator[tuple[int, int]]:
     for at, size in pairs:
         if binary.has(at) and binary.has(size):
             dynamic = True
-            offset = binary.virtual_address_to_offset(int(binary.get(at).value))
+            offset = binary.virtual_address_to_offset(_value(binary, at))
             if isinstance(offset, int):
-                yield offset, int(binary.get(size).value)
+                yield offset, _value(binary, size)
     if not dynamic:
         for section in binary.sections:
             if section.type in (_SECTION.TYPE.RELA, _SECTION.TYPE.REL) and section.has(_SECTION.FLAGS.ALLOC):
@@ -299,7 +308,7 @@ def _loaded(binary: lief.ELF.Binary, data: bytes, *, executable: bool = False) -
         for section in binary.sections:
             loaded = section.has(_SECTION.FLAGS.ALLOC) and section.type != _SECTION.TYPE.NOBITS
             if loaded and (not executable or section.has(_SECTION.FLAGS.EXECINSTR)):
-                yield section.name, data[section.file_offset : section.file_offset + section.size]
+                yield str(section.name), data[section.file_offset : section.file_offset + section.size]
 
 
 def _dense(binary: lief.ELF.Binary, data: bytes) -> dict[str, int]:
@@ -316,9 +325,11 @@ def _dense(binary: lief.ELF.Binary, data: bytes) -> dict[str, int]:
 
 
 def _writable_executable(binary: lief.ELF.Binary) -> tuple[str, ...]:
-    segments = [f"segment {n}" for n, s in enumerate(binary.segments) if s.type == _SEGMENT.LOAD and s.has(_W) and s.has(_X)]
+    segments = [
+        f"segment {n}" for n, s in enumerate(binary.segments) if s.type == _SEGMENT.LOAD and s.has(_W) and s.has(_X)
+    ]
     both = (_SECTION.FLAGS.WRITE, _SECTION.FLAGS.EXECINSTR)
-    return (*segments, *(s.name for s in binary.sections if all(s.has(flag) for flag in both)))
+    return (*segments, *(str(s.name) for s in binary.sections if all(s.has(flag) for flag in both)))
 
 
 def _trailing(binary: lief.ELF.Binary, data: bytes) -> int:

@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from suture.sourcing.analysis.abilities import KINDS, WORDS, Ability, abilities
-from suture.sourcing.analysis.elf import ElfFacts, ElfKind, Relro
 from suture.sourcing.analysis.binary_kinds import Kind, concern
+from suture.sourcing.analysis.elf import ElfFacts, ElfKind, Relro
 from suture.sourcing.examination import Concern
 
 DENSE_GROWTH_BYTES = 16 * 1024
@@ -28,7 +28,13 @@ _USUAL_SECTIONS = {
     "__libc_freeres_fn", ".init.text", ".exit.text", ".fini.text",
 }  # fmt: skip
 _RANK = {Relro.NONE: 0, Relro.PARTIAL: 1, Relro.FULL: 2}
-_STARTS_ITSELF = {Kind.NEW_IFUNC, Kind.NEW_CONSTRUCTOR, Kind.NEW_EXECUTABLE_SECTION, Kind.NEW_NEEDED_LIBRARY, Kind.WRITABLE_EXECUTABLE}
+_STARTS_ITSELF = {
+    Kind.NEW_IFUNC,
+    Kind.NEW_CONSTRUCTOR,
+    Kind.NEW_EXECUTABLE_SECTION,
+    Kind.NEW_NEEDED_LIBRARY,
+    Kind.WRITABLE_EXECUTABLE,
+}
 _IS_STARTED = {
     Kind.NEW_ABILITY_NETWORK, Kind.NEW_ABILITY_EXEC, Kind.NEW_ABILITY_SETUID, Kind.NEW_ABILITY_INJECT, Kind.DIRECT_SYSCALL,
     Kind.PACKED_OR_ENCRYPTED, Kind.EMBEDDED_ADDRESS,
@@ -82,7 +88,14 @@ def _abilities(path: str, old: ElfFacts, new: ElfFacts, package: Collection[Abil
             found.append(_ability(path, ability, now[ability]))
     if calls := new.syscalls - old.syscalls:
         names = ", ".join(sorted(calls))
-        found.append(concern(Kind.DIRECT_SYSCALL, path, "{} newly asks the kernel for " + names + " without the C library.", calls=calls))
+        found.append(
+            concern(
+                Kind.DIRECT_SYSCALL,
+                path,
+                "{} newly asks the kernel for " + names + " without the C library.",
+                calls=calls,
+            )
+        )
     return found
 
 
@@ -112,7 +125,9 @@ def _hidden(path: str, old: ElfFacts, new: ElfFacts) -> list[Concern]:
     before, now = sum(old.dense.values()), sum(new.dense.values())
     # A half more, so that what embeds compressed resources may grow; code that became dense counts from one block on.
     code = new.dense.get("code", 0) - old.dense.get("code", 0)
-    if (now - before >= DENSE_GROWTH_BYTES and now > 1.5 * before) or (not old.dense.get("code") and code >= DENSE_GROWTH_BYTES // 2):
+    if (now - before >= DENSE_GROWTH_BYTES and now > 1.5 * before) or (
+        not old.dense.get("code") and code >= DENSE_GROWTH_BYTES // 2
+    ):
         sentence = f"{{}} loads {now} bytes that are compressed or encrypted, it was {before}."
         found.append(concern(Kind.PACKED_OR_ENCRYPTED, path, sentence, before=dict(old.dense), now=dict(new.dense)))
     if new.writable_executable and not old.writable_executable:
@@ -158,7 +173,13 @@ def _linking(path: str, old: ElfFacts, new: ElfFacts) -> list[Concern]:
         sentence = "{} newly looks for libraries in " + ", ".join(paths[:5]) + "."
         found.append(concern(Kind.RPATH_ADDED, path, sentence, folders=paths))
     if old.interpreter != new.interpreter and new.kind is ElfKind.PROGRAM:
-        sentence = "{} is now started by " + (new.interpreter or "no interpreter") + ", it was " + (old.interpreter or "none") + "."
+        sentence = (
+            "{} is now started by "
+            + (new.interpreter or "no interpreter")
+            + ", it was "
+            + (old.interpreter or "none")
+            + "."
+        )
         found.append(concern(Kind.INTERPRETER_CHANGED, path, sentence, before=old.interpreter, now=new.interpreter))
     return found
 
@@ -207,5 +228,7 @@ def _addresses(path: str, old: ElfFacts, new: ElfFacts) -> list[Concern]:
         sentence = "{} newly holds the address " + ", ".join(sorted(addresses)[:5]) + "."
         found.append(concern(Kind.EMBEDDED_ADDRESS, path, sentence, addresses=addresses))
     if hosts := new.traces.hosts - old.traces.hosts:
-        found.append(concern(Kind.EMBEDDED_HOST, path, "{} newly names " + ", ".join(sorted(hosts)[:5]) + ".", hosts=hosts))
+        found.append(
+            concern(Kind.EMBEDDED_HOST, path, "{} newly names " + ", ".join(sorted(hosts)[:5]) + ".", hosts=hosts)
+        )
     return found

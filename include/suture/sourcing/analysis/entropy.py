@@ -1,7 +1,8 @@
 """How dense bytes are: Shannon's entropy of blocks of 4 KiB.
 
 Machine code lies near 6 bits a byte, text and tables below, compressed and encrypted data above 7.9 (a block of 4096 random bytes has
-7.95 on average, standard deviation 0.005). Blocks, not whole sections: a small dense payload in a large section moves the mean by nothing.
+7.95 on average, standard deviation
+0.005). Blocks, not whole sections: a small dense payload in a large section moves the mean by nothing.
 """
 
 from __future__ import annotations

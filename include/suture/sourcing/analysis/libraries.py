@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from suture.sourcing.analysis import outside
-from suture.sourcing.analysis.elf import ElfFacts, ElfKind
 from suture.sourcing.analysis.binary_kinds import Kind, concern
+from suture.sourcing.analysis.elf import ElfFacts, ElfKind
 from suture.sourcing.analysis.survey import Record
 from suture.sourcing.examination import Concern
 
@@ -67,12 +67,18 @@ class LibraryPairs:
             verdict = outside.AbiVerdict(False, True, False, "")
             if tools and pair.old_file is not None:
                 verdict = outside.abi_difference(pair.old_file, pair.new_file, seconds=seconds)
-            self.told = "asked" if verdict.present and verdict.finished else "did not finish" if verdict.present else "absent"
+            self.told = (
+                "asked" if verdict.present and verdict.finished else "did not finish" if verdict.present else "absent"
+            )
             if pair.removed:
                 names = sorted(pair.removed)
-                sentence = f"{{}} no longer has {len(names)} function(s) or variable(s) that others may use, among them " + ", ".join(names[:3])
+                sentence = (
+                    f"{{}} no longer has {len(names)} function(s) or variable(s) that others may use, among them "
+                    + ", ".join(names[:3])
+                )
                 found.append(concern(
-                    Kind.ABI_BREAK, pair.new_path, sentence + "; its soname is the same.", removed=names, abidiff=verdict.report.splitlines(),
+                    Kind.ABI_BREAK, pair.new_path, sentence + "; its soname is the same.", removed=names,
+                    abidiff=verdict.report.splitlines(),
                 ))  # fmt: skip
         return found
 

@@ -54,7 +54,8 @@ def run(command: Sequence[str], *, seconds: float = SECONDS, memory_bytes: int =
 
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.DEVNULL, preexec_fn=limits, start_new_session=True
+            list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.DEVNULL, preexec_fn=limits,
+            start_new_session=True,
         )  # fmt: skip
         try:
             status = process.wait(seconds)
@@ -93,7 +94,14 @@ def malware(path: Path, *, seconds: float = SECONDS, database: Path | None = Non
     database: a folder or file of signatures in place of the installed ones.
     """
     attempts: list[list[str]] = [] if database else [["clamdscan", "--fdpass", "--no-summary", "--stdout", str(path)]]
-    own = ["clamscan", "--no-summary", "--stdout", "--max-filesize=400M", "--max-scansize=1000M", "--alert-exceeds-max=no"]
+    own = [
+        "clamscan",
+        "--no-summary",
+        "--stdout",
+        "--max-filesize=400M",
+        "--max-scansize=1000M",
+        "--alert-exceeds-max=no",
+    ]
     attempts.append([*own, *([f"--database={database}"] if database else []), str(path)])
     why = "ClamAV is not installed"
     for command in attempts:

@@ -14,6 +14,7 @@ as JSON: a parser that a hostile file has taken over can lie about that package,
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -87,7 +88,8 @@ def examine_all(
     return [
         examination
         for number, subject in enumerate(subjects)
-        for examination in found.get(number) or [_unexamined(subject, name, "its examination never began") for name in names]
+        for examination in found.get(number)
+        or [_unexamined(subject, name, "its examination never began") for name in names]
     ]
 
 
@@ -121,10 +123,8 @@ class _Worker:
         process.kill()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                try:
+                with contextlib.suppress(OSError):  # what was still to be written has nobody to read it
                     pipe.close()
-                except OSError:
-                    pass  # what was still to be written has nobody to read it
         process.wait()
 
     def _send(self, task: dict[str, Any]) -> None:
@@ -166,7 +166,9 @@ class _Worker:
 def _started(memory_bytes: int) -> subprocess.Popen[bytes]:
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     roots = [str(PROJECT_ROOT / "include"), str(PROJECT_ROOT)]
-    environment["PYTHONPATH"] = os.pathsep.join([*roots, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [*roots, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    )
     # One thread each: the pool has one worker a core already.
     environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
     return subprocess.Popen(
@@ -209,7 +211,8 @@ def _examination(subject: Subject, name: str, answer: dict[str, Any]) -> Examina
         return _unexamined(subject, name, str(answer["failed"]))
     try:
         concerns = tuple(
-            Concern(str(c["kind"]), str(c["subject"]), str(c["sentence"]), dict(c["details"])) for c in answer["concerns"]
+            Concern(str(c["kind"]), str(c["subject"]), str(c["sentence"]), dict(c["details"]))
+            for c in answer["concerns"]
         )
         facts, took_s = dict(answer["facts"]), float(answer["seconds"])
     except (KeyError, TypeError, ValueError) as error:
@@ -222,6 +225,8 @@ def _examination(subject: Subject, name: str, answer: dict[str, Any]) -> Examina
 def _unexamined(subject: Subject, name: str, why: str) -> Examination:
     new, old = subject.new, subject.old
     text = shown(why)
-    concern = Concern(Kind.NOT_EXAMINED.value, new.name, f"{new.name} was not examined to its end: {text}.", {"reason": text})
+    concern = Concern(
+        Kind.NOT_EXAMINED.value, new.name, f"{new.name} was not examined to its end: {text}.", {"reason": text}
+    )
     against = old.version if old is not None else None
     return Examination(_examiner_name(name), new.name, new.version, new.architecture, against, (concern,))

@@ -41,13 +41,17 @@ def rules(folders: tuple[Path, ...]) -> yara_x.Rules:
     for folder in folders:
         files = sorted(path for path in folder.glob("*") if path.suffix in _ENDINGS) if folder.is_dir() else []
         if not files:
-            raise BadInputError(f"{folder} holds no YARA rules (*.yar).", remedy="Correct binary.rules_folder in examination.yaml.")
+            raise BadInputError(
+                f"{folder} holds no YARA rules (*.yar).", remedy="Correct binary.rules_folder in examination.yaml."
+            )
         for path in files:
             try:
                 compiler.new_namespace(str(path))
                 compiler.add_source(path.read_text("utf-8"), origin=path.name)
             except (yara_x.CompileError, UnicodeDecodeError) as error:
-                raise BadInputError(f"{path} is no valid YARA file: {error}", remedy="Mend the rule, or take the file away.") from error
+                raise BadInputError(
+                    f"{path} is no valid YARA file: {error}", remedy="Mend the rule, or take the file away."
+                ) from error
     return compiler.build()
 
 
@@ -63,5 +67,7 @@ def scan(data: bytes, folders: tuple[Path, ...] = (OWN_RULES,), *, seconds: int 
     for rule in results.matching_rules:
         meta = dict(rule.metadata)
         places = tuple((m.offset, m.length) for pattern in rule.patterns for m in list(pattern.matches)[:3])
-        found.append(Match(rule.identifier, meta.get("weight") == "hint", str(meta.get("description", "")), places[:10]))
+        found.append(
+            Match(rule.identifier, meta.get("weight") == "hint", str(meta.get("description", "")), places[:10])
+        )
     return found

@@ -40,9 +40,12 @@ _INTERPRETERS = (
 )
 _ENDINGS = {
     ".sh": ScriptKind.SHELL, ".bash": ScriptKind.SHELL, ".py": ScriptKind.PYTHON, ".pth": ScriptKind.PYTHON, ".pl": ScriptKind.PERL,
-    ".pm": ScriptKind.PERL, ".php": ScriptKind.PHP, ".phtml": ScriptKind.PHP, ".js": ScriptKind.JAVASCRIPT, ".cjs": ScriptKind.JAVASCRIPT,
-    ".mjs": ScriptKind.JAVASCRIPT, ".rb": ScriptKind.RUBY, ".pc": ScriptKind.BUILD, ".m4": ScriptKind.BUILD, ".cmake": ScriptKind.BUILD,
-    ".mk": ScriptKind.BUILD, ".am": ScriptKind.BUILD, ".ac": ScriptKind.BUILD, ".service": ScriptKind.BUILD, ".timer": ScriptKind.BUILD,
+    ".pm": ScriptKind.PERL, ".php": ScriptKind.PHP, ".phtml": ScriptKind.PHP, ".js": ScriptKind.JAVASCRIPT,
+    ".cjs": ScriptKind.JAVASCRIPT,
+    ".mjs": ScriptKind.JAVASCRIPT, ".rb": ScriptKind.RUBY, ".pc": ScriptKind.BUILD, ".m4": ScriptKind.BUILD,
+    ".cmake": ScriptKind.BUILD,
+    ".mk": ScriptKind.BUILD, ".am": ScriptKind.BUILD, ".ac": ScriptKind.BUILD, ".service": ScriptKind.BUILD,
+    ".timer": ScriptKind.BUILD,
     ".rules": ScriptKind.BUILD, ".desktop": ScriptKind.BUILD, ".inc": ScriptKind.PHP,
 }  # fmt: skip
 _PLACES = ("etc/init.d/", "etc/profile.d/", "etc/cron", "DEBIAN/", "usr/share/bash-completion/", "etc/network/if-")
@@ -57,8 +60,13 @@ _NOT_END = rb"[^\n;#]{0,400}?"
 _SHELL = {
     "decoded text is piped to a shell": _DECODERS + _NOT_END + rb"\| *" + _SHELLS + rb"(?! *-n\b)(?=[\s;|&)\"'`]|$)",
     "decoded text is evaluated": rb"\beval\b[^\n]{0,200}?(?:" + _DECODERS + rb"|\\x[0-9a-f]{2}\\x|\$'\\)",
-    "a download is piped to a shell": rb"\b(?:curl|wget|fetch|lwp-request)\b" + _NOT_END + rb"\| *" + _SHELLS + rb"(?=[\s;|&)\"'`]|$)",
-    "a shell is bound to a socket": rb"/dev/(?:tcp|udp)/[\w.$\{]|\b(?:nc|ncat|netcat)\b[^\n]{0,80}\s-[a-z]*[ec]\s*[\"']?(?:/usr)?/bin/|"
+    "a download is piped to a shell": rb"\b(?:curl|wget|fetch|lwp-request)\b"
+    + _NOT_END
+    + rb"\| *"
+    + _SHELLS
+    + rb"(?=[\s;|&)\"'`]|$)",
+    "a shell is bound to a socket": rb"/dev/(?:tcp|udp)/[\w.$\{]|"
+    rb"\b(?:nc|ncat|netcat)\b[^\n]{0,80}\s-[a-z]*[ec]\s*[\"']?(?:/usr)?/bin/|"
     rb"\bsocat\b[^\n]{0,120}\bEXEC:[\"']?(?:/usr)?/?(?:bin/)?(?:ba|da)?sh",
     "bytes are cut out of a data file and unpacked": rb"(?:\bhead +-c|\btail +-c|\bdd\b[^\n|]*skip=)[^\n]{0,300}\|[^\n]{0,300}"
     rb"(?:xz|lzma|gzip|base64|openssl|bzip2|zstd)\b[^\n]{0,40}-[a-zA-Z]*d[^\n]{0,300}\| *(?:" + _SHELLS + rb"|/|\$)",
@@ -66,10 +74,12 @@ _SHELL = {
     rb"(?:xz|lzma|gzip|bzip2) +-[a-zA-Z]*d",
     "code is put before every program": rb"(?:>>?|\btee\b[^\n]{0,30}|\bcp\b[^\n]{0,80}) *[\"']?/etc/ld\.so\.preload",
     "a key is added to somebody's log-in": rb"(?:>>|\btee +-a)[^\n]{0,20}authorized_keys",
-    "a program is fetched and made executable": rb"\b(?:curl|wget)\b[^\n]{0,300}(?:-o|-O|>)[^\n]{0,200}(?:&&|;)[^\n]{0,60}chmod +(?:\+x|[0-7]*7[0-7]*)",
+    "a program is fetched and made executable": rb"\b(?:curl|wget)\b[^\n]{0,300}(?:-o|-O|>)"
+    rb"[^\n]{0,200}(?:&&|;)[^\n]{0,60}chmod +(?:\+x|[0-7]*7[0-7]*)",
 }
 _PYTHON = {
-    "decoded text is executed": rb"\b(?:exec|eval)\s*\(\s*(?:compile\s*\(\s*)?(?:\w+\.)*(?:b64decode|b85decode|a85decode|decompress|fromhex|"
+    "decoded text is executed": rb"\b(?:exec|eval)\s*\(\s*(?:compile\s*\(\s*)?(?:\w+\.)*(?:b64decode|b85decode|a85decode|decompress|"
+    rb"fromhex|"
     rb"unhexlify|loads|decode)\s*\(|\b(?:exec|eval)\s*\(\s*__import__\s*\(",
     "a download is executed": rb"\b(?:exec|eval)\s*\(\s*(?:\w+\.)*(?:urlopen|get)\s*\(\s*[\"']?http",
     "a shell is bound to a socket": rb"os\.dup2\s*\(\s*\w+\.fileno\(\)\s*,\s*[012]\s*\)",
@@ -79,9 +89,11 @@ _PERL = {
     "a shell is bound to a socket": rb"open\s*\(?\s*STDIN\s*,\s*[\"']>&\s*\w+[\"'][^\n]{0,200}exec\s*\{?\s*\(?[\"']/bin/",
 }
 _PHP = {
-    "decoded text is evaluated": rb"\b(?:eval|assert|create_function)\s*\(\s*(?:@?\s*(?:gzinflate|gzuncompress|str_rot13|strrev|base64_decode)"
+    "decoded text is evaluated": rb"\b(?:eval|assert|create_function)\s*\(\s*"
+    rb"(?:@?\s*(?:gzinflate|gzuncompress|str_rot13|strrev|base64_decode)"
     rb"\s*\(\s*)+",
-    "a request is executed": rb"\b(?:eval|assert|system|passthru|shell_exec|popen|proc_open|exec)\s*\(\s*@?\s*(?:base64_decode\s*\(\s*)?"
+    "a request is executed": rb"\b(?:eval|assert|system|passthru|shell_exec|popen|proc_open|exec)\s*\(\s*@?\s*"
+    rb"(?:base64_decode\s*\(\s*)?"
     rb"\$_(?:GET|POST|REQUEST|COOKIE|SERVER)\b",
 }
 _JAVASCRIPT = {
@@ -89,7 +101,9 @@ _JAVASCRIPT = {
     rb"String\.fromCharCode\s*\()",
     "a download is piped to a shell": rb"exec(?:Sync)?\s*\(\s*[\"'`][^\"'`\n]{0,200}(?:curl|wget)[^\"'`\n]{0,200}\| *(?:ba)?sh",
 }
-_RUBY = {"decoded text is evaluated": rb"\beval\s*\(?\s*(?:Base64\.(?:strict_|urlsafe_)?decode64|Zlib::Inflate|\[[^\]]{4,}\]\.pack)"}
+_RUBY = {
+    "decoded text is evaluated": rb"\beval\s*\(?\s*(?:Base64\.(?:strict_|urlsafe_)?decode64|Zlib::Inflate|\[[^\]]{4,}\]\.pack)"
+}
 IDIOMS = {
     kind: {name: re.compile(text, re.IGNORECASE if kind is ScriptKind.PHP else 0) for name, text in patterns.items()}
     for kind, patterns in (
@@ -100,7 +114,8 @@ IDIOMS = {
 _QUOTES = re.compile(rb"(?<=[A-Za-z0-9])([\"'])([A-Za-z0-9]{0,4})\1(?=[A-Za-z0-9])")
 _HIDING = re.compile(rb"(?<=[A-Za-z0-9])(?:\\(?=[A-Za-z0-9])|\$@|\$\{@\})(?=[A-Za-z0-9])|\\\n\s*")
 _COMMENT = re.compile(rb"^\s*(?:#(?!!)|dnl\b).*$", re.MULTILINE)
-_NETWORK = re.compile(rb"(?:^|[|&;(`]|\bthen\b|\bdo\b|\$\()\s*(?:sudo +|exec +)?((?:/usr)?(?:/bin/)?(?:curl|wget|nc|ncat|netcat|socat|ftp|scp|ssh|telnet))\s",
+_NETWORK = re.compile(rb"(?:^|[|&;(`]|\bthen\b|\bdo\b|\$\()\s*(?:sudo +|exec +)?"
+                      rb"((?:/usr)?(?:/bin/)?(?:curl|wget|nc|ncat|netcat|socat|ftp|scp|ssh|telnet))\s",
                       re.MULTILINE)  # fmt: skip
 _BLOB = re.compile(rb"[A-Za-z0-9+/=]{2000,}|(?:\\x[0-9a-fA-F]{2}){400,}")
 
@@ -131,7 +146,10 @@ def idioms(kind: ScriptKind, data: bytes) -> dict[str, tuple[str, ...]]:
         text = _HIDING.sub(b"", _QUOTES.sub(rb"\2", _COMMENT.sub(b"", text)))
     found: dict[str, tuple[str, ...]] = {}
     for name, pattern in IDIOMS[kind].items():
-        matches = [m[0][:200].decode("utf-8", "backslashreplace") for m, _ in zip(pattern.finditer(text), range(5), strict=False)]
+        matches = [
+            m[0][:200].decode("utf-8", "backslashreplace")
+            for m, _ in zip(pattern.finditer(text), range(5), strict=False)
+        ]
         if matches:
             found[name] = tuple(dict.fromkeys(matches))
     if shell and kind is ScriptKind.SHELL and (blob := _BLOB.search(text)):

@@ -15,7 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from suture.sourcing.analysis import deb, rules, script_idioms
-from suture.sourcing.analysis.archives import MAX_DEPTH, Budget, DamagedArchive, HostileArchive, archive_form, open_archive
+from suture.sourcing.analysis.archives import (
+    MAX_DEPTH,
+    Budget,
+    DamagedArchive,
+    HostileArchive,
+    archive_form,
+    open_archive,
+)
 from suture.sourcing.analysis.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
 from suture.sourcing.analysis.entropy import BLOCK, dense_bytes
 from suture.sourcing.analysis.tarball import MemberType
@@ -25,10 +32,13 @@ _DENSE_SHARE = 0.9
 # Formats that are dense by nature, by their first bytes (offset, bytes).
 _DENSE_FORMATS = (
     (0, b"\x89PNG"), (0, b"\xff\xd8\xff"), (0, b"GIF8"), (0, b"RIFF"), (0, b"OggS"), (0, b"ID3"), (0, b"\xff\xfb"), (0, b"fLaC"),
-    (0, b"wOF2"), (0, b"wOFF"), (0, b"%PDF"), (4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (0, b"7z\xbc\xaf\x27\x1c"), (0, b"Rar!"), (0, b"\x00\x00\x00\x0cjP"),
+    (0, b"wOF2"), (0, b"wOFF"), (0, b"%PDF"), (4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (0, b"7z\xbc\xaf\x27\x1c"), (0, b"Rar!"),
+    (0, b"\x00\x00\x00\x0cjP"),
     (0, b"II*\x00"), (0, b"MM\x00*"), (0, b"8BPS"), (0, b"BM"), (0, b"FLV"), (0, b"FWS"), (0, b"CWS"), (0, b"hsqs"), (0, b"MZ"),
-    (0, b"\x95\x01"), (0, b"\x99\x01"), (0, b"\xd0\xcf\x11\xe0"), (0, b"\x04\x22\x4d\x18"), (0, b"LZIP"), (0, b"\x78\x9c"), (0, b"\x78\xda"),
-    (0, b"SQLite format 3"), (0, b"glTF"), (0, b"\x93NUMPY"), (0, b"\x00\x00\x01\xba"), (0, b"\xff\x0a"), (0, b"qoif"), (0, b"\xff\xf1"),
+    (0, b"\x95\x01"), (0, b"\x99\x01"), (0, b"\xd0\xcf\x11\xe0"), (0, b"\x04\x22\x4d\x18"), (0, b"LZIP"), (0, b"\x78\x9c"),
+    (0, b"\x78\xda"),
+    (0, b"SQLite format 3"), (0, b"glTF"), (0, b"\x93NUMPY"), (0, b"\x00\x00\x01\xba"), (0, b"\xff\x0a"), (0, b"qoif"),
+    (0, b"\xff\xf1"),
 )  # fmt: skip
 
 
@@ -129,7 +139,9 @@ class Survey:
 
 
 def _with_fault(record: Record, fault: str, why: str) -> Record:
-    return Record(**{**{name: getattr(record, name) for name in record.__dataclass_fields__}, "fault": fault, "why": why})
+    return Record(
+        **{**{name: getattr(record, name) for name in record.__dataclass_fields__}, "fault": fault, "why": why}
+    )
 
 
 def _facts(path: str, data: bytes, digest: str, depth: int, folders: tuple[Path, ...]) -> Record:

@@ -17,18 +17,26 @@ import lief
 
 from suture.sourcing.examination import PackageFile, Subject
 
-CONTROL = "Package: portal\nVersion: {version}\nArchitecture: amd64\nMaintainer: V <v@vendor.test>\nDescription: a test\n"
+CONTROL = (
+    "Package: portal\nVersion: {version}\nArchitecture: amd64\nMaintainer: V <v@vendor.test>\nDescription: a test\n"
+)
 LIBRARY = "usr/lib/x86_64-linux-gnu/libportal.so.1.2.3"
 PROGRAM = "usr/bin/portal"
 
 
-def package(folder: Path, version: str, files: Mapping[str, bytes], scripts: Mapping[str, str] | None = None) -> PackageFile:
+def package(
+    folder: Path, version: str, files: Mapping[str, bytes], scripts: Mapping[str, str] | None = None
+) -> PackageFile:
     """A .deb of these files (path → bytes, all with mode 0755) and maintainer scripts."""
-    control = {"control": CONTROL.format(version=version).encode()} | {n: t.encode() for n, t in (scripts or {}).items()}
+    control = {"control": CONTROL.format(version=version).encode()} | {
+        n: t.encode() for n, t in (scripts or {}).items()
+    }
     parts = [("debian-binary", b"2.0\n"), ("control.tar", _tar(control)), ("data.tar", _tar(files))]
     made = b"!<arch>\n"
     for name, data in parts:
-        made += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode() + data + b"\n" * (len(data) % 2)
+        made += (
+            f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode() + data + b"\n" * (len(data) % 2)
+        )
     path = folder / f"portal_{version}_amd64.deb"
     path.write_bytes(made)
     return PackageFile(path, "portal", version, "amd64", hashlib.sha256(made).hexdigest(), "portal", version)
@@ -93,7 +101,18 @@ def compiled(folder: Path, source: str, *flags: str, soname: str = "libportal.so
     """A shared library of this C source. Needs gcc: see have_compiler."""
     code, made = folder / "library.c", folder / "library.so"
     code.write_text(source)
-    command = ["gcc", "-shared", "-fPIC", "-O2", "-Wl,-z,relro", f"-Wl,-soname,{soname}", *flags, "-o", str(made), str(code)]
+    command = [
+        "gcc",
+        "-shared",
+        "-fPIC",
+        "-O2",
+        "-Wl,-z,relro",
+        f"-Wl,-soname,{soname}",
+        *flags,
+        "-o",
+        str(made),
+        str(code),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return made.read_bytes()
 

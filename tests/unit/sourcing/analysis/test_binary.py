@@ -74,7 +74,9 @@ def test_a_new_library_with_a_network_function_is_caught(tmp_path: Path) -> None
 )  # fmt: skip
 def test_a_new_ability_is_shown(tmp_path: Path, function: str, kind: Kind) -> None:
     old = planted.program()
-    found = look(update(tmp_path, {PROGRAM: old}, {PROGRAM: planted.with_library(old, tmp_path, "libc.so.6", function)}))
+    found = look(
+        update(tmp_path, {PROGRAM: old}, {PROGRAM: planted.with_library(old, tmp_path, "libc.so.6", function)})
+    )
     assert kind in kinds(found)
     assert verdict(found) in (Action.REVIEW, Action.REFUSE)
 
@@ -154,7 +156,11 @@ def test_a_removed_function_is_an_abi_break_unless_the_soname_changed(tmp_path: 
     old = real_library()
     binary = planted.parsed(old)
     soname = "libportal.so.1"
-    name = next(str(s.name) for s in binary.dynamic_symbols if s.type == lief.ELF.Symbol.TYPE.FUNC and s.shndx != 0 and s.exported)
+    name = next(
+        str(s.name)
+        for s in binary.dynamic_symbols
+        if s.type == lief.ELF.Symbol.TYPE.FUNC and s.shndx != 0 and s.exported
+    )
     before = renamed(old, tmp_path, soname)
     after = renamed(old, tmp_path, soname, gone=name)
     found = look(update(tmp_path, {LIBRARY: before}, {LIBRARY: after}))
@@ -177,7 +183,7 @@ def renamed(data: bytes, folder: Path, soname: str, gone: str = "") -> bytes:
 
 def test_a_library_path_that_others_may_write_to_is_refused_even_without_an_older_package(tmp_path: Path) -> None:
     binary = planted.parsed(planted.program())
-    binary.add(lief.ELF.DynamicEntryRunPath("/tmp/lib"))  # noqa: S108
+    binary.add(lief.ELF.DynamicEntryRunPath("/tmp/lib"))
     subject = Subject(new=planted.package(tmp_path, "1.0-1", {PROGRAM: planted.written(binary, tmp_path)}))
     found = look(subject)
     assert {Kind.RPATH_UNSAFE, Kind.NO_PREDECESSOR} == kinds(found)
@@ -207,7 +213,7 @@ def test_a_build_file_with_the_xz_pipeline_is_caught(tmp_path: Path) -> None:
     macro = (
         b"AC_DEFUN([gl_BUILD_TO_HOST],[\n"
         b"gl_[]$1_config='sed \"r\\n\" $gl_am_configmake | eval $gl_path_map | $gl_[]$1_prefix -d 2>/dev/null'\n"
-        b"gl_path_map='tr \"\\t \\-_\" \" \\t_\\-\" | xz -d | sh'\n])\n"
+        b'gl_path_map=\'tr "\\t \\-_" " \\t_\\-" | xz -d | sh\'\n])\n'
     )
     path = "usr/share/aclocal/build-to-host.m4"
     found = look(update(tmp_path, {path: b"AC_DEFUN([gl_BUILD_TO_HOST],[])\n"}, {path: macro}))
@@ -241,7 +247,9 @@ def test_a_program_under_a_pictures_name_and_an_unreadable_blob_are_caught(tmp_p
 def test_a_program_packed_as_upx_does_is_caught(tmp_path: Path) -> None:
     """Not made by UPX, which is not there: its marks and its shape, loaded memory writable, executable and dense."""
     old = planted.program()
-    packed = planted.with_segment(old, tmp_path, b"UPX!" + NOISE + b"$Info: This file is packed with the UPX\x00UPX!", 7)
+    packed = planted.with_segment(
+        old, tmp_path, b"UPX!" + NOISE + b"$Info: This file is packed with the UPX\x00UPX!", 7
+    )
     found = look(update(tmp_path, {PROGRAM: old}, {PROGRAM: packed}))
     assert {Kind.PACKED_OR_ENCRYPTED, Kind.WRITABLE_EXECUTABLE, Kind.RULE_MATCH} <= kinds(found)
 

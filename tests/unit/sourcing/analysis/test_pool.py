@@ -37,9 +37,16 @@ def test_answers_come_in_the_order_of_the_subjects(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("examiner", "reason"),
-    [(dying.aborts, "signal 6"), (dying.leaves, "ended with 3"), (dying.raises, "KeyError"), (dying.babbles, "no JSON")],
+    [
+        (dying.aborts, "signal 6"),
+        (dying.leaves, "ended with 3"),
+        (dying.raises, "KeyError"),
+        (dying.babbles, "no JSON"),
+    ],
 )
-def test_a_dead_worker_is_a_concern_and_the_next_package_is_examined(tmp_path: Path, examiner: dying.Any, reason: str) -> None:
+def test_a_dead_worker_is_a_concern_and_the_next_package_is_examined(
+    tmp_path: Path, examiner: dying.Any, reason: str
+) -> None:
     found = examine_all(subjects(tmp_path, "1", dying.CURSED, "3"), [examiner, dying.fine], workers=1)
     assert len(found) == 6
     (first, *_) = reasons(found)
