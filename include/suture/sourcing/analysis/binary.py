@@ -39,7 +39,8 @@ from suture.sourcing.examination import Concern, Examination, Subject, load_poli
 MOST_CONCERNS = 500
 _DATA_ENDINGS = frozenset({
     ".txt", ".md", ".rst", ".html", ".css", ".json", ".xml", ".csv", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".pdf", ".gz",
-    ".xz", ".lzma", ".bz2", ".zst", ".tar", ".zip", ".po", ".mo", ".ttf", ".woff", ".conf", ".ini", ".yaml", ".yml", ".py", ".sh", ".pl",
+    ".xz", ".lzma", ".bz2", ".zst", ".tar", ".zip", ".po", ".mo", ".ttf", ".woff", ".conf", ".ini", ".yaml", ".yml", ".py", ".sh",
+    ".pl",
     ".js", ".h", ".c", ".dat", ".log", ".pem", ".crt", ".wav", ".mp3", ".ogg",
 })  # fmt: skip
 _DATA_PLACES = (
