@@ -21,7 +21,7 @@ from typing import Any
 
 from suture.inventory.debian_version import compare
 from suture.settings import Settings
-from suture.sourcing.analysis import EXAMINERS
+from suture.sourcing.analysis import examiners
 from suture.sourcing.analysis.pool import examine_all
 from suture.sourcing.cache import CachedFile, FileCache
 from suture.sourcing.examination import (
@@ -110,8 +110,8 @@ def examine_intake(
 ) -> Examined:
     """Every enabled examiner's result for every package; the caller refuses by policy. Raises PolicyError."""
     rules = load_policy(settings.policy_dir)
-    examiners = [name for name in EXAMINERS if rules.settings(name)["enabled"]]
-    if not examiners:
+    chosen = examiners(rules)
+    if not chosen:
         return Examined(rules.actions, ())
     wanted = {_key(package) for package in (*selection.planned, *selection.closure.added)}
     earlier = _earlier(settings, source, selection, files, repository, now=now)
@@ -127,7 +127,7 @@ def examine_intake(
         for file in files
         if _key(file.package) in wanted
     ]
-    return Examined(rules.actions, tuple(examine_all(subjects, examiners)))
+    return Examined(rules.actions, tuple(examine_all(subjects, list(chosen.values()))))
 
 
 def _earlier(

@@ -189,6 +189,13 @@ def iter_contents(path: Path, limits: Limits | None = None) -> Iterator[tuple[Me
         yield from tarball.members(stream, limits, most=limits.members)
 
 
+def read_control(path: Path, limits: Limits | None = None) -> dict[str, bytes]:
+    """The files of the control part by name (`control`, maintainer scripts, …), without reading the data."""
+    limits = limits or Limits()
+    with _opened(path) as file:
+        return _control(file, _ar(file, path.name).control, path.name, limits)
+
+
 def package_file(path: Path, limits: Limits | None = None) -> PackageFile:
     """The package as a file, by what it says of itself. Only the control part and the digest are read."""
     limits = limits or Limits()

@@ -42,6 +42,7 @@ KINDS: dict[str, str] = {
     "changelog_stale": "the changelog has no entry newer than the version before",
     "md5sums_differ": "a file is not what the package's own list of digests says",
     "outside_dpkg": "the archive holds what dpkg-deb does not build: another tool made it",
+    "not_examined": "its worker died, ran too long, or answered nonsense",
     "not_newer": "the version is not newer than the one before",
     "no_earlier_version": "there is nothing to compare with",
 }

@@ -1,0 +1,94 @@
+"""The pool: answers in order, and a worker that dies, hangs, or eats memory is a concern and never a pass."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from suture.errors import BadInputError
+from suture.settings import PROJECT_ROOT
+from suture.sourcing.analysis import binary
+from suture.sourcing.analysis.pool import examine_all
+from suture.sourcing.examination import Action, Examination, Subject, load_policy
+from tests.unit.sourcing.analysis import dying, planted
+
+ACTIONS = load_policy(PROJECT_ROOT / "include" / "policy").actions
+
+
+def subjects(folder: Path, *versions: str) -> list[Subject]:
+    return [Subject(new=planted.package(folder, version, {"usr/bin/x": b"#!/bin/sh\n"})) for version in versions]
+
+
+def reasons(examinations: list[Examination]) -> list[str]:
+    return [c.details["reason"] for e in examinations for c in e.concerns if c.kind == "not_examined"]
+
+
+def test_answers_come_in_the_order_of_the_subjects(tmp_path: Path) -> None:
+    asked = subjects(tmp_path, "1", "2", "3")
+    found = examine_all(asked, [binary.examine, dying.fine])
+    assert [(e.version, e.examiner) for e in found] == [(v, e) for v in "123" for e in ("binary", "dying")]
+    assert all("not_examined" not in {c.kind for c in e.concerns} for e in found)
+    assert found[0].concerns == binary.examine(asked[0]).concerns
+
+
+@pytest.mark.parametrize(
+    ("examiner", "reason"),
+    [
+        (dying.aborts, "signal 6"),
+        (dying.leaves, "ended with 3"),
+        (dying.raises, "KeyError"),
+        (dying.babbles, "no JSON"),
+    ],
+)
+def test_a_dead_worker_is_a_concern_and_the_next_package_is_examined(
+    tmp_path: Path, examiner: dying.Any, reason: str
+) -> None:
+    found = examine_all(subjects(tmp_path, "1", dying.CURSED, "3"), [examiner, dying.fine], workers=1)
+    assert len(found) == 6
+    (first, *_) = reasons(found)
+    assert reason in first
+    assert {e.version for e in found if e.concerns} == {dying.CURSED}
+    assert ACTIONS.sternest(found) is Action.REFUSE
+
+
+def test_one_that_hangs_is_ended(tmp_path: Path) -> None:
+    found = examine_all(subjects(tmp_path, dying.CURSED, "3"), [dying.hangs], workers=1, seconds=4)
+    assert reasons(found) == ["it took more than 4 seconds"]
+
+
+def test_one_that_eats_memory_is_ended(tmp_path: Path) -> None:
+    found = examine_all(subjects(tmp_path, dying.CURSED, "3"), [dying.eats], workers=1, memory_bytes=512 * 1024 * 1024)
+    assert reasons(found) == ["it needs more memory than an examination may have"]
+
+
+def test_no_worker_stays_and_none_gets_our_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUTURE_WAREHOUSE_URL", "postgresql://u:secret@127.0.0.1/x")
+    (found,) = examine_all(subjects(tmp_path, "1"), [dying.tells])
+    assert "SUTURE_WAREHOUSE_URL" not in found.facts["environment"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(found.facts["pid"], 0)
+
+
+def test_it_works_where_the_main_module_cannot_be_imported(tmp_path: Path) -> None:
+    """As in a task of Airflow, whose main module is its own runner."""
+    asked = planted.package(tmp_path, "1", {"usr/bin/x": b"#!/bin/sh\n"})
+    code = f"""
+from pathlib import Path
+from suture.sourcing.analysis import binary, pool
+from suture.sourcing.examination import PackageFile, Subject
+(found,) = pool.examine_all([Subject(new=PackageFile(Path({str(asked.path)!r}), "portal", "1", "amd64", ""))], [binary.examine])
+print([c.kind for c in found.concerns])
+"""
+    environment = os.environ | {"PYTHONPATH": str(PROJECT_ROOT / "include")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert done.stdout == "['no_predecessor']\n", done.stderr
+
+
+def test_an_examiner_that_no_worker_can_import_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError):
+        examine_all(subjects(tmp_path, "1"), [lambda subject: binary.examine(subject)])
+    assert examine_all([], [binary.examine]) == []
