@@ -153,15 +153,15 @@ def _earlier(
         and newest[package.name] != package.version
         and (package.name, package.architecture) not in found
     }
-    places = [lambda: _from_internal(repository, missing, now=now)]
-    places += [
-        lambda name=name: _from_predecessor(load_source(settings.policy_dir, name), missing, repository.cache, now=now)
-        for name in source.predecessors
-    ]
-    for look in places:
-        if missing:
-            found |= look()
-            missing = {key for key in missing if (key[0], key[2]) not in found}
+    for place in (None, *source.predecessors):
+        if not missing:
+            break
+        if place is None:
+            found |= _from_internal(repository, missing, now=now)
+        else:
+            predecessor = load_source(settings.policy_dir, place)
+            found |= _from_predecessor(predecessor, missing, repository.cache, now=now)
+        missing = {key for key in missing if (key[0], key[2]) not in found}
     return found
 
 
