@@ -4,7 +4,8 @@ The rules:
 
 1. The campaign's source is proven as a whole, by the pins and expectations of policy, against what was seen before.
 2. Every package of the campaign is taken in exactly the version that the plan names, from that source and no other. A
-   version that was retired is refused, also where only the closure would bring it.
+   version that was retired is refused, also where only the closure would bring it, and so is a package that the source
+   may not ship, or not to these hosts (`ships` in sources.yaml).
 3. Everything is downloaded and proven before anything is adopted. One refusal refuses the campaign; nothing of it is
    adopted then.
 4. The versions that the hosts have now come along where the source still offers them, so that hosts can go back; they
@@ -46,6 +47,7 @@ class IntakeReason(StrEnum):
     VERSION_MISSING = "version_missing"
     VERSION_RETIRED = "version_retired"
     DEPENDENCY_MISSING = "dependency_missing"
+    OUT_OF_SCOPE = "out_of_scope"
 
 
 class IntakeRefused(SutureError):
@@ -184,6 +186,7 @@ def _select(
         if r.asset_group in {"*", asset_group}
     }
     for package in (*planned, *closure.added):
+        _require_in_scope(package, asset_group, proven.source)
         found = retired.get((package.source, package.source_version))
         if found is not None:
             raise IntakeRefused(
@@ -193,6 +196,17 @@ def _select(
                 "A retired version is never offered again: wait for the vendor's next one.",
             )
     return _Selection(planned, closure, tuple(_earlier(planned, closure.added, installed, proven, retired)))
+
+
+def _require_in_scope(package: BinaryPackage, asset_group: str, source: AptSource) -> None:
+    if source.scope.ships(package.source) and source.scope.serves(asset_group):
+        return
+    what = f"to {asset_group}" if source.scope.ships(package.source) else f"packages of {package.source}"
+    raise IntakeRefused(
+        IntakeReason.OUT_OF_SCOPE,
+        f"{source.name} lists {package.name} {package.version}, but policy does not let it ship {what}.",
+        "If it should, widen `ships` of the source in sources.yaml by a reviewed change; else ask the vendor why it is there.",
+    )
 
 
 def _exact(
@@ -256,6 +270,7 @@ def _adopted(
         f" {proven.release.date:%Y-%m-%d %H:%M} UTC) are proven from key {proven.signed.key_fingerprint[-16:]} down to"
         f" each file, and adopted as {snapshot}."
     )
+    sentence = " ".join((sentence, *proven.alarms))
     intake_id = _write(store, campaign_id, proven.source.name, None, sentence, snapshot, chain, now=now, actor=actor)
     return IntakeVerdict(campaign_id, True, None, sentence, None, False, snapshot, packages, intake_id, chain)
 
