@@ -26,6 +26,10 @@ class Memory:
         digest = hashlib.sha256(json.dumps(self._identity).encode()).hexdigest()[:16]
         self._path = folder / f"{kind}-{digest}.json" if folder is not None else None
 
+    def require_readable(self) -> None:
+        """Raises BadInputError for a memory that is there and damaged."""
+        self._read()
+
     def require_not_older(self, order: Sequence[int], sha256: str, *, subject: str) -> None:
         """order: numbers, newest is greatest; sha256: of the state. Raises Refusal ROLLBACK; BadInputError (damaged)."""
         found = self._read()
