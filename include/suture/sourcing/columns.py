@@ -34,6 +34,8 @@ _COLUMN = {
     "Filename": re.compile(r"(?>(?>[A-Za-z0-9][A-Za-z0-9_+.~:%=-]*+/)*+[A-Za-z0-9][A-Za-z0-9_+.~:%=-]{0,255}+\n)*+"),
     "Size": re.compile(r"(?>[0-9]{1,18}+\n)*+"),
     "SHA256": re.compile(r"(?>[0-9a-f]{64}\n)*+"),
+    "Source": re.compile(r"(?>[^\s()]++(?> \([^\s()]++\))?+\n)*+"),
+    "Phased-Update-Percentage": re.compile(r"(?>(?:[0-9]{1,2}|0[0-9]{2}|100)\n)*+"),
     "SHA512": re.compile(r"(?>[0-9a-f]{128}\n)*+"),
 }
 _MAX_PATH = 1024
@@ -55,6 +57,9 @@ class _Lines:
         self.ends: NDArray[np.int64] = ends
         self.starts: NDArray[np.int64] = np.concatenate((np.zeros(1, dtype=ends.dtype), ends[:-1] + 1))
         self.first: NDArray[np.uint8] = self.bytes[self.starts]
+        self.heads: NDArray[np.uint32] = self.first.astype(np.uint32)
+        for offset in (1, 2, 3):
+            self.heads |= self.bytes[self.starts + offset].astype(np.uint32) << np.uint32(8 * offset)
         blank = self.starts == self.ends
         self.stanza: NDArray[np.int64] = np.cumsum(blank)
         inside = self.stanza[~blank]
@@ -65,8 +70,8 @@ class _Lines:
         import numpy as np
 
         prefix = f"{name}:".encode()
-        found = np.flatnonzero(self.first == prefix[0])
-        for offset, byte in enumerate(prefix[1:], start=1):
+        found = np.flatnonzero(self.heads == int.from_bytes(prefix[:4], "little"))  # all names have four letters or more
+        for offset, byte in enumerate(prefix[4:], start=4):
             found = found[self.bytes[self.starts[found] + offset] == byte]
         return found
 
@@ -120,7 +125,7 @@ def _read_portion(data: bytes) -> dict[str, list[Any]] | None:
             values = [value.removeprefix("./") for value in values]
         if not _is_ordinary(name, values):
             return None
-        if name in OPTIONAL:
+        if name in OPTIONAL and len(values) < len(lines.filled):
             values = _spread(values, np.searchsorted(lines.filled, stanzas).tolist(), len(lines.filled))
         columns[name] = values
     return columns
@@ -130,8 +135,6 @@ def _is_ordinary(name: str, values: Sequence[str]) -> bool:
     joined = "\n".join([*values, ""])
     if not joined.isascii():
         return False
-    if name in {"Source", "Phased-Update-Percentage"} and "" in values:
-        return False  # there, and empty: not the same as absent
     pattern = _COLUMN.get(name)
     if pattern is not None and pattern.fullmatch(joined) is None:
         return False

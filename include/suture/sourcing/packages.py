@@ -64,48 +64,53 @@ class BinaryPackage:
 def parse_packages(data: bytes, *, subject: str, component: str = "") -> list[BinaryPackage]:
     """Every package of an index, in its order; [] for an empty index. Raises Refusal: MALFORMED, WEAK_HASH."""
     if len(data) >= BY_COLUMNS_FROM_BYTES:
-        packages = parse_by_columns(data, subject=subject, component=component)
+        packages = parse_by_columns(data, component=component)
         if packages is not None:
             return packages
     return parse_one_by_one(data, subject=subject, component=component)
 
 
-def parse_by_columns(data: bytes, *, subject: str, component: str) -> list[BinaryPackage] | None:
+def parse_by_columns(data: bytes, *, component: str) -> list[BinaryPackage] | None:
     """As parse_packages, for a quite ordinary index; None for one that parse_one_by_one must read."""
     packages: list[BinaryPackage] = []
     for columns in read_columns(data):
         if columns is None:
             return None
-        packages += _from_columns(columns, subject, component)
+        packages += _from_columns(columns, component)
     return packages
 
 
-def _from_columns(columns: dict[str, list[Any]], subject: str, component: str) -> list[BinaryPackage]:
-    names, versions = columns["Package"], columns["Version"]
-    sources = [
-        _source(source, name, version, subject) if source else (name, version)
-        for source, name, version in zip(columns["Source"], names, versions, strict=True)
-    ]
+def _from_columns(columns: dict[str, list[Any]], component: str) -> list[BinaryPackage]:
+    names, versions, sources = columns["Package"], columns["Version"], columns["Source"]
     ready: dict[str, Iterable[Any]] = {
         "name": names,
         "version": versions,
-        "source": [source for source, _version in sources],
-        "source_version": [version for _source, version in sources],
+        # As _source does it, for a column that has passed its expression: "name" or "name (version)".
+        "source": [source.partition(" ")[0] or name for source, name in zip(sources, names, strict=True)],
+        "source_version": [
+            source[source.index("(") + 1 : -1] if source[-1:] == ")" else version
+            for source, version in zip(sources, versions, strict=True)
+        ],
         "architecture": map(sys.intern, columns["Architecture"]),
         "filename": columns["Filename"],
         "size": map(int, columns["Size"]),
         "sha256": columns["SHA256"],
-        "sha512": [digest or None for digest in columns["SHA512"]],
+        "sha512": _none_for_empty(columns["SHA512"]),
         "depends": columns["Depends"],
         "pre_depends": columns["Pre-Depends"],
         "provides": columns["Provides"],
         "component": repeat(component),
-        "phased_percentage": [
-            _phased(percentage, name, subject) if percentage else None
-            for percentage, name in zip(columns["Phased-Update-Percentage"], names, strict=True)
-        ],
+        "phased_percentage": map(_number_or_none, columns["Phased-Update-Percentage"]),
     }
     return filled(BinaryPackage, ready, len(names))
+
+
+def _number_or_none(value: str) -> int | None:
+    return int(value) if value else None
+
+
+def _none_for_empty(values: list[str]) -> Iterable[str | None]:
+    return [value or None for value in values] if any(values) else repeat(None)
 
 
 def parse_one_by_one(data: bytes, *, subject: str, component: str) -> list[BinaryPackage]:
@@ -179,8 +184,6 @@ def _source(value: str | None, name: str, version: str, subject: str) -> tuple[s
     """Source: name [(version)]; without it, the binary's own (Debian policy 5.6.1)."""
     if value is None:
         return name, version
-    if value.isalnum():
-        return value, version  # most of them, without the expression below
     match = _SOURCE.fullmatch(value.strip())
     if match is None:
         raise _malformed(subject, f"the source {value!r} of {name} cannot be read")
