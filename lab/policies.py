@@ -106,15 +106,18 @@ def _planning(found: dict[str, Any]) -> None:
 
 def _sources(found: dict[str, Any], place: Layout, distribution: Archive, vendor_url: str) -> None:
     if distribution.security is None or distribution.distribution != "debian":
-        found["sources"] = [source for source in found["sources"] if source["name"] != "debian-security"]
+        found["sources"] = [source for source in found["sources"] if source["name"] not in ("debian-security", "debian")]
     for source in found["sources"]:
         if source["name"] == "debian-security":
             source.update(suite=f"{distribution.codename}-security", codename=f"{distribution.codename}-security")
+        if source["name"] == "debian":
+            source.update(suite=distribution.codename, codename=distribution.codename)
     keyring = place.vendor / "keyring.gpg"
     found["sources"] += [
         {
             "name": name,
             "kind": "apt",
+            "use": use,
             "address": address,
             "suite": "stable",
             "components": ["main"],
@@ -126,9 +129,9 @@ def _sources(found: dict[str, Any], place: Layout, distribution: Archive, vendor
             "max_age_days": 14,
             "contact": "the lab's vendor",
         }
-        for name, address in (
-            ("lab-vendor", vendor_url),
-            ("lab-vendor-hotfix", f"{vendor_url.rpartition('/')[0]}/hotfix"),
+        for name, address, use in (
+            ("lab-vendor", vendor_url, "patches"),
+            ("lab-vendor-hotfix", f"{vendor_url.rpartition('/')[0]}/hotfix", "out_of_band"),
         )
     ]
 

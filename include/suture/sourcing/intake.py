@@ -4,7 +4,8 @@ The rules:
 
 1. The campaign's source is proven as a whole, by the pins and expectations of policy, against what was seen before.
 2. Every package of the campaign is taken in exactly the version that the plan names, from that source and no other. A
-   version that was retired is refused, also where only the closure would bring it.
+   version that was retired is refused, also where only the closure would bring it, and so is a package that the source
+   may not ship, or not to these hosts (`ships` in sources.yaml).
 3. Everything is downloaded, proven and examined (examining.py) before anything is adopted. One refusal refuses the campaign;
    nothing of it is adopted then.
 4. The versions that the hosts have now come along where the source still offers them, so that hosts can go back; they
@@ -33,7 +34,7 @@ from suture.sourcing.refusal import Refusal
 from suture.sourcing.release import Release
 from suture.sourcing.repository import Adoption, remember, verify_repository
 from suture.sourcing.seen import NothingSeen, SeenRelease
-from suture.sourcing.selection import IntakeReason, IntakeRefused, Selection, select
+from suture.sourcing.selection import IntakeReason, IntakeRefused, Selection, require_use, select
 from suture.sourcing.source import AptSource, load_source
 from suture.sourcing.transport import transport_for
 from suture.store import Store, sources
@@ -127,9 +128,10 @@ def validate_campaign(
     proven: Adoption | None = None
     examined: Examined | None = None
     try:
+        in_quarantine = campaign["plan"].get("extra", {}).get("repository") == QUARANTINE
+        require_use(source, out_of_band=in_quarantine)
         proven = verify_repository(source, transport, at=now, seen=_ReadOnly(seen))
         selection = select(store, campaign_id, campaign["asset_group"], rows, proven)
-        in_quarantine = campaign["plan"].get("extra", {}).get("repository") == QUARANTINE
         if in_quarantine:
             repository_of(settings).ensure(now=now)  # its hosts read both
         repository = quarantine_of(settings) if in_quarantine else repository_of(settings)
@@ -188,7 +190,7 @@ def _adopted(
         f" {proven.release.date:%Y-%m-%d %H:%M} UTC) are proven from key {proven.signed.key_fingerprint[-16:]} down to"
         f" each file, and adopted as {snapshot}."
     )
-    sentence = f"{sentence} {examined.sentence}".strip()
+    sentence = " ".join(part for part in (sentence, examined.sentence, *proven.alarms) if part)
     intake_id = _write(
         store, campaign_id, proven.source.name, None, sentence, snapshot, chain, examined, now=now, actor=actor
     )

@@ -16,6 +16,7 @@ from suture.inventory.debian_version import compare
 from suture.sourcing.dependencies import Closure, close_over
 from suture.sourcing.packages import BinaryPackage
 from suture.sourcing.repository import Adoption
+from suture.sourcing.source import AptSource, Use
 from suture.store import Store, sources
 
 
@@ -25,6 +26,7 @@ class IntakeReason(StrEnum):
     VERSION_MISSING = "version_missing"
     VERSION_RETIRED = "version_retired"
     DEPENDENCY_MISSING = "dependency_missing"
+    OUT_OF_SCOPE = "out_of_scope"
 
 
 class IntakeRefused(SutureError):
@@ -69,6 +71,7 @@ def select(
         if r.asset_group in {"*", asset_group}
     }
     for package in (*planned, *closure.added):
+        _require_in_scope(package, asset_group, proven.source)
         found = retired.get((package.source, package.source_version))
         if found is not None:
             raise IntakeRefused(
@@ -79,6 +82,28 @@ def select(
             )
     earlier = tuple(_earlier(planned, closure.added, installed, proven, retired))
     return Selection(planned, closure, earlier, installed)
+
+
+def require_use(source: AptSource, *, out_of_band: bool) -> None:
+    """A campaign takes from sources of its own use only. Raises IntakeRefused."""
+    if source.use is (Use.OUT_OF_BAND if out_of_band else Use.PATCHES):
+        return
+    raise IntakeRefused(
+        IntakeReason.OUT_OF_SCOPE,
+        f"{source.name} is for {source.use.replace('_', ' ')}; this campaign {'is' if out_of_band else 'is not'} out of band.",
+        "Hotfixes come by a case (emergency_patch); everything else from sources whose `use` in sources.yaml is patches.",
+    )
+
+
+def _require_in_scope(package: BinaryPackage, asset_group: str, source: AptSource) -> None:
+    if source.scope.ships(package.source) and source.scope.serves(asset_group):
+        return
+    what = f"to {asset_group}" if source.scope.ships(package.source) else f"packages of {package.source}"
+    raise IntakeRefused(
+        IntakeReason.OUT_OF_SCOPE,
+        f"{source.name} lists {package.name} {package.version}, but policy does not let it ship {what}.",
+        "If it should, widen `ships` of the source in sources.yaml by a reviewed change; else ask the vendor why it is there.",
+    )
 
 
 def _exact(

@@ -3,7 +3,8 @@
 The rules:
 
 1. Every fetch has a limit in bytes and a deadline in seconds; a server that sends for ever, or one byte a
-   second (in the headers or in the body), is cut off at them.
+   second (in the headers or in the body), is cut off at them. Where nothing signed says how long a file is, each
+   mebibyte that came earns the time for the next one.
 2. Redirects are followed within the same host and port only (and from http to https of the same host), at
    most three.
 3. Bytes are taken as they lie on the server: no content encoding is asked for, none is undone.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import http.client
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -126,9 +128,20 @@ class _Deadline:
     sock: Any = None
 
     def __post_init__(self) -> None:
-        self._timer = threading.Timer(self.seconds, self._expire)
+        self._started = time.monotonic()
+        self._start(self.seconds)
+
+    def _start(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._expire)
         self._timer.daemon = True
         self._timer.start()
+
+    def extend(self, seconds: float) -> None:
+        """That much later; a deadline that has passed stays passed."""
+        self._timer.cancel()
+        self.seconds += seconds
+        if not self.expired:
+            self._start(max(0.0, self._started + self.seconds - time.monotonic()))
 
     def _expire(self) -> None:
         self.expired = True
@@ -207,7 +220,7 @@ class HttpTransport:
         url = f"{self.address}/{quote(path, safe='/~+:@!$&()*,;=')}"
         allowed_s = self._timeout_s + ((expected_bytes - offset) / MIN_BYTES_PER_S if size_known else 0)
         with _Deadline(allowed_s) as deadline, self._translated(url), self._get(url, offset) as response:
-            yield from self._body(response, url, expected_bytes - offset, deadline)
+            yield from self._body(response, url, expected_bytes - offset, deadline, paced=not size_known)
 
     def _get(self, url: str, offset: int) -> requests.Response:
         headers = {"Range": f"bytes={offset}-"} if offset else {}
@@ -241,7 +254,10 @@ class HttpTransport:
             response.close()
             raise self._unreachable(url, f"it answers {response.status_code} {response.reason}")
 
-    def _body(self, response: requests.Response, url: str, remaining: int, deadline: _Deadline) -> Iterator[bytes]:
+    def _body(
+        self, response: requests.Response, url: str, remaining: int, deadline: _Deadline, *, paced: bool
+    ) -> Iterator[bytes]:
+        earned = 0
         announced = response.headers.get("Content-Length", "")
         missing = int(announced) if announced.isdigit() else 0
         while remaining >= 0:
@@ -253,6 +269,10 @@ class HttpTransport:
                 break
             remaining -= len(chunk)
             missing -= len(chunk)
+            earned += len(chunk)
+            if paced and earned >= CHUNK_BYTES:
+                deadline.extend(earned / MIN_BYTES_PER_S)
+                earned = 0
             yield chunk
         if missing > 0 and remaining >= 0:
             raise Refusal(

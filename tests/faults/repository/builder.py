@@ -5,20 +5,32 @@ Everything is made here: the .deb files byte by byte, the indices, the Release f
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import io
 import lzma
 import tarfile
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import zstandard
 
 from suture.sourcing.signing import SigningKey
 
 RELEASE_DATE = "%a, %d %b %Y %H:%M:%S UTC"
 SUITE = "stable"
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": lambda data: gzip.compress(data, mtime=0),
+    ".xz": lzma.compress,
+    ".bz2": bz2.compress,
+    ".zst": lambda data: zstandard.ZstdCompressor().compress(data),
+    ".lzma": lambda data: lzma.compress(data, format=lzma.FORMAT_ALONE),
+}
 
 
 class Key(SigningKey):
@@ -44,6 +56,23 @@ class Key(SigningKey):
             clock += ["--allow-weak-digest-algos"]
             inline = self._gpg(home, [*clock, "--clearsign"], text)
             return inline, self._gpg(home, [*clock, "--armor", "--detach-sign"], text)
+
+    @staticmethod
+    def sign_together(keys: Sequence[Key], text: bytes, at: datetime) -> bytes:
+        """Clear-signed by all of them in one signature block, as archives do while their key changes over."""
+        with tempfile.TemporaryDirectory() as folder:
+            ring = Key(Path(folder, "ring"), owner="unused")
+            secrets = [key.secret_key() for key in keys]
+            with ring._home() as home:
+                for secret in secrets:
+                    ring._gpg(home, ["--import"], secret)
+                users = [part for key in keys for part in ("--local-user", f"={key._owner}")]
+                clock = ["--faked-system-time", at.strftime("%Y%m%dT%H%M%S!")]
+                return ring._gpg(home, [*clock, *users, "--clearsign"], text)
+
+    def secret_key(self) -> bytes:
+        with self._home() as home:
+            return self._gpg(home, ["--passphrase", "", "--export-secret-keys"])
 
 
 @dataclass
@@ -182,13 +211,8 @@ class Repository:
             stanzas.append(stanza + "".join(f"{name}: {_digest(name, data)}\n" for name in self.package_digests))
         index = self.edit_index("\n".join(stanzas)).encode()
         self.index.parent.mkdir(parents=True, exist_ok=True)
-        packers: dict[str, Callable[[bytes], bytes]] = {
-            "": lambda data: data,
-            ".gz": lambda data: gzip.compress(data, mtime=0),
-            ".xz": lzma.compress,
-        }
         for form in self.forms:
-            data = self.edit_form(form, packers[form](index))
+            data = self.edit_form(form, PACKERS[form](index))
             self.index.with_name("Packages" + form).write_bytes(data)
             if self.by_hash:
                 copy = self.index.parent / "by-hash" / "SHA256" / hashlib.sha256(data).hexdigest()

@@ -26,13 +26,15 @@ from tests.faults.repository.builder import SUITE, Key, Repository, good_reposit
 
 @dataclass(frozen=True)
 class Keys:
-    """good: pinned. expired, revoked: pinned once. unpinned: in the keyring, but not pinned. stranger: unknown."""
+    """good: pinned. expired, revoked: pinned once. unpinned: in the keyring, but not pinned. stranger: unknown. short: pinned, RSA of
+    1024 bits.."""
 
     good: Key
     expired: Key
     revoked: Key
     unpinned: Key
     stranger: Key
+    short: Key
     keyring: Path
     pins: tuple[str, ...]
 
@@ -43,15 +45,17 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
     made = {
         name: Key(folder / name, owner=f"Vendor {name}").make(
-            made_at=long_ago, lifetime="30d" if name == "expired" else "never"
+            made_at=long_ago,
+            lifetime="30d" if name == "expired" else "never",
+            algorithm="rsa1024" if name == "short" else "ed25519",
         )
-        for name in ("good", "expired", "revoked", "unpinned", "stranger")
+        for name in ("good", "expired", "revoked", "unpinned", "stranger", "short")
     }
     fingerprints = {name: key.ensure() for name, key in made.items()}
     return Keys(
         **made,
         keyring=folder / "vendor.gpg",
-        pins=tuple(fingerprints[name] for name in ("good", "expired", "revoked")),
+        pins=tuple(fingerprints[name] for name in ("good", "expired", "revoked", "short")),
     )
 
 
@@ -61,7 +65,7 @@ def published_keyring(keys: Keys) -> Path:
     copy = Key(keys.keyring.parent / "revoked-copy", owner="unused")
     _copy_folder(keys.keyring.parent / "revoked", keys.keyring.parent / "revoked-copy")
     copy.revoke()
-    parts = [key.public_key() for key in (keys.good, keys.expired, copy, keys.unpinned)]
+    parts = [key.public_key() for key in (keys.good, keys.expired, copy, keys.unpinned, keys.short)]
     keys.keyring.write_bytes(b"".join(parts))
     return keys.keyring
 

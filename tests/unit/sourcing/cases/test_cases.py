@@ -125,10 +125,10 @@ def write_policies(world: World) -> None:
     document = {
         "sources": [
             {
-                "name": name, "kind": "apt", "address": f"{world.url}/{path}", "suite": "stable", "components": ["main"],
+                "name": name, "kind": "apt", "use": use, "address": f"{world.url}/{path}", "suite": "stable", "components": ["main"],
                 "origin": "ACME Lab Vendor", "keyrings": [str(keyring)], "fingerprints": sorted(load_keyring([keyring]).keys),
             }
-            for name, path in (("acme", "vendor"), ("acme-hotfix", "hotfix"))
+            for name, path, use in (("acme", "vendor", "patches"), ("acme-hotfix", "hotfix", "out_of_band"))
         ]
     }  # fmt: skip
     (world.settings.policy_dir / "sources.yaml").write_text(yaml.safe_dump(document), "utf-8")
