@@ -9,7 +9,9 @@ from suture.sourcing.analysis.places import Place
 from suture.sourcing.analysis.scripts import Deed
 
 _ADDS = r"\b(?:add|ship|install|introduc|enabl|new|provid|creat|drop|remov|us|mov|chang|updat|fix|set|mak|restor|allow|deny|den)\w*\b"
-SETUID = re.compile(r"\bset-?[ug]id\b|\bs[ug]id\b|\b[246][0-7]{3}\b|\bset-user-id\b")
+SETUID = re.compile(
+    r"\bset-?[ug]id\b|\bs[ug]id\b|\b0[246][0-7]{3}\b|\b(?:mode|chmod|permissions?)\b[^.]{0,20}\b[246][0-7]{3}\b|\bset-user-id\b"
+)
 CAPABILITY = re.compile(r"\bcapabilit|\bsetcap\b|\bcap_")
 _NETWORK = re.compile(r"\bdownload|\bfetch|\bnetwork|\bretriev|\bcurl\b|\bwget\b|\bhttps?\b")
 _SCHEDULE = re.compile(r"\bcron|\btimers?\b|\bschedul|\bperiodic")

@@ -65,6 +65,7 @@ def script(text: str) -> Build:
         (script("chmod u+s /usr/bin/portal"), "undeclared_setuid", Action.REFUSE),
         (script("chmod 4755 /usr/bin/portal"), "undeclared_setuid", Action.REFUSE),
         (script("setcap cap_net_raw+ep /usr/bin/portal"), "undeclared_capability", Action.REFUSE),
+        (script("echo /usr/bin/portal | at now + 1 hour"), "undeclared_scheduled_task", Action.REFUSE),
         (script("echo '* * * * * root x' > /etc/cron.d/x"), "undeclared_scheduled_task", Action.REFUSE),
         (script("echo /usr/lib/x.so >> /etc/ld.so.preload"), "undeclared_loader_file", Action.REFUSE),
         (script("echo 'x ALL=(ALL) NOPASSWD: ALL' >> /etc/sudoers"), "undeclared_privilege_file", Action.REFUSE),
@@ -140,6 +141,7 @@ def test_what_a_note_declares_is_recorded_and_no_concern(
     [
         "  * Mention helper in the manual.\n  * A program is no longer setuid.",  # two items are not one
         "  * Fix a crash in helper.",
+        "  * Fix CVE-2026-2000 in helper, found in 2026.",  # a year is no mode
         "  * Harden what runs setuid.",
         "  * New upstream release 1.0.",
     ],
