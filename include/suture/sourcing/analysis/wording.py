@@ -21,6 +21,8 @@ _PRIVILEGE = re.compile(
 _PACKAGES = re.compile(r"\bapt\b|\bdpkg|\bkeyring|\bkeys?\b|\bsources?\b|\bneedrestart|\brepositor")
 _LOADER = re.compile(r"\bld\.so|\bpreload|\bloader\b|\blibrary path|\bldconfig")
 SCRIPT = r"\b(?:maintainer scripts?|maintscripts?|dpkg-maintscript-helper|debconf|debhelper|dh_\w+)\b"
+_NAME = re.compile(r"[a-z0-9][A-Z]|\w[_./-]\w|^/|\d")
+_COMMON = re.compile(r"[\d.]+|/usr/share|/dev/null|maintscript-helper|/usr/bin|/bin/sh")
 _TRANSLATION = re.compile(r"<\w+ xml:lang=|^\s*\w+\[\w+(@\w+)?\]\s*=|^\s*(description|message)\[")
 ABOUT: dict[Place, re.Pattern[str]] = {
     Place.SCHEDULE: _SCHEDULE,
@@ -72,14 +74,14 @@ def script_says(about: re.Pattern[str]) -> re.Pattern[str]:
 
 
 def telling(lines: Iterable[str]) -> tuple[str, ...]:
-    """Words out of added lines that say something when a note uses them too: long ones, paths, settings."""
+    """Names out of added lines that say something when a note uses them too: settings, paths, identifiers; no plain words."""
     words: dict[str, None] = {}
     for line in lines:
         if line.startswith("+"):
-            words.update(dict.fromkeys(word.rstrip(".,;:") for word in re.findall(r"[\w./-]{7,80}", line)))
-    return tuple(
-        word for word in words if not re.fullmatch(r"[\d.]+|/usr/share|/dev/null|configure|maintscript-helper", word)
-    )[:100]
+            words.update(dict.fromkeys(word.rstrip(".,;:") for word in re.findall(r"[\w./-]{6,80}", line)))
+            if setting := re.match(r"\+\s*([\w.-]{4,60})\s*[=:]", line):
+                words[setting[1]] = None
+    return tuple(word for word in words if _NAME.search(word) and not _COMMON.fullmatch(word))[:100]
 
 
 def says_nothing(lines: Sequence[str]) -> bool:

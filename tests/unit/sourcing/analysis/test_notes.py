@@ -162,6 +162,11 @@ def test_comments_and_the_own_version_in_a_script_are_no_change(tmp_path: Path) 
     assert examined(tmp_path, new, old).concerns == ()
 
 
+def test_a_library_that_carries_the_version_in_its_name_is_the_same_library(tmp_path: Path) -> None:
+    old, new = OLD.plus("usr/lib/libportal-1.0-1.so", "x"), NEW.plus("usr/lib/libportal-1.0-1+deb12u1.so", "y")
+    assert examined(tmp_path, new, old).concerns == ()
+
+
 def test_asking_whether_a_program_is_there_is_no_network(tmp_path: Path) -> None:
     found = examined(tmp_path, script('if command -v curl >/dev/null; then echo "see https://x.test/" >&2; fi'))
     assert kinds(found) == {"undeclared_script_change"}
