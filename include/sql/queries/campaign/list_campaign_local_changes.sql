@@ -1,5 +1,5 @@
--- What was changed by hand on a campaign's hosts, one row a host: edited conffiles and pins as the inventory found them,
--- and the packages on hold. A host whose inventory is older than the collection of these facts gives NULL.
+-- What was changed by hand on a campaign's hosts, one row a host: edited conffiles and pins as the inventory found
+-- them, and the packages on hold. A host whose inventory is older than the collection of these facts gives NULL.
 SELECT
     campaign_host.host_id,
     host.collected_at,

@@ -106,9 +106,7 @@ class Demo:
                 raise DemoError(f"No report of {campaign.campaign_id} was written within 3 minutes.")
             time.sleep(2)
         self.narrator.look("Report", row["uri"])
-        for line in self.store.fetch_all(
-            "report/list_version_changes", {"campaign_id": campaign.campaign_id}
-        )[:12]:
+        for line in self.store.fetch_all("report/list_version_changes", {"campaign_id": campaign.campaign_id})[:12]:
             self.narrator.fact(
                 f"{line['host_id']:<9} {line['package']:<24} {line['before'] or '–':<26} → {line['after'] or '–'}"
             )
@@ -168,11 +166,15 @@ class Demo:
         deadline = time.monotonic() + FEED_PATIENCE_S
         while run["state"] not in ("success", "failed"):
             if time.monotonic() > deadline:
-                raise DemoError(f"{dag_id} did not end within {FEED_PATIENCE_S:.0f} s.", remedy=f"{self.ui_url}/dags/{dag_id}")
+                raise DemoError(
+                    f"{dag_id} did not end within {FEED_PATIENCE_S:.0f} s.", remedy=f"{self.ui_url}/dags/{dag_id}"
+                )
             time.sleep(1)
             run = self.api.get(f"dags/{dag_id}/dagRuns/{run['dag_run_id']}")
         if run["state"] == "failed":
-            raise DemoError(f"The run of {dag_id} failed.", remedy=f"See {self.ui_url}/dags/{dag_id}/runs/{run['dag_run_id']}.")
+            raise DemoError(
+                f"The run of {dag_id} failed.", remedy=f"See {self.ui_url}/dags/{dag_id}/runs/{run['dag_run_id']}."
+            )
         self.narrator.say(f"{dag_id} is done.")
 
     def _await_campaign(self, source: str) -> str:

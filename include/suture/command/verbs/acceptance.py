@@ -10,7 +10,9 @@ from typing import Any
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("acceptance", help="which risks were accepted, until when, and whether it still holds")
+    parser = subparsers.add_parser(
+        "acceptance", help="which risks were accepted, until when, and whether it still holds"
+    )
     verbs = parser.add_subparsers(dest="acceptance_verb", required=True)
     listing = verbs.add_parser("list", help="all acceptances, newest first")
     listing.add_argument("--state", metavar="STATE", help="only those in this state (requested, active, voided …)")
@@ -20,7 +22,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     showing.add_argument("acceptance_id", metavar="ID")
     showing.add_argument("--json", action="store_true", help="print JSON")
     showing.set_defaults(handler=show_one)
-    checking = verbs.add_parser("check", help="whether the signed acceptances hold by what is known now; changes nothing")
+    checking = verbs.add_parser(
+        "check", help="whether the signed acceptances hold by what is known now; changes nothing"
+    )
     checking.add_argument("acceptance_id", metavar="ID", nargs="?", help="only this one")
     checking.add_argument("--json", action="store_true", help="print JSON")
     checking.set_defaults(handler=check)
@@ -101,7 +105,9 @@ def _print_one(view: Mapping[str, Any]) -> None:
     if view["why_not"]:
         print(f"  Not valid      {visible(view['why_not'])}")
     print(f"  Requested by   {visible(view['requested_by'])}, {view['requested_at']}")
-    print(f"  Until          {view['expires_at']}, review on {view['review_on']}{' (due)' if view['review_due'] else ''}")
+    print(
+        f"  Until          {view['expires_at']}, review on {view['review_on']}{' (due)' if view['review_due'] else ''}"
+    )
     print(f"  Priority       {view['priority']}, residual risk {view['residual_risk']}")
     print(f"  Justification  {visible(view['justification'])}")
     print(f"  Control        {visible(view['compensating_control'])}")

@@ -73,7 +73,9 @@ def _from_file(path: Path, rules: CapacityPolicy, now: datetime) -> Filling:
     work = [_work(entry, number, rules, now) for number, entry in enumerate(entries, 1)]
     names = [one.campaign_id for one in work]
     if len(set(names)) < len(names):
-        raise BadInputError(f"{path}: the campaign {next(n for n in names if names.count(n) > 1)!r} stands there twice.")
+        raise BadInputError(
+            f"{path}: the campaign {next(n for n in names if names.count(n) > 1)!r} stands there twice."
+        )
     trains = rules.trains(now)
     recent = [
         one
@@ -186,4 +188,6 @@ def _print(filling: Filling, rules: CapacityPolicy) -> None:
     for slot in plan.slots:
         print(visible(f"  {slot.work.campaign_id} ({slot.work.priority}): {slot.sentence}"))
     print(filling.outlook.sentence)
-    print(f"Solver: {plan.solver}. {'The trains are enforced.' if rules.enforce else 'The trains are shown, not enforced.'}")
+    print(
+        f"Solver: {plan.solver}. {'The trains are enforced.' if rules.enforce else 'The trains are shown, not enforced.'}"
+    )

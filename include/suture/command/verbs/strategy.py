@@ -36,10 +36,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     which = simulate.add_mutually_exclusive_group()
     which.add_argument("--group", metavar="G", help="an asset group: the source packages its hosts run (warehouse)")
     which.add_argument("--packages", type=Path, metavar="FILE", help="source packages, one a line (default: all)")
-    simulate.add_argument("--hosts", type=int, default=10, metavar="N", help="hosts that run them (with --group: as known)")
+    simulate.add_argument(
+        "--hosts", type=int, default=10, metavar="N", help="hosts that run them (with --group: as known)"
+    )
     simulate.add_argument("--codename", metavar="C", help="only fixes for this release, such as bullseye")
     simulate.add_argument("--since", metavar="DAY", help="only advisories from this day on, such as 2015-01-01")
-    simulate.add_argument("--kev", type=Path, metavar="FILE", help="CISA's catalogue (JSON): when exploitation was known")
+    simulate.add_argument(
+        "--kev", type=Path, metavar="FILE", help="CISA's catalogue (JSON): when exploitation was known"
+    )
     simulate.add_argument("--epss", type=Path, metavar="FILE", help="EPSS scores (CSV): today's, taken for then")
     simulate.add_argument("--svg", type=Path, metavar="FILE", help="write the chart there")
     simulate.add_argument("--json", action="store_true", help="print JSON")
@@ -97,7 +101,9 @@ def _print(args: argparse.Namespace, found: Comparison, history: History) -> Non
             f"Regressions: {share.broken:,} of {share.advisories:,} advisories ({share.share:.2%}, 95 %: {low:.2%} to"
             f" {high:.2%}); {share.known_within(8):.0%} of them were known within 8 days"
         )
-    print(f"\n{'strategy':<22}{'exposure':>12}{'exploited':>11}{'changes':>9}{'reboots':>9}{'QA h':>8}{'regr.':>7}{'total':>13}")
+    print(
+        f"\n{'strategy':<22}{'exposure':>12}{'exploited':>11}{'changes':>9}{'reboots':>9}{'QA h':>8}{'regr.':>7}{'total':>13}"
+    )
     for one in found.outcomes:
         print(
             f"{one.strategy:<22}{one.exposure_days:>12,}{one.exploited_exposure_days:>11,}{one.changes:>9,}"

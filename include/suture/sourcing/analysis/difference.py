@@ -2,7 +2,8 @@
 
 The rules:
 
-1. Files are compared by path as it stands on a host with merged /usr, by type, mode, owner, target, attributes and sha256.
+1. Files are compared by path as it stands on a host with merged /usr, the own version in it left out; by type, mode, owner,
+   target, attributes and sha256.
 2. A difference that every build makes is none: the version's own changelog, build ids, dates in comments of scripts.
 3. A dependency differs when the names differ; a version that moved with the build is a change of its own kind (`bounds`).
 4. Nothing is judged here: `notes.py` asks which of these differences stand in a note.
@@ -170,8 +171,8 @@ def wrong_md5sums(deb: DebPackage) -> tuple[str, ...]:
 
 
 def _files(old: DebPackage, new: DebPackage) -> tuple[FileChange, ...]:
-    before = {merged(path): member for path, member in old.members.items() if not _of_every_build(path)}
-    after = {merged(path): member for path, member in new.members.items() if not _of_every_build(path)}
+    before = {_key(path, old): member for path, member in old.members.items() if not _of_every_build(path)}
+    after = {_key(path, new): member for path, member in new.members.items() if not _of_every_build(path)}
     found = []
     for path in dict.fromkeys([*after, *before]):
         was, now = before.get(path), after.get(path)
@@ -188,6 +189,12 @@ def _files(old: DebPackage, new: DebPackage) -> tuple[FileChange, ...]:
             is_code = _is_code(old, was) and _is_code(new, now)
             found.append(FileChange(now.path, Change.CHANGED, was, now, place_of(now.path), aspects, lines, is_code))
     return tuple(found)
+
+
+def _key(path: str, deb: DebPackage) -> str:
+    """What a file is known by from one version to the next: some packages write their own version into names."""
+    version = deb.version.partition(":")[2] or deb.version
+    return merged(path).replace(version, "VERSION") if len(version) > 4 else merged(path)
 
 
 def _aspects(old: DebPackage, new: DebPackage, was: Member, now: Member) -> frozenset[str]:

@@ -3,7 +3,7 @@
 What changed and stands in no note is undeclared (`undeclared.py`), what a note claims and nothing shows is unsupported (here). The
 kinds are listed in `kinds.py`; examination.yaml says what follows from each.
 
-An ordinary security rebuild gives notes at most. Measured on real pairs: docs/benchmarks/package-notes.md.
+An ordinary security rebuild gives notes at most. Measured on real pairs: docs/benchmarks/package_notes.md.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ _COMMANDS: dict[Deed, frozenset[str]] = {
     Deed.ACCOUNT: _words(
         "useradd adduser groupadd addgroup usermod groupmod gpasswd chpasswd passwd chsh newusers vipw"
     ),
-    Deed.SCHEDULE: _words("crontab at batch systemd-run"),
+    Deed.SCHEDULE: _words("crontab systemd-run"),
     Deed.CAPABILITY: frozenset({"setcap"}),
     Deed.PERMISSION: _words("chmod chown chgrp setfacl chattr dpkg-statoverride"),
     Deed.SERVICE: _words("systemctl deb-systemd-helper deb-systemd-invoke update-rc.d invoke-rc.d service"),
@@ -97,6 +97,7 @@ _PATTERNS: tuple[tuple[Deed, re.Pattern[str]], ...] = (
     ),
     (Deed.SETUID, re.compile(r"dpkg-statoverride\b.*\s0?[2467][0-7]{3}\s")),
     (Deed.LOADER, re.compile(r"ld\.so\.preload|ld\.so\.conf|LD_PRELOAD\s*=|LD_AUDIT\s*=")),
+    (Deed.SCHEDULE, re.compile(r"(^|[;|&]\s*)at\s+(-[fmq]|now\b|midnight|noon|teatime|\d)")),
     (Deed.SCHEDULE, re.compile(r"/etc/cron|/var/spool/cron|/etc/anacrontab")),
     (
         Deed.PRIVILEGE,

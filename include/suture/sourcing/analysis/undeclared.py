@@ -21,50 +21,26 @@ from suture.sourcing.analysis.claims import Notes
 from suture.sourcing.analysis.deb import DebPackage
 from suture.sourcing.analysis.difference import Change, Difference, FileChange, RelationChange
 from suture.sourcing.analysis.places import Place
-from suture.sourcing.analysis.scripts import Deed, ScriptChange
+from suture.sourcing.analysis.scripts import ScriptChange
 from suture.sourcing.analysis.tarball import Member, MemberType
 from suture.sourcing.analysis.unreadable import shown
+from suture.sourcing.analysis.wording import (
+    ABOUT,
+    CAPABILITY,
+    KIND_OF,
+    KIND_OF_DEED,
+    SCRIPT,
+    SETUID,
+    path_words,
+    says_it_adds,
+    says_nothing,
+    script_says,
+    telling,
+)
 from suture.sourcing.examination import Concern
 
 _IDENTITY = frozenset({"Maintainer", "Origin", "Essential", "Architecture", "Package"})
 _MOST = 25  # concerns of one kind that are written out
-_ADDS = r"\b(?:add|ship|install|introduc|enabl|new|provid|creat|drop|remov|us|mov|chang|updat|fix|set|mak|restor|allow|deny|den)\w*\b"
-_SETUID = re.compile(r"\bset-?[ug]id\b|\bs[ug]id\b|\b[246][0-7]{3}\b|\bset-user-id\b")
-_CAPABILITY = re.compile(r"\bcapabilit|\bsetcap\b|\bcap_")
-_NETWORK = re.compile(r"\bdownload|\bfetch|\bnetwork|\bretriev|\bcurl\b|\bwget\b|\bhttps?\b")
-_SCHEDULE = re.compile(r"\bcron|\btimers?\b|\bschedul|\bperiodic")
-_PRIVILEGE = re.compile(
-    r"\bsudo|\bpolkit|\bpolicykit|\bpam\b|\bd-?bus\b|\bsysusers|\bapparmor|\bssh|\bselinux|\bsecurity\.conf|\bpolicy\b"
-)
-_PACKAGES = re.compile(r"\bapt\b|\bdpkg|\bkeyring|\bkeys?\b|\bsources?\b|\bneedrestart|\brepositor")
-_LOADER = re.compile(r"\bld\.so|\bpreload|\bloader\b|\blibrary path|\bldconfig")
-_SCRIPT = r"\b(?:maintainer scripts?|maintscripts?|dpkg-maintscript-helper|debconf|debhelper|dh_\w+)\b"
-_TRANSLATION = re.compile(r"<\w+ xml:lang=|^\s*\w+\[\w+(@\w+)?\]\s*=|^\s*(description|message)\[")
-_ABOUT: dict[Place, re.Pattern[str]] = {
-    Place.SCHEDULE: _SCHEDULE,
-    Place.PRIVILEGE: _PRIVILEGE,
-    Place.PACKAGE_MANAGER: _PACKAGES,
-    Place.LOADER: _LOADER,
-}
-_KIND_OF: dict[Place, str] = {
-    Place.LOADER: "undeclared_loader_file",
-    Place.SCHEDULE: "undeclared_scheduled_task",
-    Place.PRIVILEGE: "undeclared_privilege_file",
-    Place.PACKAGE_MANAGER: "undeclared_package_configuration",
-    Place.UNIT: "undeclared_unit",
-    Place.HOOK: "undeclared_hook",
-    Place.SYSTEM: "undeclared_system_file",
-}
-_KIND_OF_DEED: dict[Deed, tuple[str, re.Pattern[str]]] = {
-    Deed.NETWORK: ("undeclared_network_in_script", _NETWORK),
-    Deed.SETUID: ("undeclared_setuid", _SETUID),
-    Deed.CAPABILITY: ("undeclared_capability", _CAPABILITY),
-    Deed.LOADER: ("undeclared_loader_file", _LOADER),
-    Deed.SCHEDULE: ("undeclared_scheduled_task", _SCHEDULE),
-    Deed.PRIVILEGE: ("undeclared_privilege_file", re.compile(f"{_PRIVILEGE.pattern}|{_PACKAGES.pattern}")),
-    Deed.OBFUSCATION: ("undeclared_obfuscation", re.compile(r"\bbase64|\beval|\bdecod|\bescap")),
-    Deed.ACCOUNT: ("undeclared_account", re.compile(r"\busers?\b|\bgroups?\b|\baccounts?\b")),
-}
 
 
 @dataclass
@@ -111,16 +87,16 @@ class Undeclared:
         was, now = change.old, change.new
         if now is None or now.type is MemberType.SYMLINK:
             return
-        path, words = shown(change.path), _path_words(change.path)
+        path, words = shown(change.path), path_words(change.path)
         grown = now.mode & 0o6000 & ~(was.mode if was is not None else 0)
         if grown and now.type is not MemberType.DIRECTORY:
             bits = "setuid" if grown & 0o4000 else "setgid"
             sentence = f"/{path} is {bits} ({now.mode:04o}, owner {shown(now.owner or str(now.uid))})."
-            self._ask("undeclared_setuid", change.path, sentence, words, _SETUID, mode=f"{now.mode:04o}")
+            self._ask("undeclared_setuid", change.path, sentence, words, SETUID, mode=f"{now.mode:04o}")
         if now.xattrs and now.xattrs != (was.xattrs if was is not None else {}):
             names = ", ".join(shown(name, 60) for name in now.xattrs)
             kind = "undeclared_capability" if any("capability" in name for name in now.xattrs) else "undeclared_mode"
-            self._ask(kind, change.path, f"/{path} brings the attributes {names}.", words, _CAPABILITY)
+            self._ask(kind, change.path, f"/{path} brings the attributes {names}.", words, CAPABILITY)
         if wider := _wider(was, now):
             self._ask(
                 "undeclared_mode", change.path, f"/{path} {wider} ({now.mode:04o}).", words, mode=f"{now.mode:04o}"
@@ -138,24 +114,24 @@ class Undeclared:
             return
         if change.is_code and not change.aspects & {"type", "target"}:
             return  # what is in it is asked by the examiner of programs
-        if change.change is Change.CHANGED and change.lines and _says_nothing(change.lines):
+        if change.change is Change.CHANGED and change.lines and says_nothing(change.lines):
             return
         is_folder = (change.new or change.old or _NOBODY).type is MemberType.DIRECTORY
         verb = {Change.ADDED: "is new", Change.REMOVED: "is gone", Change.CHANGED: "has changed"}[change.change]
-        words, sentence = _path_words(change.path), f"/{path} {verb}."
+        words, sentence = path_words(change.path), f"/{path} {verb}."
         lines = [shown(line, 300) for line in change.lines[:40]]
-        if place in _KIND_OF and not is_folder and (change.change is not Change.REMOVED or place is Place.PRIVILEGE):
-            is_stern = place in _ABOUT
+        if place in KIND_OF and not is_folder and (change.change is not Change.REMOVED or place is Place.PRIVILEGE):
+            is_stern = place in ABOUT
             if change.change is Change.CHANGED and not is_stern and self._goes_with_version(change.path):
                 return
-            more = () if is_stern else _telling(change.lines)
-            adds = _adds(place) if is_stern or change.change is Change.ADDED else None
+            more = () if is_stern else telling(change.lines)
+            adds = says_it_adds(place) if is_stern or change.change is Change.ADDED else None
             self._ask(
-                _KIND_OF[place], change.path, sentence, (*words, *more), _ABOUT.get(place), or_says=adds, lines=lines
+                KIND_OF[place], change.path, sentence, (*words, *more), ABOUT.get(place), or_says=adds, lines=lines
             )
         elif change.path in self.new.conffiles or (change.path.startswith("etc/") and not is_folder):
             if not self._goes_with_version(change.path):
-                self._ask("undeclared_conffile", change.path, sentence, (*words, *_telling(change.lines)), lines=lines)
+                self._ask("undeclared_conffile", change.path, sentence, (*words, *telling(change.lines)), lines=lines)
         elif change.change is Change.CHANGED and "type" not in change.aspects and "target" not in change.aspects:
             return  # contents change with every build
         elif place is Place.PROGRAM and change.change is Change.ADDED and not is_folder:
@@ -172,20 +148,20 @@ class Undeclared:
             )
             return
         told: set[str] = set()
-        for deed, (kind, about) in _KIND_OF_DEED.items():
+        for deed, (kind, about) in KIND_OF_DEED.items():
             lines = script.doing(deed)
             if not lines:
                 continue
             sentence = f"The {script.name} has new lines that concern {deed}: {shown(lines[0])}"
             asked = self._ask(
-                kind, script.name, sentence, names, about, or_says=_script_says(about), lines=list(lines[:20])
+                kind, script.name, sentence, names, about, or_says=script_says(about), lines=list(lines[:20])
             )
             told |= set(lines) if asked else set()
         rest = [line.text for line in script.added if line.text not in told and not _harmless(line.text)]
         if rest:
-            words = (*names, *_telling(f"+{line}" for line in rest))
+            words = (*names, *telling(f"+{line}" for line in rest))
             sentence = f"The {script.name} has {len(rest)} new lines, such as: {shown(rest[0])}"
-            says = re.compile(_SCRIPT)
+            says = re.compile(SCRIPT)
             self._ask(
                 "undeclared_script_change",
                 script.name,
@@ -232,7 +208,7 @@ class Undeclared:
                 f"/{shown(change.path)} exports {len(change.added)} symbols more and {len(change.removed)} fewer than before,"
                 f" such as {shown(first)}."
             )
-            words = (*_path_words(change.path), *change.added[:50], *change.removed[:50])
+            words = (*path_words(change.path), *change.added[:50], *change.removed[:50])
             added, removed = list(change.added[:40]), list(change.removed[:40])
             self._ask("undeclared_symbol", change.path, sentence, words, added=added, removed=removed)
 
@@ -291,47 +267,6 @@ def _bounded(concerns: Iterable[Concern]) -> Iterator[Concern]:
     for kind, count in seen.items():
         if count > _MOST:
             yield Concern(kind, f"{count - _MOST} more", f"{count - _MOST} more of the same kind are not written out.")
-
-
-def _path_words(path: str) -> tuple[str, ...]:
-    """What a note may call it: its path, its name, and a certificate's name as it is written out."""
-    name = path.rpartition("/")[2]
-    spoken = name.rpartition(".")[0].replace("_", " ").replace(":", ".")
-    return (path, f"/{path}", name, *([spoken] if " " in spoken and len(spoken) > 7 else []))
-
-
-def _adds(place: Place) -> re.Pattern[str] | None:
-    """What an item must say to declare a new task or unit without its name; None where the name is asked for."""
-    if place is Place.SCHEDULE:
-        return re.compile(rf"{_ADDS}[^.]{{0,60}}\b(?:cron ?jobs?|crontabs?|cron\.\w+|timers?)\b")
-    if place is Place.UNIT:
-        what = r"\b(?:systemd|unit|service|socket|init|autostart)\b[^.]{0,20}\b(?:files?|units?|scripts?)\b"
-        return re.compile(rf"{_ADDS}[^.]{{0,60}}{what}")
-    return None
-
-
-def _script_says(about: re.Pattern[str]) -> re.Pattern[str]:
-    """An item that speaks of maintainer scripts and of the thing."""
-    return re.compile(rf"(?=.*{_SCRIPT})(?=.*(?:{about.pattern}))")
-
-
-def _telling(lines: Iterable[str]) -> tuple[str, ...]:
-    """Words out of added lines that say something when a note uses them too: long ones, paths, settings."""
-    words: dict[str, None] = {}
-    for line in lines:
-        if line.startswith("+"):
-            words.update(dict.fromkeys(word.rstrip(".,;:") for word in re.findall(r"[\w./-]{7,80}", line)))
-    return tuple(
-        word for word in words if not re.fullmatch(r"[\d.]+|/usr/share|/dev/null|configure|maintscript-helper", word)
-    )[:100]
-
-
-def _says_nothing(lines: Sequence[str]) -> bool:
-    """Only comments, blank lines, translations and the package's own version differ."""
-    rest = [line[1:].strip() for line in lines]
-    return all(
-        not line or line.startswith(("#", ";", "//", "<!--", "*", "--")) or _TRANSLATION.search(line) for line in rest
-    )
 
 
 def _harmless(line: str) -> bool:

@@ -94,10 +94,10 @@ class Build:
         for name, text in self.scripts.items():
             (control / name).write_text(f"#!/bin/sh\nset -e\n{text}\n")
             (control / name).chmod(0o755)
-        path = folder / f"{self.name}_{self.version}_amd64.deb"
-        command = ["dpkg-deb", f"-Z{self.compression}", "--root-owner-group", "-b", str(root), str(path)]
+        built = folder / f"{self.name}_{self.version}_amd64.deb"
+        command = ["dpkg-deb", f"-Z{self.compression}", "--root-owner-group", "-b", str(root), str(built)]
         subprocess.run(command, check=True, capture_output=True)
-        return package_file(path)
+        return package_file(built)
 
 
 CONTROL = b"Package: portal\nVersion: 1.0\nArchitecture: amd64\nDescription: x\n"

