@@ -55,10 +55,13 @@ def release_briefing(store: Store, campaign: Campaign) -> str:
 def _concerns(store: Store, campaign: Campaign) -> list[str]:
     """What the examination of the packages found that policy wants read before a release; [] when there is nothing."""
     rows = store.fetch_all("intake/list_review_concerns", {"campaign_id": campaign.campaign_id})
+    local = [row["sentence"] for row in store.fetch_all("intake/list_local_changes", {"campaign_id": campaign.campaign_id})]
+    changed = ["**Changed by hand on these hosts**", *(f"- {escaped(text)}" for text in local[:MOST_CONCERNS]), ""] if local else []
     if not rows:
-        return []
+        return changed
     more = len(rows) - MOST_CONCERNS
     return [
+        *changed,
         f"**Found in the packages ({len(rows)}), to be read**",
         *(f"- {escaped(row['package'])}: {escaped(row['sentence'])}" for row in rows[:MOST_CONCERNS]),
         *([f"- and {more} more: see the campaign's provenance page."] if more > 0 else []),

@@ -22,6 +22,7 @@ from typing import Any
 from suture.inventory.debian_version import compare
 from suture.settings import Settings
 from suture.sourcing.analysis import examiners
+from suture.sourcing.analysis.local import LocalChange, local_changes
 from suture.sourcing.analysis.pool import examine_all
 from suture.sourcing.cache import CachedFile, FileCache
 from suture.sourcing.examination import (
@@ -54,6 +55,7 @@ class Examined:
 
     actions: Actions
     examinations: tuple[Examination, ...]
+    local: tuple[LocalChange, ...] = ()  # what was changed by hand on the campaign's hosts, and these packages touch
 
     def refusal(self) -> ExaminationRefused | None:
         return self.actions.refusal(self.examinations)
@@ -74,7 +76,11 @@ class Examined:
     def chain(self) -> dict[str, Any]:
         """For the intake's chain: examiner → number of packages, and what somebody has to read."""
         counts = Counter(examination.examiner for examination in self.examinations)
-        return {"examined": dict(counts), "concerns": self.of_more_than_note()}
+        local = [
+            {"kind": change.kind.value, "package": change.package, "hosts": len(change.hosts), "sentence": change.sentence}
+            for change in self.local[:MOST_IN_EVIDENCE]
+        ]
+        return {"examined": dict(counts), "concerns": self.of_more_than_note(), "local_changes": local}
 
     @property
     def sentence(self) -> str:
@@ -127,7 +133,8 @@ def examine_intake(
         for file in files
         if _key(file.package) in wanted
     ]
-    return Examined(rules.actions, tuple(examine_all(subjects, list(chosen.values()))))
+    examinations = tuple(examine_all(subjects, list(chosen.values())))
+    return Examined(rules.actions, examinations, local_changes(store, campaign_id, examinations))
 
 
 def _earlier(
