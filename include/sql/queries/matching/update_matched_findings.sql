@@ -3,10 +3,10 @@
 WITH touched AS (
     UPDATE finding
     SET
-        installed_version = work_share.installed_version,
-        fixed_version = work_share.fixed_version,
-        packages = work_share.packages,
-        conditions = work_share.conditions,
+        installed_version = work_outcome.installed_version,
+        fixed_version = work_outcome.fixed_version,
+        packages = work_outcome.packages,
+        conditions = work_outcome.conditions,
         status = CASE WHEN finding.status IN ('fixed', 'withdrawn') THEN 'open' ELSE finding.status END,
         reopened_at
         = CASE WHEN finding.status IN ('fixed', 'withdrawn') THEN %(now)s::timestamptz ELSE finding.reopened_at END,
@@ -16,16 +16,20 @@ WITH touched AS (
         = CASE WHEN finding.status IN ('fixed', 'withdrawn') THEN %(deadline)s::timestamptz ELSE finding.deadline END,
         campaign_id = CASE WHEN finding.status IN ('fixed', 'withdrawn') THEN NULL ELSE finding.campaign_id END,
         closed_at = CASE WHEN finding.status IN ('fixed', 'withdrawn') THEN NULL ELSE finding.closed_at END
-    FROM work_share
+    FROM work_held
+    INNER JOIN work_outcome
+        ON work_held.situation_id = work_outcome.situation_id AND work_held.kind_id = work_outcome.kind_id
+    INNER JOIN work_standing
+        ON work_held.host_id = work_standing.host_id AND work_outcome.advisory_id = work_standing.advisory_id
     WHERE
-        finding.host_id = work_share.host_id
-        AND finding.advisory_id = work_share.advisory_id
+        finding.finding_id = work_standing.finding_id
+        AND finding.advisory_id = work_outcome.advisory_id
         AND (
             finding.status IN ('fixed', 'withdrawn')
-            OR finding.installed_version <> work_share.installed_version
-            OR finding.fixed_version IS DISTINCT FROM work_share.fixed_version
-            OR finding.packages <> work_share.packages
-            OR finding.conditions <> work_share.conditions
+            OR finding.installed_version <> work_outcome.installed_version
+            OR finding.fixed_version IS DISTINCT FROM work_outcome.fixed_version
+            OR finding.packages <> work_outcome.packages
+            OR finding.conditions <> work_outcome.conditions
         )
     RETURNING finding.reopened_at IS NOT DISTINCT FROM %(now)s::timestamptz AS is_reopened
 )
