@@ -189,14 +189,15 @@ def _debsecan(store: Store, program: Path, whole: dict[str, Any], hosts: int) ->
 def _reads(store: Store) -> None:
     """How long the readers of a page wait."""
     store._connection.execute("VACUUM ANALYZE")
-    for name, params in {
+    asked: dict[str, dict[str, Any]] = {
         "finding/count_unscored": {},
         "report/count_open_findings": {"at": NOW},
         "report/list_fleet_hosts": {"at": NOW},
         "campaign/list_campaigns": {"state": None},
         "finding/list_host_findings": {"host_id": "host-000001"},
         "risk/list_risk_summary": {"now": NOW},
-    }.items():
+    }
+    for name, params in asked.items():
         started = time.monotonic()
         rows = store.fetch_all(name, params)
         print(f"{name:<34} {time.monotonic() - started:8.3f} s  {len(rows)} rows", flush=True)
@@ -248,9 +249,7 @@ def _options(store: Store, policy: RiskPolicy, register: AssetRegister) -> dict[
     }
 
 
-def _match(
-    store: Store, policy: RiskPolicy, register: AssetRegister, *, whole: bool, score_whole: bool = False
-) -> str:
+def _match(store: Store, policy: RiskPolicy, register: AssetRegister, *, whole: bool, score_whole: bool = False) -> str:
     started = time.monotonic()
     matched = match_all(store, whole=whole, **_options(store, policy, register))
     between = time.monotonic()

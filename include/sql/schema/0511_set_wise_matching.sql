@@ -147,15 +147,22 @@ EXECUTE FUNCTION sum_moved_host();
 
 INSERT INTO risk_summary
 SELECT
-    host.asset_group, finding.priority, finding.status, finding.score IS NULL, date_trunc('hour', finding.deadline),
-    date_trunc('hour', coalesce(finding.reopened_at, finding.first_seen_at)), count(*),
-    min(coalesce(finding.reopened_at, finding.first_seen_at)), min(finding.deadline), max(finding.scored_at)
+    host.asset_group,
+    finding.priority,
+    finding.status,
+    finding.score IS NULL AS is_unscored,
+    date_trunc('hour', finding.deadline) AS deadline_hour,
+    date_trunc('hour', coalesce(finding.reopened_at, finding.first_seen_at)) AS seen_hour,
+    count(*) AS findings,
+    min(coalesce(finding.reopened_at, finding.first_seen_at)) AS oldest_at,
+    min(finding.deadline) AS next_deadline,
+    max(finding.scored_at) AS summed_at
 FROM finding INNER JOIN host ON finding.host_id = host.host_id
 WHERE finding.status IN ('open', 'accepted') AND host.retired_at IS NULL
-GROUP BY 1, 2, 3, 4, 5, 6;
+GROUP BY host.asset_group, finding.priority, finding.status, is_unscored, deadline_hour, seen_hour;
 
--- The tables that a matching works in (templates, as in 0441). What hosts share is found once a run and kept through its
--- chunks: a situation is what a host has of one source package; what it comes to is the same on every host of a kind.
+-- The tables that a matching works in (templates, as in 0441). What hosts share is found once a run and kept for all
+-- its chunks: a situation is what a host has of one source package, and comes to the same on every host of a kind.
 DROP TABLE work_share;
 CREATE TABLE work_kind (
     kind_id integer NOT NULL,

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
-from typing import Any
 
 from suture.store.connection import Row, Store
 
@@ -68,7 +67,7 @@ def fan_out(store: Store, scope: Scope, *, unscored: Unscored, now: datetime, de
         changes = Changes(hosts=hosts)
         for chunk in range(-(-hosts // _chunk(scope))):
             _fill(store, scope, chunk, unscored, now, decide)
-            changes += _merge(store, chunk, unscored, now, inherits=inherits)
+            changes += _merge(store, unscored, now, inherits=inherits)
         if scope == Scope():
             store.fetch_one("matching/analyze_tables")
     return changes
@@ -117,7 +116,7 @@ def _fill(store: Store, scope: Scope, chunk: int, unscored: Unscored, now: datet
     store.execute("matching/analyze_chunk")
 
 
-def _merge(store: Store, chunk: int, unscored: Unscored, now: datetime, *, inherits: bool) -> Changes:
+def _merge(store: Store, unscored: Unscored, now: datetime, *, inherits: bool) -> Changes:
     standing = store.fetch_one("matching/count_standing")
     stands = bool(standing and standing["stands"])
     heirs = store.execute("matching/fill_heirs") if inherits and stands else 0

@@ -1,6 +1,6 @@
--- Closed is what a host no longer shows, of the findings that stand. It is `fixed` when the host changed (the version that was found
--- is gone), `withdrawn` when only the advisories did. Nothing closes while a package of it is half installed, or while
--- the kernel that runs may be the old one: then it stays (kept), and its conditions say why.
+-- Closed is what a host no longer shows, of the findings that stand. It is `fixed` when the host changed (the version
+-- that was found is gone), `withdrawn` when only the advisories did. Nothing closes while a package of it is half
+-- installed, or while the kernel that runs may be the old one: then it stays (kept), and its conditions say why.
 WITH unmatched AS (
     SELECT
         finding.finding_id,

@@ -1,4 +1,5 @@
--- New findings that take the place of others (the same vulnerability in the same package: same_as), with the others' clock.
+-- New findings that take the place of others (the same vulnerability in the same package: same_as), with the others'
+-- clock.
 INSERT INTO work_heir (host_id, advisory_id, started_at, deadline)
 SELECT
     work_held.host_id,

@@ -64,6 +64,12 @@ fresh AS (
         FROM work_situation
     ) AS seen
     RETURNING *
+),
+
+situation AS (
+    SELECT * FROM work_situation
+    UNION ALL
+    SELECT * FROM fresh
 )
 
 INSERT INTO work_held (host_id, kind_id, situation_id)
@@ -72,11 +78,7 @@ SELECT
     held.kind_id,
     situation.situation_id
 FROM held
-INNER JOIN (
-    SELECT * FROM work_situation
-    UNION ALL
-    SELECT * FROM fresh
-) AS situation
+INNER JOIN situation
     ON
         held.source_package = situation.source_package
         AND held.versions = situation.versions

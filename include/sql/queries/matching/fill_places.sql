@@ -3,7 +3,7 @@ INSERT INTO work_place (situation_id, kind_id, chunk)
 SELECT
     seen.situation_id,
     seen.kind_id,
-    %(chunk)s AS chunk
+    %(chunk)s::integer AS chunk
 FROM (
     SELECT
         situation_id,
