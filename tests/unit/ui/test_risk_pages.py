@@ -121,7 +121,7 @@ def make_hostile(store: Store, acceptance_id: str) -> None:
         " now())", mark,
     )  # fmt: skip
     run("UPDATE host SET reachable = false, asset_group = %(bad)s WHERE host_id = 'app2'", mark)
-    run("UPDATE risk_summary SET asset_group = %(bad)s WHERE ctid = (SELECT min(ctid) FROM risk_summary)", mark)
+    run("UPDATE risk_summary SET asset_group = %(bad)s WHERE asset_group = (SELECT min(asset_group) FROM risk_summary)", mark)
     run("SET session_replication_role = DEFAULT")
 
 
