@@ -25,7 +25,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "include"), str(ROOT)]
+sys.path.insert(0, str(ROOT / "include"))
+sys.path.insert(0, str(ROOT))
 
 from suture.sourcing import AptSource, verify_repository
 from suture.sourcing.packages import parse_one_by_one, parse_packages
@@ -68,7 +69,11 @@ def made_repository(folder: Path, megabytes: int) -> tuple[Path, str, Path]:
     (dist / "main" / "binary-amd64").mkdir(parents=True)
     now = datetime.now(UTC)
     lines = ["Origin: Bench", "Suite: bench", "Codename: bench", "Components: main", "Architectures: amd64"]
-    lines += [f"Date: {now.strftime(RELEASE_DATE)}", f"Valid-Until: {(now + timedelta(1)).strftime(RELEASE_DATE)}", "SHA256:"]
+    lines += [
+        f"Date: {now.strftime(RELEASE_DATE)}",
+        f"Valid-Until: {(now + timedelta(1)).strftime(RELEASE_DATE)}",
+        "SHA256:",
+    ]
     for name, data in (("Packages", index), ("Packages.xz", lzma.compress(index, preset=1))):
         (dist / "main" / "binary-amd64" / name).write_bytes(data)
         lines.append(f" {hashlib.sha256(data).hexdigest()} {len(data)} main/binary-amd64/{name}")
@@ -126,7 +131,9 @@ def parsing(rounds: int) -> None:
     ours_s = timed(lambda: parse_packages(index, subject="Packages"), rounds)
     print(f"index: {count} packages, {len(index) / 1e6:.0f} MB plain")
     for name, seconds in (("python-debian", theirs_s), ("parse_one_by_one", slow_s), ("parse_packages", ours_s)):
-        print(f"  {name:<18}{seconds:7.2f} s  {seconds / count * 1e6:6.1f} µs a package  {theirs_s / seconds:5.1f} times")
+        print(
+            f"  {name:<18}{seconds:7.2f} s  {seconds / count * 1e6:6.1f} µs a package  {theirs_s / seconds:5.1f} times"
+        )
 
 
 def main() -> None:

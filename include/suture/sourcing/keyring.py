@@ -109,7 +109,11 @@ class Keyring:
             return tuple(found)
         days = max(0, (end - at).days)
         heirs = sorted(self._heirs(primary, end, at))
-        then = f"its successor {', '.join(heirs)} is pinned" if heirs else "no other pinned key outlives it: pin its successor"
+        then = (
+            f"its successor {', '.join(heirs)} is pinned"
+            if heirs
+            else "no other pinned key outlives it: pin its successor"
+        )
         return (*found, f"Key {primary} counts until {end:%Y-%m-%d %H:%M} UTC only, {days} days from now; {then}.")
 
     def _absent(self) -> list[str]:
