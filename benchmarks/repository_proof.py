@@ -2,10 +2,11 @@
 
     python benchmarks/repository_proof.py [--folder DIR | --megabytes 400] [--rounds 3]
 
-Material: a repository in a folder (--folder, with dists/ and pool/, and --suite, --keyring), or one that is made for the run: the packages
-index that this machine's apt has (its largest), its first entries given files of random bytes, signed by a key made here. Files are read
-once before the clock starts, so that all are in the page cache. The yardstick of the proof does what an operator would do by hand: gpgv on
-InRelease, then one sha256sum over the index and all package files. Ratios are of one run; the best of the rounds counts.
+Material: a repository in a folder (--folder, with dists/ and pool/, and --suite, --keyring), or one that is made for the
+run: entries of the largest packages index that this machine's apt has, with files of random bytes, signed by a key made
+here. Everything has been read once before the clock starts, so all is in the page cache. The yardstick of the proof is
+what an operator would do by hand: gpgv on InRelease, then one sha256sum over the indices and all package files. Ratios are
+of one run; the best of the rounds counts.
 """
 
 from __future__ import annotations
@@ -25,13 +26,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "include"))
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT / "include"), str(ROOT)]
 
-from suture.sourcing import AptSource, verify_repository
-from suture.sourcing.packages import parse_one_by_one, parse_packages
-from suture.sourcing.seen import NothingSeen
-from suture.sourcing.transport import FolderTransport
+from suture.sourcing import AptSource, verify_repository  # noqa: E402
+from suture.sourcing.packages import parse_one_by_one, parse_packages  # noqa: E402
+from suture.sourcing.seen import NothingSeen  # noqa: E402
+from suture.sourcing.transport import FolderTransport  # noqa: E402
 
 LISTS = Path("/var/lib/apt/lists")
 STANZA = re.compile(rb"(?s)(.*?\n)\n")

@@ -18,16 +18,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from suture import evidence
-from suture.errors import BadInputError, SutureError
+from suture.errors import BadInputError
 from suture.inventory.debian_version import compare
 from suture.model import PlannedPackage
 from suture.settings import Settings
 from suture.sourcing.cache import CachedFile
 from suture.sourcing.dependencies import Closure, UnresolvedDependencyError, close_over
+from suture.sourcing.intake_refusal import IntakeReason, IntakeRefused, require_in_scope
 from suture.sourcing.internal import InternalRepository
 from suture.sourcing.packages import BinaryPackage
 from suture.sourcing.refusal import Refusal
@@ -38,24 +38,9 @@ from suture.sourcing.source import AptSource, load_source
 from suture.sourcing.transport import transport_for
 from suture.store import Store, sources
 
+__all__ = ["IntakeReason", "IntakeRefused", "IntakeVerdict", "StoreSeen", "repository_of", "validate_campaign"]
+
 ACTOR = "suture:signature_validation"
-
-
-class IntakeReason(StrEnum):
-    """Why an intake is refused although its source may be sound. A source's own refusal gives a RefusalReason."""
-
-    VERSION_MISSING = "version_missing"
-    VERSION_RETIRED = "version_retired"
-    DEPENDENCY_MISSING = "dependency_missing"
-    OUT_OF_SCOPE = "out_of_scope"
-
-
-class IntakeRefused(SutureError):
-    """The campaign's packages cannot be taken in; `reason` is one of IntakeReason."""
-
-    def __init__(self, reason: IntakeReason, sentence: str, remedy: str) -> None:
-        super().__init__(sentence, remedy=remedy)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -186,7 +171,7 @@ def _select(
         if r.asset_group in {"*", asset_group}
     }
     for package in (*planned, *closure.added):
-        _require_in_scope(package, asset_group, proven.source)
+        require_in_scope(package, asset_group, proven.source)
         found = retired.get((package.source, package.source_version))
         if found is not None:
             raise IntakeRefused(
@@ -196,17 +181,6 @@ def _select(
                 "A retired version is never offered again: wait for the vendor's next one.",
             )
     return _Selection(planned, closure, tuple(_earlier(planned, closure.added, installed, proven, retired)))
-
-
-def _require_in_scope(package: BinaryPackage, asset_group: str, source: AptSource) -> None:
-    if source.scope.ships(package.source) and source.scope.serves(asset_group):
-        return
-    what = f"to {asset_group}" if source.scope.ships(package.source) else f"packages of {package.source}"
-    raise IntakeRefused(
-        IntakeReason.OUT_OF_SCOPE,
-        f"{source.name} lists {package.name} {package.version}, but policy does not let it ship {what}.",
-        "If it should, widen `ships` of the source in sources.yaml by a reviewed change; else ask the vendor why it is there.",
-    )
 
 
 def _exact(

@@ -121,7 +121,7 @@ class Keyring:
 
     def _heirs(self, primary: str, end: datetime, at: datetime) -> set[str]:
         """Primary keys that may sign here after `end`."""
-        heirs = set()
+        heirs: set[str] = set()
         for key in self.keys.values():
             until = self.ends_at(key.primary, key.fingerprint)
             if (

@@ -50,11 +50,17 @@ class Layout:
         return self.blob(data, media_type)
 
     def publish(
-        self, *, edit: Callable[[dict[str, Any]], object] = id, edit_index: Callable[[dict[str, Any]], object] = id, **attested: Any
+        self,
+        *,
+        edit: Callable[[dict[str, Any]], object] = id,
+        edit_index: Callable[[dict[str, Any]], object] = id,
+        **attested: Any,
     ) -> Layout:
         manifests = []
         for architecture in ("amd64", "arm64"):
-            config = self.blob(json.dumps({"architecture": architecture}).encode(), "application/vnd.oci.image.config.v1+json")
+            config = self.blob(
+                json.dumps({"architecture": architecture}).encode(), "application/vnd.oci.image.config.v1+json"
+            )
             layer = self.blob(f"layer of {architecture} ".encode() * 200, "application/vnd.oci.image.layer.v1.tar+gzip")
             fields = {"config": config, "layers": [layer]}
             self.parts[architecture] = json.loads(json.dumps({"config": config, "layer": layer}))
@@ -131,6 +137,7 @@ def both_at_once(fields: dict[str, Any]) -> None:
     fields["manifests"] = []
 
 
+EMPTY = '{"schemaVersion": 2, "manifests": []}'
 ATTACKS: list[tuple[str, Callable[[Layout], object], RefusalReason]] = [
     ("swapped layer", _write("amd64", "layer", data=_strange), R.HASH_MISMATCH),
     ("cut layer", _write("amd64", "layer", data=lambda d: d[:-1]), R.TRUNCATED),
@@ -138,18 +145,18 @@ ATTACKS: list[tuple[str, Callable[[Layout], object], RefusalReason]] = [
     ("swapped config", _write("amd64", "config", data=_strange), R.HASH_MISMATCH),
     ("swapped manifest", _write("amd64", "manifest", data=_strange), R.HASH_MISMATCH),
     ("longer manifest", _write("amd64", "manifest", data=lambda d: d + b" "), R.SIZE_MISMATCH),
-    ("missing layer", lambda l: l.publish().path("arm64", "layer").unlink(), R.UNREACHABLE),
+    ("missing layer", lambda i: i.publish().path("arm64", "layer").unlink(), R.UNREACHABLE),
     ("swapped bundle", _write("bundle", data=_strange), R.HASH_MISMATCH),
-    ("weak layer", lambda l: l.publish(edit=lambda f: f["layers"][0].update(digest="sha1:" + "0" * 40)), R.WEAK_HASH),
-    ("no digest", lambda l: l.publish(edit=lambda f: f["layers"][0].update(digest="../../etc/passwd")), R.MALFORMED),
-    ("no size", lambda l: l.publish(edit=lambda f: f["layers"][0].pop("size")), R.MALFORMED),
-    ("wrong size", lambda l: l.publish(edit=lambda f: f["layers"][0].update(size=7)), R.SIZE_MISMATCH),
-    ("negative size", lambda l: l.publish(edit=lambda f: f["layers"][0].update(size=-7)), R.MALFORMED),
-    ("both at once", lambda l: l.publish(edit=both_at_once), R.MALFORMED),
-    ("many", lambda l: l.publish(edit_index=lambda f: f.update(manifests=f["manifests"] * 50)), R.MALFORMED),
-    ("another image attested", lambda l: l.publish(sha256="0" * 64), R.HASH_MISMATCH),
-    ("another repository", lambda l: l.publish(repository="https://forge.test/thief/x"), R.IDENTITY_MISMATCH),
-    ("nothing attached", lambda l: (l.publish().root / "index.json").write_text('{"schemaVersion": 2, "manifests": []}'), R.SIGNATURE_MISSING),
+    ("weak layer", lambda i: i.publish(edit=lambda f: f["layers"][0].update(digest="sha1:" + "0" * 40)), R.WEAK_HASH),
+    ("no digest", lambda i: i.publish(edit=lambda f: f["layers"][0].update(digest="../../etc/passwd")), R.MALFORMED),
+    ("no size", lambda i: i.publish(edit=lambda f: f["layers"][0].pop("size")), R.MALFORMED),
+    ("wrong size", lambda i: i.publish(edit=lambda f: f["layers"][0].update(size=7)), R.SIZE_MISMATCH),
+    ("negative size", lambda i: i.publish(edit=lambda f: f["layers"][0].update(size=-7)), R.MALFORMED),
+    ("both at once", lambda i: i.publish(edit=both_at_once), R.MALFORMED),
+    ("many", lambda i: i.publish(edit_index=lambda f: f.update(manifests=f["manifests"] * 50)), R.MALFORMED),
+    ("another image attested", lambda i: i.publish(sha256="0" * 64), R.HASH_MISMATCH),
+    ("another repository", lambda i: i.publish(repository="https://forge.test/thief/x"), R.IDENTITY_MISMATCH),
+    ("nothing attached", lambda i: (i.publish().root / "index.json").write_text(EMPTY), R.SIGNATURE_MISSING),
 ]  # fmt: skip
 
 
@@ -178,7 +185,9 @@ def test_a_digest_that_is_none_is_bad_input() -> None:
 
 
 @contextmanager
-def registry(layout: Layout, *, wants_token: bool = False, realm: str | None = None, password: str = "") -> Iterator[tuple[str, list[str]]]:
+def registry(
+    layout: Layout, *, wants_token: bool = False, realm: str | None = None, password: str = ""
+) -> Iterator[tuple[str, list[str]]]:
     """Distribution API v2 over a layout, on loopback. password: what the token service asks for (basic)."""
     seen: list[str] = []
 
@@ -188,7 +197,10 @@ def registry(layout: Layout, *, wants_token: bool = False, realm: str | None = N
             if self.path.startswith("/token?"):
                 import base64
 
-                right = not password or self.headers.get("Authorization") == "Basic " + base64.b64encode(password.encode()).decode()
+                right = (
+                    not password
+                    or self.headers.get("Authorization") == "Basic " + base64.b64encode(password.encode()).decode()
+                )
                 self._answer(200 if right else 403, json.dumps({"token": "t0ken"}).encode() if right else b"")
             elif wants_token and self.headers.get("Authorization") != "Bearer t0ken":
                 address = realm or f"http://127.0.0.1:{self.server.server_port}/token"  # type: ignore[attr-defined]
@@ -236,13 +248,18 @@ def test_a_registry_is_asked_by_digest_with_a_token_where_it_wants_one(layout: L
     assert not any("latest" in line for line in seen)
 
 
-def test_a_password_goes_to_the_registrys_own_token_service_only(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_goes_to_the_registrys_own_token_service_only(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
     layout.publish()
     monkeypatch.setenv("REGISTRY_PASSWORD", "user:secret")
     with registry(layout, wants_token=True, password="user:secret") as (url, _seen):
         assert pull(layout, url, token="REGISTRY_PASSWORD").files
         assert refused(lambda: pull(layout, url)).reason is R.UNREACHABLE
-    with registry(layout) as (elsewhere, thief), registry(layout, wants_token=True, realm=f"{elsewhere}/token") as (url, _seen):
+    with (
+        registry(layout) as (elsewhere, thief),
+        registry(layout, wants_token=True, realm=f"{elsewhere}/token") as (url, _seen),
+    ):
         found = refused(lambda: pull(layout, url, token="REGISTRY_PASSWORD"))
         assert found.reason is R.UNREACHABLE
         assert "not followed" in found.sentence
