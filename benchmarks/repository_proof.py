@@ -2,10 +2,11 @@
 
     python benchmarks/repository_proof.py [--folder DIR | --megabytes 400] [--rounds 3]
 
-Material: a repository in a folder (--folder, with dists/ and pool/, and --suite, --keyring), or one that is made for the run: the packages
-index that this machine's apt has (its largest), its first entries given files of random bytes, signed by a key made here. Files are read
-once before the clock starts, so that all are in the page cache. The yardstick of the proof does what an operator would do by hand: gpgv on
-InRelease, then one sha256sum over the index and all package files. Ratios are of one run; the best of the rounds counts.
+Material: a repository in a folder (--folder, with dists/ and pool/, and --suite, --keyring), or one that is made for the
+run: entries of the largest packages index that this machine's apt has, with files of random bytes, signed by a key made
+here. Everything has been read once before the clock starts, so all is in the page cache. The yardstick of the proof is
+what an operator would do by hand: gpgv on InRelease, then one sha256sum over the indices and all package files. Ratios are
+of one run; the best of the rounds counts.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "include"), str(ROOT)]
 
-from suture.sourcing import AptSource, verify_repository
-from suture.sourcing.packages import parse_one_by_one, parse_packages
-from suture.sourcing.seen import NothingSeen
-from suture.sourcing.transport import FolderTransport
+from suture.sourcing import AptSource, verify_repository  # noqa: E402
+from suture.sourcing.packages import parse_one_by_one, parse_packages  # noqa: E402
+from suture.sourcing.seen import NothingSeen  # noqa: E402
+from suture.sourcing.transport import FolderTransport  # noqa: E402
 
 LISTS = Path("/var/lib/apt/lists")
 STANZA = re.compile(rb"(?s)(.*?\n)\n")
@@ -68,7 +69,11 @@ def made_repository(folder: Path, megabytes: int) -> tuple[Path, str, Path]:
     (dist / "main" / "binary-amd64").mkdir(parents=True)
     now = datetime.now(UTC)
     lines = ["Origin: Bench", "Suite: bench", "Codename: bench", "Components: main", "Architectures: amd64"]
-    lines += [f"Date: {now.strftime(RELEASE_DATE)}", f"Valid-Until: {(now + timedelta(1)).strftime(RELEASE_DATE)}", "SHA256:"]
+    lines += [
+        f"Date: {now.strftime(RELEASE_DATE)}",
+        f"Valid-Until: {(now + timedelta(1)).strftime(RELEASE_DATE)}",
+        "SHA256:",
+    ]
     for name, data in (("Packages", index), ("Packages.xz", lzma.compress(index, preset=1))):
         (dist / "main" / "binary-amd64" / name).write_bytes(data)
         lines.append(f" {hashlib.sha256(data).hexdigest()} {len(data)} main/binary-amd64/{name}")
@@ -126,7 +131,9 @@ def parsing(rounds: int) -> None:
     ours_s = timed(lambda: parse_packages(index, subject="Packages"), rounds)
     print(f"index: {count} packages, {len(index) / 1e6:.0f} MB plain")
     for name, seconds in (("python-debian", theirs_s), ("parse_one_by_one", slow_s), ("parse_packages", ours_s)):
-        print(f"  {name:<18}{seconds:7.2f} s  {seconds / count * 1e6:6.1f} µs a package  {theirs_s / seconds:5.1f} times")
+        print(
+            f"  {name:<18}{seconds:7.2f} s  {seconds / count * 1e6:6.1f} µs a package  {theirs_s / seconds:5.1f} times"
+        )
 
 
 def main() -> None:

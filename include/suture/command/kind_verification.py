@@ -29,7 +29,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     plain = parser.add_argument_group("--kind plain")
     plain.add_argument("--checksums", metavar="NAME", help="the signed list, such as SHA256SUMS")
     many(plain, "--file", "NAME", "files to prove (also tuf); without --checksums each is signed itself")
-    plain.add_argument("--format", choices=["openpgp", "minisign", "signify"], default="openpgp", help="of the signature")
+    plain.add_argument(
+        "--format", choices=["openpgp", "minisign", "signify"], default="openpgp", help="of the signature"
+    )
     plain.add_argument("--signature", metavar="SUFFIX", help="what its name ends in (default: .asc, .minisig, .sig)")
     many(plain, "--public-key", "LINE", "minisign's or signify's, base64")
     rpm = parser.add_argument_group("--kind rpm-md")
@@ -126,9 +128,7 @@ def _entry(args: argparse.Namespace, kind: str) -> dict[str, Any]:
 
 def _signer(args: argparse.Namespace) -> dict[str, Any]:
     stated = _given(trusted_root=str(args.trusted_root) if args.trusted_root else None)
-    identity = _given(
-        issuer=args.issuer, subject=args.subject, repository=args.repository, workflow=args.workflow
-    )
+    identity = _given(issuer=args.issuer, subject=args.subject, repository=args.repository, workflow=args.workflow)
     return stated | ({"identity": identity} if identity else {})
 
 

@@ -70,7 +70,9 @@ class _Lines:
         import numpy as np
 
         prefix = f"{name}:".encode()
-        found = np.flatnonzero(self.heads == int.from_bytes(prefix[:4], "little"))  # all names have four letters or more
+        found = np.flatnonzero(
+            self.heads == int.from_bytes(prefix[:4], "little")
+        )  # all names have four letters or more
         for offset, byte in enumerate(prefix[4:], start=4):
             found = found[self.bytes[self.starts[found] + offset] == byte]
         return found
@@ -86,7 +88,9 @@ class _Lines:
     def values(self, name: str, lines: NDArray[np.int64]) -> list[str]:
         """What stands after the colon, without white space around it."""
         text, begin, end = self.text, self.starts[lines] + len(name) + 1, self.ends[lines]
-        if bool(((self.bytes[begin] == _SPACE) & (self.bytes[begin + 1] > _SPACE) & (self.bytes[end - 1] > _SPACE)).all()):
+        if bool(
+            ((self.bytes[begin] == _SPACE) & (self.bytes[begin + 1] > _SPACE) & (self.bytes[end - 1] > _SPACE)).all()
+        ):
             return [text[b:e] for b, e in zip((begin + 1).tolist(), end.tolist(), strict=True)]  # a strip() saved each
         return [text[b:e].strip() for b, e in zip(begin.tolist(), end.tolist(), strict=True)]
 

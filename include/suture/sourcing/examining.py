@@ -19,6 +19,7 @@ from datetime import datetime
 from functools import cmp_to_key
 from typing import Any
 
+from suture.errors import BadInputError
 from suture.inventory.debian_version import compare
 from suture.settings import Settings
 from suture.sourcing.analysis import examiners
@@ -166,8 +167,7 @@ def _earlier(
         if place is None:
             found |= _from_internal(repository, missing, now=now)
         else:
-            predecessor = load_source(settings.policy_dir, place)
-            found |= _from_predecessor(predecessor, missing, repository.cache, now=now)
+            found |= _from_predecessor(settings, place, missing, repository.cache, now=now)
         missing = {key for key in missing if (key[0], key[2]) not in found}
     return found
 
@@ -190,9 +190,14 @@ def _from_internal(
 
 
 def _from_predecessor(
-    source: AptSource, missing: set[Key], cache: FileCache, *, now: datetime
+    settings: Settings, name: str, missing: set[Key], cache: FileCache, *, now: datetime
 ) -> dict[tuple[str, str], CachedFile]:
-    """What a predecessor offers of it. One that does not prove gives nothing: it is only compared with, never adopted."""
+    """What a predecessor offers of it. One that is not here or does not prove gives nothing: it is only compared with."""
+    try:
+        source = load_source(settings.policy_dir, name)
+    except BadInputError as error:
+        print(f"{name} gives no earlier versions to compare with: {error}")
+        return {}
     transport = transport_for(source.address)
     try:
         proven = verify_repository(source, transport, at=now, seen=NothingSeen())

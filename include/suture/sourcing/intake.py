@@ -39,6 +39,8 @@ from suture.sourcing.source import AptSource, load_source
 from suture.sourcing.transport import transport_for
 from suture.store import Store, sources
 
+__all__ = ["IntakeReason", "IntakeRefused", "IntakeVerdict", "StoreSeen", "repository_of", "validate_campaign"]
+
 ACTOR = "suture:signature_validation"
 QUARANTINE = "quarantine"  # plan.extra["repository"] of a campaign that brings a hotfix
 

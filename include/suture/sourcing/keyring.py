@@ -109,7 +109,11 @@ class Keyring:
             return tuple(found)
         days = max(0, (end - at).days)
         heirs = sorted(self._heirs(primary, end, at))
-        then = f"its successor {', '.join(heirs)} is pinned" if heirs else "no other pinned key outlives it: pin its successor"
+        then = (
+            f"its successor {', '.join(heirs)} is pinned"
+            if heirs
+            else "no other pinned key outlives it: pin its successor"
+        )
         return (*found, f"Key {primary} counts until {end:%Y-%m-%d %H:%M} UTC only, {days} days from now; {then}.")
 
     def _absent(self) -> list[str]:
@@ -117,7 +121,7 @@ class Keyring:
 
     def _heirs(self, primary: str, end: datetime, at: datetime) -> set[str]:
         """Primary keys that may sign here after `end`."""
-        heirs = set()
+        heirs: set[str] = set()
         for key in self.keys.values():
             until = self.ends_at(key.primary, key.fingerprint)
             if (

@@ -261,7 +261,9 @@ def _unlisted(release: Release, folder: str, stem: str) -> Refusal:
     if any(path.startswith(stem) or path.rpartition("/")[2].startswith(stem) for path in release.weakly_listed):
         sentence = f"{folder}: the Release file lists {stem} by MD5 or SHA-1 only; these can be forged."
         return Refusal(RefusalReason.WEAK_HASH, sentence, subject=stem)
-    sentence = f"{folder}: the Release file lists no index {stem} in a form that we read (plain, {', '.join(PACKED_FORMS)})."
+    sentence = (
+        f"{folder}: the Release file lists no index {stem} in a form that we read (plain, {', '.join(PACKED_FORMS)})."
+    )
     return Refusal(RefusalReason.MALFORMED, sentence, subject=stem)
 
 
@@ -305,9 +307,7 @@ def _fetch_form(transport: Transport, folder: str, entry: ListedFile, *, by_hash
     raise FileMissing(entry.path)
 
 
-def _check_other_forms(
-    transport: FolderTransport, folder: str, listed: Sequence[ListedFile], plain: bytes
-) -> None:
+def _check_other_forms(transport: FolderTransport, folder: str, listed: Sequence[ListedFile], plain: bytes) -> None:
     """A folder does not change under us: everything of this index that lies there must be what was signed, and say the same."""
     for entry in listed:
         parent = entry.path.rpartition("/")[0]

@@ -8,33 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
-from suture.errors import SutureError
 from suture.inventory.debian_version import compare
 from suture.sourcing.dependencies import Closure, close_over
+from suture.sourcing.intake_refusal import IntakeReason, IntakeRefused, require_in_scope
 from suture.sourcing.packages import BinaryPackage
 from suture.sourcing.repository import Adoption
 from suture.sourcing.source import AptSource, Use
 from suture.store import Store, sources
-
-
-class IntakeReason(StrEnum):
-    """Why an intake is refused although its source may be sound. A source's own refusal gives a RefusalReason."""
-
-    VERSION_MISSING = "version_missing"
-    VERSION_RETIRED = "version_retired"
-    DEPENDENCY_MISSING = "dependency_missing"
-    OUT_OF_SCOPE = "out_of_scope"
-
-
-class IntakeRefused(SutureError):
-    """The campaign's packages cannot be taken in; `reason` is one of IntakeReason."""
-
-    def __init__(self, reason: IntakeReason, sentence: str, remedy: str) -> None:
-        super().__init__(sentence, remedy=remedy)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -71,7 +53,7 @@ def select(
         if r.asset_group in {"*", asset_group}
     }
     for package in (*planned, *closure.added):
-        _require_in_scope(package, asset_group, proven.source)
+        require_in_scope(package, asset_group, proven.source)
         found = retired.get((package.source, package.source_version))
         if found is not None:
             raise IntakeRefused(
@@ -92,17 +74,6 @@ def require_use(source: AptSource, *, out_of_band: bool) -> None:
         IntakeReason.OUT_OF_SCOPE,
         f"{source.name} is for {source.use.replace('_', ' ')}; this campaign {'is' if out_of_band else 'is not'} out of band.",
         "Hotfixes come by a case (emergency_patch); everything else from sources whose `use` in sources.yaml is patches.",
-    )
-
-
-def _require_in_scope(package: BinaryPackage, asset_group: str, source: AptSource) -> None:
-    if source.scope.ships(package.source) and source.scope.serves(asset_group):
-        return
-    what = f"to {asset_group}" if source.scope.ships(package.source) else f"packages of {package.source}"
-    raise IntakeRefused(
-        IntakeReason.OUT_OF_SCOPE,
-        f"{source.name} lists {package.name} {package.version}, but policy does not let it ship {what}.",
-        "If it should, widen `ships` of the source in sources.yaml by a reviewed change; else ask the vendor why it is there.",
     )
 
 

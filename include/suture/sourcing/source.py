@@ -94,12 +94,19 @@ class AptSource:
 def load_sources(policy_dir: Path, *, machine_sources: Path = machine.APT_FOLDER) -> dict[str, AptSource]:
     """The sources of kind apt in policy_dir/sources.yaml, by name: those that hosts can be patched from.
 
-    Sources of other kinds can be proven (`sourcing.kinds`), and are left out here. Raises PolicyError, BadInputError.
+    Sources of other kinds can be proven (`sourcing.kinds`), and are left out here, as is one for comparison only whose suite this
+    machine does not have. Raises PolicyError, BadInputError.
     """
-    entries = load_entries(policy_dir)
-    return {
-        name: _source(entry, policy_dir, machine_sources) for name, entry in entries.items() if entry["kind"] == APT
-    }
+    found: dict[str, AptSource] = {}
+    for name, entry in load_entries(policy_dir).items():
+        if entry["kind"] != APT:
+            continue
+        try:
+            found[name] = _source(entry, policy_dir, machine_sources)
+        except BadInputError:
+            if entry.get("use") != Use.COMPARISON:
+                raise
+    return found
 
 
 def load_source(policy_dir: Path, name: str) -> AptSource:

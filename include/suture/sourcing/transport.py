@@ -16,7 +16,7 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +55,14 @@ class Transport(Protocol):
 
 class FileMissing(Exception):
     """The source answers, and has no such file."""
+
+
+class NotAuthorised(Refusal):
+    """The server wants to know who asks. challenge: its WWW-Authenticate header, '' for none."""
+
+    def __init__(self, url: str, challenge: str) -> None:
+        super().__init__(RefusalReason.UNREACHABLE, f"{url} cannot be had: it answers 401 to us.", subject=url)
+        self.challenge = challenge
 
 
 def read_whole(transport: Transport, path: str, *, limit_bytes: int) -> bytes:
@@ -215,6 +223,18 @@ class HttpTransport:
     def close(self) -> None:
         self._session.close()
 
+    def with_headers(self, headers: Mapping[str, str], *, address: str | None = None) -> HttpTransport:
+        """Another transport of the same patience (below `address`) that sends these as well; to be closed by itself."""
+        other = HttpTransport(address or self.address, timeout_s=self._timeout_s)
+        other._session.headers.update({**self._session.headers, **headers})
+        return other
+
+    def ask(self, path: str, query: str, *, limit_bytes: int) -> bytes:
+        """The answer to a question, at most limit_bytes and one more; paths of files never have a query."""
+        url = f"{self.address}/{quote(path)}?{query}"
+        with _Deadline(self._timeout_s) as deadline, self._translated(url), self._get(url, 0) as response:
+            return b"".join(self._body(response, url, limit_bytes, deadline, paced=False))
+
     def open(self, path: str, *, expected_bytes: int, offset: int = 0, size_known: bool = True) -> Iterator[bytes]:
         # Debian's file names hold + ~ and : as they are; everything else unusual is quoted.
         url = f"{self.address}/{quote(path, safe='/~+:@!$&()*,;=')}"
@@ -250,6 +270,9 @@ class HttpTransport:
         if response.status_code in {404, 410}:
             response.close()
             raise FileMissing(url)
+        if response.status_code == 401:
+            response.close()
+            raise NotAuthorised(url, response.headers.get("WWW-Authenticate", ""))
         if response.status_code != (206 if offset else 200):
             response.close()
             raise self._unreachable(url, f"it answers {response.status_code} {response.reason}")

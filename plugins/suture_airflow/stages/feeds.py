@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -115,7 +116,11 @@ def _sync_archive(store: Store, settings: Settings, source: AptSource, now: date
             makes_advisories=security,
         )
         reader = _ChangelogReader(repository_of(settings).cache, transport)
-        return sync_archive(store, archive, read_changelog=reader.read, now=now, actor=ACTOR)
+        outcome = sync_archive(store, archive, read_changelog=reader.read, now=now, actor=ACTOR)
+        if not proven.alarms:
+            return outcome
+        # A key that ends soon: said each time, so that there is time to get its successor.
+        return replace(outcome, reason=" ".join(filter(None, (outcome.reason, *proven.alarms))))
     except Refusal as refusal:
         status = FeedStatus.UNREACHABLE if refusal.reason is RefusalReason.UNREACHABLE else FeedStatus.QUARANTINED
         nothing = Copy(f"archive:{source.name}", f"apt:{source.name}", Decoded(None, {}), "", main_table="advisory")

@@ -53,7 +53,7 @@ def signed_by(root: Path, *keys: Key, at: datetime = NOW) -> Repository:
 def prove(repository: Repository, keyring: Path, *pins: str, at: datetime = NOW, **rules: PinRule) -> Adoption:
     source = AptSource(
         "vendor", str(repository.root), SUITE, (keyring,), frozenset(pins),
-        pin_rules={pin: rule for pin, rule in zip(pins, rules.values(), strict=False)},
+        pin_rules=dict(zip(pins, rules.values(), strict=False)),
     )  # fmt: skip
     return verify_repository(source, FolderTransport(repository.root), at=at, seen=NothingSeen())
 

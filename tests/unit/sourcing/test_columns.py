@@ -42,7 +42,18 @@ ODD = [
     {"Source": "a b c"}, {"Source": "lib  (2.0)"}, {"Source": "lib ()"}, {"Phased-Update-Percentage": "400"}, {"Depends": "\xa0x\xa0"},
     {"Version": "1.0\xa0"}, {"Provides": ""}, {"Package": None},
 ]  # fmt: skip
-TAILS = ["", " folded\n", "\tfolded\n", "Tag: a,\n b\n", "Version: 9\n", "garbage\n", "Depends: twice\n", "\n\n", "Size : 1\n", " \n"]
+TAILS = [
+    "",
+    " folded\n",
+    "\tfolded\n",
+    "Tag: a,\n b\n",
+    "Version: 9\n",
+    "garbage\n",
+    "Depends: twice\n",
+    "\n\n",
+    "Size : 1\n",
+    " \n",
+]
 
 
 @settings(max_examples=400, deadline=None)

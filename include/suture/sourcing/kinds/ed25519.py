@@ -62,9 +62,7 @@ def _public_key(line: str) -> PublicKey:
     return PublicKey(raw[2:10], raw[10:])
 
 
-def verify(
-    data: bytes, signature: bytes, keys: Sequence[PublicKey], *, is_minisign: bool, subject: str
-) -> Verified:
+def verify(data: bytes, signature: bytes, keys: Sequence[PublicKey], *, is_minisign: bool, subject: str) -> Verified:
     """Raises Refusal: SIGNATURE_MISSING, TRUNCATED, MALFORMED, KEY_UNTRUSTED, SIGNATURE_INVALID."""
     lines = _lines(signature, subject, wanted=4 if is_minisign else 2)
     raw = _base64(lines[1], 74, subject)
@@ -84,9 +82,7 @@ def verify(
     comment = lines[2].removeprefix(_TRUSTED)
     _check(key, _base64(lines[3], 64, subject), value + comment.encode(), subject, "the trusted comment was changed")
     time, file = _TIMESTAMP.search(comment), _FILE.search(comment)
-    return Verified(
-        key.key_id, datetime.fromtimestamp(int(time[1]), UTC) if time else None, file[1] if file else None
-    )
+    return Verified(key.key_id, datetime.fromtimestamp(int(time[1]), UTC) if time else None, file[1] if file else None)
 
 
 def _lines(signature: bytes, subject: str, *, wanted: int) -> list[str]:

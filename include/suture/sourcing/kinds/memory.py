@@ -72,5 +72,3 @@ class Memory:
                 f"{self._path} cannot be read: {error}.",
                 remedy="Restore it from a backup; remove it only if you accept that replays go unseen once.",
             ) from error
-
-

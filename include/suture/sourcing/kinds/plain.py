@@ -133,7 +133,9 @@ class _Proof:
         proven = [self._one_by_one(path) for path in wanted]
         for memory, order, sha256 in self._notes:
             memory.remember(order, sha256, at=request.at)
-        return self._adoption(tuple(file for file, _signed in proven), [signed for _file, signed in proven], len(wanted))
+        return self._adoption(
+            tuple(file for file, _signed in proven), [signed for _file, signed in proven], len(wanted)
+        )
 
     def _by_list(self, checksums: str) -> KindAdoption:
         request = self._request
@@ -177,7 +179,9 @@ class _Proof:
             data = read_whole(self._transport, path, limit_bytes=limit_bytes)
         except FileMissing as error:
             raise missing(path, self._transport) from error
-        signed = self._signed_openpgp(data, path) if self._source.format == "openpgp" else self._signed_ed25519(data, path)
+        signed = (
+            self._signed_openpgp(data, path) if self._source.format == "openpgp" else self._signed_ed25519(data, path)
+        )
         if signed.signed_at is not None:
             require_time(signed.signed_at, self._source.max_age, at=self._request.at, subject=path)
         return signed

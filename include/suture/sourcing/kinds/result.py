@@ -32,8 +32,8 @@ class ProvenFile:
 class KindAdoption:
     """What was proven.
 
-    listed: how many files the signed list names. grounds: the kind's own part of the chain, JSON values. not_proven: what this kind, as
-    it is set up, cannot prove, one sentence each.
+    listed: how many files the signed list names. grounds: the kind's own part of the chain, JSON values. not_proven: what
+    this kind, as it is set up, cannot prove, one sentence each.
     """
 
     source: str
@@ -123,7 +123,9 @@ def hashed(
         for chunk in transport.open(path, expected_bytes=limit, size_known=size is not None):
             length += len(chunk)
             if length > limit:
-                sentence = f"{path} is longer than the {limit} bytes {'allowed' if size is None else 'that were signed for'}."
+                sentence = (
+                    f"{path} is longer than the {limit} bytes {'allowed' if size is None else 'that were signed for'}."
+                )
                 raise Refusal(RefusalReason.SIZE_MISMATCH, sentence, subject=path)
             for hasher in hashes.values():
                 hasher.update(chunk)
@@ -155,9 +157,7 @@ def strong_name(algorithm: str) -> str | None:
 
 
 def mismatch(path: str, algorithm: str, found: str, listed: str) -> Refusal:
-    sentence = (
-        f"{path} is not the file that was signed for: its {algorithm} is {found[:16]}…, the signed list says {listed[:16]}…."
-    )
+    sentence = f"{path} is not the file that was signed for: its {algorithm} is {found[:16]}…, the signed list says {listed[:16]}…."
     return Refusal(RefusalReason.HASH_MISMATCH, sentence, subject=path)
 
 

@@ -119,4 +119,3 @@ def _check_payload(file: BinaryIO, header: Header, subject: str) -> None:
     found = hasher.hexdigest()
     if found != listed.lower():
         raise mismatch(f"{subject} (payload)", "SHA256", found, listed)
-

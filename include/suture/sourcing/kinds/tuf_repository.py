@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from tuf.api import exceptions
-from tuf.api.metadata import TargetFile
-from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
+from tuf.api.metadata import TargetFile  # type: ignore[attr-defined]  # exported, not in its __all__
+from tuf.ngclient.config import UpdaterConfig
+from tuf.ngclient.fetcher import FetcherInterface
+from tuf.ngclient.updater import Updater
 
 from suture.errors import BadInputError
 from suture.sourcing.keyring import ALARM_BEFORE
@@ -235,7 +237,7 @@ class _Proof:
             "targets": trusted.targets.version,
         }
         root_ends = _utc(trusted.root.expires)
-        alarms = ()
+        alarms: tuple[str, ...] = ()
         if root_ends - at <= ALARM_BEFORE:
             days = max(0, (root_ends - at).days)
             alarms = (f"The root of {self._source.name} expires on {stamp(root_ends)}, {days} days from now.",)

@@ -151,7 +151,9 @@ def test_both_forms_of_lists_are_read() -> None:
 
 
 def test_the_endless_file_of_a_list_is_cut_off(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("suture.sourcing.kinds.result.hashed.__kwdefaults__", {"size": None, "limit_bytes": 5_000_000, "sink": None})
+    monkeypatch.setattr(
+        "suture.sourcing.kinds.result.hashed.__kwdefaults__", {"size": None, "limit_bytes": 5_000_000, "sink": None}
+    )
     vendor.publish()
     with serving(vendor.root, {"agent.bin": "endless"}) as (url, _requests):
         assert refused(lambda: vendor.source().prove(HttpTransport(url, timeout_s=5), Request(NOW))) is R.SIZE_MISMATCH
@@ -217,7 +219,10 @@ def test_minisign_and_signify_prove_a_file(tmp_path: Path, algorithm: bytes) -> 
         (Signer().minisign(DATA, file="other.bin"), R.IDENTITY_MISMATCH),
         (Signer().minisign(DATA, at=NOW - timedelta(days=400)), R.EXPIRED),
         (Signer().minisign(DATA, at=NOW + timedelta(days=1)), R.NOT_YET_VALID),
-        (Signer().minisign(DATA).replace(str(int(NOW.timestamp())), str(int(NOW.timestamp()) + 1)), R.SIGNATURE_INVALID),
+        (
+            Signer().minisign(DATA).replace(str(int(NOW.timestamp())), str(int(NOW.timestamp()) + 1)),
+            R.SIGNATURE_INVALID,
+        ),
         ("\n".join(Signer().minisign(DATA).split("\n")[:2]) + "\n", R.TRUNCATED),
         (Signer().minisign(DATA) + "more\n", R.MALFORMED),
         ("", R.SIGNATURE_MISSING),

@@ -137,7 +137,9 @@ class Vendor:
         facts = {"checksum": data, "open-checksum": plain}
         edited = block[0].replace(old.name, new.name)
         for name, body in facts.items():
-            edited = re.sub(rf"(<{name} type=\"sha256\">)[0-9a-f]+", rf"\g<1>{hashlib.sha256(body).hexdigest()}", edited)
+            edited = re.sub(
+                rf"(<{name} type=\"sha256\">)[0-9a-f]+", rf"\g<1>{hashlib.sha256(body).hexdigest()}", edited
+            )
         edited = re.sub(r"<size>\d+", f"<size>{len(data)}", edited)
         edited = re.sub(r"<open-size>\d+", f"<open-size>{len(plain)}", edited)
         return text.replace(block[0], edited)

@@ -32,7 +32,9 @@ class Vendor:
     """A repository with consistent snapshots and one target; publish() writes the next version of every role."""
 
     folder: Path
-    signers: dict[str, CryptoSigner] = field(default_factory=lambda: {r: CryptoSigner.generate_ed25519() for r in ROLES})
+    signers: dict[str, CryptoSigner] = field(
+        default_factory=lambda: {r: CryptoSigner.generate_ed25519() for r in ROLES}
+    )
     version: int = 0
     data: bytes = b"agent " * 500
     expires: dict[str, datetime] = field(default_factory=dict)
