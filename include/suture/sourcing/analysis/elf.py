@@ -45,11 +45,15 @@ class UnreadableElf(SutureError):
 
 
 class ElfKind(StrEnum):
-    """library: a shared object, plugins included. object: what a linker takes (.o, .ko)."""
+    """library: a shared object, plugins included. object: what a linker takes (.o, .ko).
+
+    debug: what a debugger takes; its program headers describe another file, from which it was split.
+    """
 
     PROGRAM = "program"
     LIBRARY = "library"
     OBJECT = "object"
+    DEBUG = "debug"
     OTHER = "other"
 
 
@@ -166,7 +170,8 @@ def _must_fit(binary: lief.ELF.Binary, data: bytes) -> None:
     if header.numberof_segments != len(list(binary.segments)):
         raise UnreadableElf("the program headers are not all there")
     for segment in binary.segments:
-        if segment.type == _SEGMENT.LOAD and segment.file_offset + segment.physical_size > len(data):
+        beyond = segment.file_offset + segment.physical_size > len(data)
+        if segment.type == _SEGMENT.LOAD and beyond and not _is_debug(binary):
             raise UnreadableElf("a segment reaches beyond the end of the file")
     sections = [s for s in binary.sections if s.type not in (_SECTION.TYPE.NOBITS, _SECTION.TYPE.SHT_NULL_)]
     if any(s.file_offset + s.size > len(data) for s in sections):
@@ -177,8 +182,16 @@ def _must_fit(binary: lief.ELF.Binary, data: bytes) -> None:
         raise UnreadableElf(f"it names more than {MAX_SYMBOLS} symbols")
 
 
+def _is_debug(binary: lief.ELF.Binary) -> bool:
+    """No section of its code has bytes, as `objcopy --only-keep-debug` leaves it."""
+    code = [s for s in binary.sections if s.has(_SECTION.FLAGS.EXECINSTR)]
+    return bool(code) and all(s.type == _SECTION.TYPE.NOBITS for s in code)
+
+
 def _kind(binary: lief.ELF.Binary) -> ElfKind:
     kinds = lief.ELF.Header.FILE_TYPE
+    if _is_debug(binary):
+        return ElfKind.DEBUG
     if binary.header.file_type == kinds.REL:
         return ElfKind.OBJECT
     if binary.header.file_type == kinds.EXEC:
@@ -298,9 +311,13 @@ def _relocation_tables(binary: lief.ELF.Binary) -> Iterator[tuple[int, int]]:
                 yield section.file_offset, section.size
 
 
+def _load_segments(binary: lief.ELF.Binary) -> list[lief.ELF.Segment]:
+    return [] if _is_debug(binary) else [s for s in binary.segments if s.type == _SEGMENT.LOAD]
+
+
 def _loaded(binary: lief.ELF.Binary, data: bytes, *, executable: bool = False) -> Iterator[tuple[str, bytes]]:
     """(name, bytes) of what is loaded: by segment; of objects, which have none, by section."""
-    segments = [s for s in binary.segments if s.type == _SEGMENT.LOAD]
+    segments = _load_segments(binary)
     for number, segment in enumerate(segments):
         if not executable or segment.has(_X):
             yield f"segment {number}", data[segment.file_offset : segment.file_offset + segment.physical_size]
@@ -314,7 +331,7 @@ def _loaded(binary: lief.ELF.Binary, data: bytes, *, executable: bool = False) -
 def _dense(binary: lief.ELF.Binary, data: bytes) -> dict[str, int]:
     """By kind of memory (code, data, writable), not by section: names and borders move between builds, and can be made up."""
     found: dict[str, int] = {}
-    segments = [s for s in binary.segments if s.type == _SEGMENT.LOAD]
+    segments = _load_segments(binary)
     view = memoryview(data)
     for s in segments:
         place = "code" if s.has(_X) else "writable data" if s.has(_W) else "data"

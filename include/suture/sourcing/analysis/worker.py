@@ -21,7 +21,6 @@ from typing import Any, BinaryIO
 from suture.errors import SutureError
 from suture.sourcing.examination import PackageFile, Subject
 
-
 _PR_SET_PDEATHSIG = 1
 
 
