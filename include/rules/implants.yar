@@ -122,7 +122,7 @@ rule unwrapped_by_a_pipeline
         description = "the pipeline of CVE-2024-3094: pieces of a file cut out, letters exchanged, unpacked and run"
     strings:
         $cut = /\(head -c \+?\d+ ?>\/dev\/null\) ?&& ?head -c \+?\d+/
-        $exchange = /tr ["'\\][\x20-\x7e]{3,60}["'][^\n]{0,80}\|\s*(xz|lzma) -[a-zA-Z]*d/
+        $exchange = /tr ["'\\][\x20-\x7e]{3,60}["'][^\n]{0,80}\|\s*(xz|lzma)\b[^\n|]{0,40} -[a-zA-Z]*d/
         $tail = /tail -c \+?\d+[^\n]{0,20}\|\s*tr ["'\\]/
         $run = /\|\s*(\/bin\/)?(ba)?sh\b/
         $sed = /sed ["']r\\n["'] \$\w+/

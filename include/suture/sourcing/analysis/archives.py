@@ -26,6 +26,7 @@ from suture.sourcing.analysis.unreadable import MIB
 
 MAX_DEPTH = 4
 _BLOCK = 1024 * 1024
+_ZST_STEP = 1024
 
 
 class DamagedArchive(SutureError):
@@ -141,12 +142,12 @@ def _ar(path: str, data: bytes, budget: Budget) -> Iterator[tuple[str, bytes]]:
 def _inflated(form: str, data: bytes, budget: Budget) -> bytes:
     if form == "gz":
         return _gunzipped(data, budget)
+    if form == "zst":
+        return _zst(data, budget)
     packed = io.BytesIO(data)
     opened: Any
     if form == "bz2":
         opened = bz2.open(packed)  # noqa: SIM115  # `with` below closes it
-    elif form == "zst":
-        opened = zstandard.ZstdDecompressor(max_window_size=128 * MIB).stream_reader(packed, read_across_frames=True)
     else:
         opened = lzma.open(packed, format=lzma.FORMAT_ALONE if form == "lzma" else lzma.FORMAT_AUTO)  # noqa: SIM115
     with opened as stream:
@@ -169,6 +170,27 @@ def _gunzipped(data: bytes, budget: Budget) -> bytes:
             budget.take(len(part), 0)
             parts.append(part)
         data = stream.unused_data
+    budget.take(0)
+    return b"".join(parts)
+
+
+def _zst(data: bytes, budget: Budget) -> bytes:
+    """All frames. zstandard's own reader takes a cut stream for a whole one; its object tells, and is fed little at a time, since
+    four packed bytes can stand for 128 KiB."""
+    parts: list[bytes] = []
+    total = at = 0
+    while at < len(data):
+        frame = zstandard.ZstdDecompressor(max_window_size=128 * MIB).decompressobj()
+        while not frame.eof:
+            if at >= len(data):
+                raise EOFError
+            part = frame.decompress(data[at : at + _ZST_STEP])
+            at += _ZST_STEP
+            total += len(part)
+            _must_be_small(total, budget)
+            budget.take(len(part), 0)
+            parts.append(part)
+        at = min(at, len(data)) - len(frame.unused_data)
     budget.take(0)
     return b"".join(parts)
 

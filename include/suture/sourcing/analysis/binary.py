@@ -178,7 +178,11 @@ def _second_walk(case: _Case) -> None:
 def _file(case: _Case, record: Record, before: Record | None) -> Iterator[Concern]:
     yield from _faults(record, before)
     if record.elf is not None:
-        if before is not None and before.elf is not None:
+        if record.elf.kind is ElfKind.DEBUG:
+            if not record.path.startswith("usr/lib/debug/"):
+                sentence = "{} has the shape of debug data, which nobody loads, and lies where programs do."
+                yield concern(Kind.UNREADABLE_ELF, record.path, sentence, reason="its code has no bytes")
+        elif before is not None and before.elf is not None:
             yield from changes(record.path, before.elf, record.elf, case.old_abilities)
         else:
             package = case.old_abilities if case.subject.old is not None else None

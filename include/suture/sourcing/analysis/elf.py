@@ -11,24 +11,22 @@ files have crashed such parsers before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import lief
-import numpy as np
 
 from suture.errors import SutureError
-from suture.sourcing.analysis.entropy import dense_bytes
+from suture.sourcing.analysis.elf_bytes import dense_by_memory, is_debug, loaded, resolvers, trailing_bytes, value
 from suture.sourcing.analysis.traces import Traces, direct_syscalls, traces
 
 lief.logging.disable()  # it writes to stdout otherwise, where a worker's answers go
 
 MAGIC = b"\x7fELF"
 MAX_SYMBOLS = 2_000_000  # Debian's largest, libLLVM, exports 60,000
-_IRELATIVE = {lief.ELF.ARCH.X86_64: 37, lief.ELF.ARCH.I386: 42, lief.ELF.ARCH.AARCH64: 1032, lief.ELF.ARCH.ARM: 160,
-              lief.ELF.ARCH.PPC64: 248, lief.ELF.ARCH.S390: 61, lief.ELF.ARCH.RISCV: 58}  # fmt: skip
 _TAG = lief.ELF.DynamicEntry.TAG
 _SEGMENT = lief.ELF.Segment.TYPE
 _SECTION = lief.ELF.Section
@@ -45,11 +43,15 @@ class UnreadableElf(SutureError):
 
 
 class ElfKind(StrEnum):
-    """library: a shared object, plugins included. object: what a linker takes (.o, .ko)."""
+    """library: a shared object, plugins included. object: what a linker takes (.o, .ko).
+
+    debug: what a debugger takes; its program headers describe another file, from which it was split.
+    """
 
     PROGRAM = "program"
     LIBRARY = "library"
     OBJECT = "object"
+    DEBUG = "debug"
     OTHER = "other"
 
 
@@ -109,10 +111,19 @@ class ElfFacts:
 
 def read_elf(data: bytes) -> ElfFacts:
     """The facts of one ELF file. Raises UnreadableElf."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # lief's, for each number that no enumeration names
+            return _facts(data)
+    except (RuntimeError, ValueError, TypeError, OverflowError) as error:  # ValueError: also names that are no UTF-8
+        raise UnreadableElf(f"the parser gives up ({type(error).__name__})") from error
+
+
+def _facts(data: bytes) -> ElfFacts:
     binary = _parsed(data)
     arch = binary.header.machine_type
     imports, exports, ifuncs, canary_inside = _symbols(binary)
-    executable = [bytes_ for name, bytes_ in _loaded(binary, data, executable=True)]
+    executable = [bytes_ for name, bytes_ in loaded(binary, data, executable=True)]
     kind = _kind(binary)
     needed = tuple(str(name) for name in binary.libraries)
     return ElfFacts(
@@ -126,17 +137,17 @@ def read_elf(data: bytes) -> ElfFacts:
         imports=imports,
         exports=exports,
         ifuncs=ifuncs,
-        resolvers=_resolvers(binary, data, arch),
+        resolvers=resolvers(binary, data, arch),
         constructors=_constructors(binary),
         cxx="__gxx_personality_v0" in imports or any(name.startswith("libstdc++.") for name in needed),
         dynamic=binary.has(_SEGMENT.DYNAMIC),
         executable_sections=frozenset(str(s.name) for s in binary.sections if s.has(_SECTION.FLAGS.EXECINSTR)),
         writable_executable=_writable_executable(binary),
         text_relocations=binary.has(_TAG.TEXTREL) or _has_flag(binary, _TAG.FLAGS, lief.ELF.DynamicEntryFlags.FLAG.TEXTREL),
-        dense=_dense(binary, data),
-        trailing_bytes=_trailing(binary, data),
+        dense=dense_by_memory(binary, data),
+        trailing_bytes=trailing_bytes(binary, data),
         syscalls=direct_syscalls(executable, arch.name),
-        traces=traces([bytes_ for _, bytes_ in _loaded(binary, data)] or [data]),
+        traces=traces([bytes_ for _, bytes_ in loaded(binary, data)] or [data]),
         size=len(data),
     )  # fmt: skip
 
@@ -144,16 +155,15 @@ def read_elf(data: bytes) -> ElfFacts:
 def _parsed(data: bytes) -> lief.ELF.Binary:
     if len(data) < 52 or not data.startswith(MAGIC):
         raise UnreadableElf("it is too short for a header")
+    if data[4] not in (1, 2) or data[5] not in (1, 2):
+        raise UnreadableElf("it is neither of 32 nor of 64 bits, or has no order of bytes")
     config = lief.ELF.ParserConfig()
     config.parse_relocations = False
     config.parse_overlay = False
-    try:
+    binary = lief.ELF.parse(data, config)
+    if binary is not None and not any(s.type == _SECTION.TYPE.DYNSYM for s in binary.sections):
+        config.parse_relocations = True  # without that section, only they tell how many symbols there are
         binary = lief.ELF.parse(data, config)
-        if binary is not None and not any(s.type == _SECTION.TYPE.DYNSYM for s in binary.sections):
-            config.parse_relocations = True  # without that section, only they tell how many symbols there are
-            binary = lief.ELF.parse(data, config)
-    except (RuntimeError, ValueError, TypeError, MemoryError, UnicodeDecodeError) as error:
-        raise UnreadableElf(f"the parser gives up ({type(error).__name__})") from error
     if binary is None:
         raise UnreadableElf("the parser finds no headers that fit together")
     _must_fit(binary, data)
@@ -163,10 +173,16 @@ def _parsed(data: bytes) -> lief.ELF.Binary:
 def _must_fit(binary: lief.ELF.Binary, data: bytes) -> None:
     """What the loader would map must lie in the file; a count that the parser did not follow is a file made to mislead it."""
     header = binary.header
+    wide = header.identity_class == lief.ELF.Header.CLASS.ELF64
+    if header.numberof_segments and header.program_header_size != (56 if wide else 32):
+        raise UnreadableElf("its program headers have a size that the kernel does not load")
+    if header.numberof_sections and header.section_header_size != (64 if wide else 40):
+        raise UnreadableElf("its section headers have an unknown size")
     if header.numberof_segments != len(list(binary.segments)):
         raise UnreadableElf("the program headers are not all there")
     for segment in binary.segments:
-        if segment.type == _SEGMENT.LOAD and segment.file_offset + segment.physical_size > len(data):
+        beyond = segment.file_offset + segment.physical_size > len(data)
+        if segment.type == _SEGMENT.LOAD and beyond and not is_debug(binary):
             raise UnreadableElf("a segment reaches beyond the end of the file")
     sections = [s for s in binary.sections if s.type not in (_SECTION.TYPE.NOBITS, _SECTION.TYPE.SHT_NULL_)]
     if any(s.file_offset + s.size > len(data) for s in sections):
@@ -179,6 +195,8 @@ def _must_fit(binary: lief.ELF.Binary, data: bytes) -> None:
 
 def _kind(binary: lief.ELF.Binary) -> ElfKind:
     kinds = lief.ELF.Header.FILE_TYPE
+    if is_debug(binary):
+        return ElfKind.DEBUG
     if binary.header.file_type == kinds.REL:
         return ElfKind.OBJECT
     if binary.header.file_type == kinds.EXEC:
@@ -244,11 +262,6 @@ def _text(binary: lief.ELF.Binary, tag: Any, attribute: str) -> str:
     return str(getattr(entry, attribute, "")) if entry is not None else ""
 
 
-def _value(binary: lief.ELF.Binary, tag: Any) -> int:
-    entry = binary.get(tag)
-    return int(entry.value) if entry is not None else 0
-
-
 def _has_flag(binary: lief.ELF.Binary, tag: Any, flag: Any) -> bool:
     entry = binary.get(tag) if binary.has(tag) else None
     return bool(entry.has(flag)) if isinstance(entry, lief.ELF.DynamicEntryFlags) else False
@@ -257,71 +270,12 @@ def _has_flag(binary: lief.ELF.Binary, tag: Any, flag: Any) -> bool:
 def _constructors(binary: lief.ELF.Binary) -> int:
     width = 8 if binary.header.identity_class == lief.ELF.Header.CLASS.ELF64 else 4
     tags = (_TAG.INIT_ARRAYSZ, _TAG.PREINIT_ARRAYSZ)
-    sizes = [_value(binary, tag) for tag in tags if binary.has(tag)]
+    sizes = [value(binary, tag) for tag in tags if binary.has(tag)]
     if not sizes:  # static programs and objects have no dynamic entries
         types = (_SECTION.TYPE.INIT_ARRAY, _SECTION.TYPE.PREINIT_ARRAY)
         sizes = [s.size for s in binary.sections if s.type in types]
     sizes += [max(s.size - 2 * width, 0) for s in binary.sections if s.name == ".ctors"]
     return sum(sizes) // width
-
-
-def _resolvers(binary: lief.ELF.Binary, data: bytes, arch: Any) -> int:
-    """Relocations of the kind IRELATIVE, by the tables that the loader follows."""
-    wanted = _IRELATIVE.get(arch)
-    if wanted is None:
-        return 0
-    wide = binary.header.identity_class == lief.ELF.Header.CLASS.ELF64
-    found = 0
-    for start, length in set(_relocation_tables(binary)):
-        table = data[start : start + length]
-        step = 24 if wide else 8
-        info = np.frombuffer(
-            table, dtype="<u8" if wide else "<u4", count=len(table) // step * step // (8 if wide else 4)
-        )
-        kinds = info.reshape(-1, step // (8 if wide else 4))[:, 1] & (0xFFFFFFFF if wide else 0xFF)
-        found += int((kinds == wanted).sum())
-    return found
-
-
-def _relocation_tables(binary: lief.ELF.Binary) -> Iterator[tuple[int, int]]:
-    pairs = ((_TAG.RELA, _TAG.RELASZ), (_TAG.REL, _TAG.RELSZ), (_TAG.JMPREL, _TAG.PLTRELSZ))
-    dynamic = False
-    for at, size in pairs:
-        if binary.has(at) and binary.has(size):
-            dynamic = True
-            offset = binary.virtual_address_to_offset(_value(binary, at))
-            if isinstance(offset, int):
-                yield offset, _value(binary, size)
-    if not dynamic:
-        for section in binary.sections:
-            if section.type in (_SECTION.TYPE.RELA, _SECTION.TYPE.REL) and section.has(_SECTION.FLAGS.ALLOC):
-                yield section.file_offset, section.size
-
-
-def _loaded(binary: lief.ELF.Binary, data: bytes, *, executable: bool = False) -> Iterator[tuple[str, bytes]]:
-    """(name, bytes) of what is loaded: by segment; of objects, which have none, by section."""
-    segments = [s for s in binary.segments if s.type == _SEGMENT.LOAD]
-    for number, segment in enumerate(segments):
-        if not executable or segment.has(_X):
-            yield f"segment {number}", data[segment.file_offset : segment.file_offset + segment.physical_size]
-    if not segments:
-        for section in binary.sections:
-            loaded = section.has(_SECTION.FLAGS.ALLOC) and section.type != _SECTION.TYPE.NOBITS
-            if loaded and (not executable or section.has(_SECTION.FLAGS.EXECINSTR)):
-                yield str(section.name), data[section.file_offset : section.file_offset + section.size]
-
-
-def _dense(binary: lief.ELF.Binary, data: bytes) -> dict[str, int]:
-    """By kind of memory (code, data, writable), not by section: names and borders move between builds, and can be made up."""
-    found: dict[str, int] = {}
-    segments = [s for s in binary.segments if s.type == _SEGMENT.LOAD]
-    view = memoryview(data)
-    for s in segments:
-        place = "code" if s.has(_X) else "writable data" if s.has(_W) else "data"
-        found[place] = found.get(place, 0) + dense_bytes(view[s.file_offset : s.file_offset + s.physical_size])
-    if not segments:
-        found["object"] = sum(dense_bytes(part) for _, part in _loaded(binary, data))
-    return {place: size for place, size in found.items() if size}
 
 
 def _writable_executable(binary: lief.ELF.Binary) -> tuple[str, ...]:
@@ -330,13 +284,3 @@ def _writable_executable(binary: lief.ELF.Binary) -> tuple[str, ...]:
     ]
     both = (_SECTION.FLAGS.WRITE, _SECTION.FLAGS.EXECINSTR)
     return (*segments, *(str(s.name) for s in binary.sections if all(s.has(flag) for flag in both)))
-
-
-def _trailing(binary: lief.ELF.Binary, data: bytes) -> int:
-    """Bytes after all that headers, sections and segments describe."""
-    header = binary.header
-    ends = [header.section_header_offset + header.numberof_sections * header.section_header_size]
-    ends.append(header.program_header_offset + header.numberof_segments * header.program_header_size)
-    ends.extend(s.file_offset + s.size for s in binary.sections if s.type != _SECTION.TYPE.NOBITS)
-    ends.extend(s.file_offset + s.physical_size for s in binary.segments)
-    return max(len(data) - max(ends), 0)

@@ -76,6 +76,7 @@ class Record:
 
 def blank(path: str) -> str:
     """A path with numbers and ar offsets blanked."""
+    path = re.sub(r"(\.build-id/)[0-9a-f]{2}/[0-9a-f]+", r"\1#", path)
     return re.sub(r"\d+(?:[.\d]*\d)?", "#", re.sub(r"@\d+$", "", path))
 
 

@@ -1,16 +1,18 @@
 """One worker of the pool: `python -m suture.sourcing.analysis.worker BYTES`. Tasks come as lines on stdin, answers go to stdout.
 
 An examiner's exception is its answer (`failed`); a lack of memory too, where Python notices it. Whatever native code does instead
-(abort, endless loop) is for the pool to notice. The end of stdin is the end: a pool that dies leaves no worker behind.
+(abort, endless loop) is for the pool to notice. A pool that dies leaves no worker behind: the kernel ends them with it.
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import json
 import os
 import resource
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -19,11 +21,14 @@ from typing import Any, BinaryIO
 from suture.errors import SutureError
 from suture.sourcing.examination import PackageFile, Subject
 
+_PR_SET_PDEATHSIG = 1
+
 
 def main(memory_bytes: int, tasks: BinaryIO, answers: BinaryIO) -> None:
     """Serves until stdin ends. The limit is on data, not on address space: YARA-X reserves 8 GiB of that and touches little."""
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _end_with(os.getppid())
     for line in tasks:
         task = json.loads(line)
         subject = _subject(task["subject"])
@@ -31,6 +36,13 @@ def main(memory_bytes: int, tasks: BinaryIO, answers: BinaryIO) -> None:
             _write(answers, _examine(name, subject))
         gc.collect()
         _write(answers, {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024})
+
+
+def _end_with(parent: int) -> None:
+    """SIGKILL for this process when its parent ends (prctl(2), Linux); the end of stdin alone would be seen between tasks only."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the pool is gone already")
 
 
 def _examine(name: str, subject: Subject) -> dict[str, Any]:
