@@ -325,3 +325,37 @@ def test_what_is_cut_are_the_hosts_that_need_no_look() -> None:
     assert [host["host_id"] for host in found["hosts"]] == ["h3", "h1"]
     assert found["timeline"] == [2, 3]
     assert found["left_out"] == {"hosts": 2, "timeline": 1}
+
+
+def contradiction(store: Store, number: int, *, kind: str = "scores_differ", says: str = "5.0") -> None:
+    claims = [{"source": "cna:mitre", "says": "9.8"}, {"source": "nvd:nvd@nist.gov", "says": says}]
+    store._connection.execute(
+        "INSERT INTO contradiction (kind, cve_id, subject, claims, first_seen_at, last_changed_at)"
+        " VALUES (%s, %s, '3.1', %s, %s, %s)",
+        (kind, f"CVE-2026-{number}", Json(claims), NOW, NOW + timedelta(minutes=number)),
+    )
+
+
+def test_the_feeds_page_shows_which_claim_holds_and_by_which_rule(store: Store, browser: TestClient) -> None:
+    assert "No source contradicts another." in words(browser, "/feeds")
+    for number in range(10001, 10013):
+        contradiction(store, number)
+    contradiction(store, 10020, kind="kev_not_in_record", says=HOSTILE)
+    text = words(browser, "/feeds")
+    assert "scores differ12Several sources score the CVE differently" in text
+    assert "The CNA, then the vendor of the fix" in text
+    assert "CVE-2026-10012 9.8 cna:mitre 5.0 nvd:nvd@nist.gov" in text  # what holds, then what is set aside
+    assert "CVE-2026-10002 " not in text
+    assert "The newest 10 of 12." in text
+    assert HOSTILE in text
+    assert "<script>alert" not in browser.get(URL_PREFIX + "/feeds").text
+    one_kind = words(browser, "/feeds?kind=scores_differ")
+    assert "CVE-2026-10001 " in one_kind
+    assert "CVE-2026-10020" not in one_kind
+    assert browser.get(URL_PREFIX + "/feeds?kind=nosuch").status_code == 422
+
+
+def test_what_the_sources_agree_on_again_is_gone_from_the_feeds_page(store: Store, browser: TestClient) -> None:
+    contradiction(store, 10001)
+    store._connection.execute("UPDATE contradiction SET ended_at = now()")
+    assert "No source contradicts another." in words(browser, "/feeds")
