@@ -12,6 +12,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from suture.compliance import overview, queue
+from suture.inventory.components import load_components
+from suture.inventory.installed_files import InstalledPackage
 from suture.model.assets import AssetRegister
 from suture.model.candidate import Candidates, CandidateWindow
 from suture.risk.capacity import CapacityPolicy
@@ -25,10 +27,11 @@ from suture.store import Json, Store
 from suture_airflow.ui import URL_PREFIX, pages, risk_pages
 from suture_airflow.ui.drawing import HEADERS
 from suture_airflow.ui.pages import build
-from tests.fleet_rows import NOW
+from tests.fleet_rows import NOW, add_host
 from tests.unit.campaign.campaigns import add_campaign
 from tests.unit.compliance import scene
 from tests.unit.compliance.test_report import Page
+from tests.unit.matching.test_pairs import advise
 from tests.unit.risk import acceptances as risk
 
 POLICY_DIR = risk.POLICY_DIR
@@ -359,3 +362,25 @@ def test_what_the_sources_agree_on_again_is_gone_from_the_feeds_page(store: Stor
     contradiction(store, 10001)
     store._connection.execute("UPDATE contradiction SET ended_at = now()")
     assert "No source contradicts another." in words(browser, "/feeds")
+
+
+def test_a_finding_of_another_ecosystem_says_where_it_lies(store: Store, browser: TestClient) -> None:
+    add_host(store, "app1")
+    log4j = "org.apache.logging.log4j:log4j-core"
+    advise(store, "GHSA-1", "maven", log4j, {"introduced": "2.0", "fixed": "2.15.0"}, fixed="2.15.0")
+    places = [f"/opt/app{number}/shop.war!/WEB-INF/lib/log4j-core.jar" for number in range(1, 5)]
+    load_components(
+        store,
+        "app1",
+        [InstalledPackage(log4j, "2.14.1", log4j, "2.14.1", "maven", location=place) for place in [*places[:3], HOSTILE]]
+        + [InstalledPackage(log4j, "2.17.1", log4j, "2.17.1", "maven", location=places[3])],
+        now=NOW,
+    )
+    risk.score(store)
+    text = words(browser, "/findings")
+    assert f"{log4j} maven" in text
+    assert "2.14.1 → 2.15.0" in text
+    assert places[0] in text
+    assert "and 1 more place" in text
+    assert places[3] not in text  # that one is not affected
+    assert "<script>alert" not in browser.get(URL_PREFIX + "/findings").text
