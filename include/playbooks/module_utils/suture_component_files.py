@@ -230,8 +230,8 @@ class Search:
                 self._limit(f"the rpm database {folder} could not be read ({type(error).__name__})")
                 self._fault(folder, error)
                 continue
-            for name, version, source in listed:
-                self._add("rpm", name, version, "", folder, source)
+            for package, release, source in listed:
+                self._add("rpm", package, release, "", folder, source)
 
     # -- what is kept -----------------------------------------------------------------------------------------------
 

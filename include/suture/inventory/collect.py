@@ -26,6 +26,7 @@ from suture.model.assets import AssetGroup, AssetRegister
 from suture.runner import Phase, PlaybookRun, Runner
 from suture.runner.interface import quiet
 from suture.store import Json, Store, hosts, leases
+from suture.wording import counted
 
 ACTOR = "suture:inventory_sync"
 _FACTS = ("boot_id", "uptime_seconds", "mounts", "apt", "dpkg_audit", "needrestart", "stale_processes", "stale_packages")
@@ -167,7 +168,7 @@ def _write_components(store: Store, name: str, found: Mapping[str, Any], now: da
     said = [*found["limits"]]
     if found["unreadable"] or left_out:
         first = f", the first: {found['faults'][0]}" if found["faults"] else ""
-        said.append(f"{found['unreadable'] + left_out} files could not be read{first}")
+        said.append(f"{counted(found['unreadable'] + left_out, 'file')} could not be read{first}")
     return len(packages), visible("; ".join(said))[:500]
 
 

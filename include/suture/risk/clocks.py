@@ -30,6 +30,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from suture.policy import LocatedPolicy
+from suture.wording import counted
 
 SEVERITIES = ("low", "medium", "high", "critical")
 _FLOORS = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"))
@@ -56,7 +57,7 @@ class ClockRule:
         return named and (score is None or severity_of(score) in self.severities)
 
     def time(self, score: float | None, released_at: datetime | None) -> ClockTime:
-        span = f"{self.months} calendar month{'s' if self.months != 1 else ''}" if self.months else f"{self.days} days"
+        span = f"{counted(self.months, 'calendar month')}" if self.months else counted(self.days or 0, "day")
         what = f"{severity_of(score)} severity" if score is not None else "a severity that nobody knows yet"
         why = f"{span} from {'release' if self.starts == 'release' else 'when it was seen'}, for {what}"
         name = f"{self.name} v{self.version}"
@@ -64,7 +65,7 @@ class ClockRule:
             return ClockTime(name, timedelta(days=self.days or 0), None, why)
         if released_at is None:
             within = _SHORTEST_MONTH * self.months if self.months else timedelta(days=self.days or 0)
-            return ClockTime(name, within, None, f"{why}; the release is not dated, so {within.days} days from now")
+            return ClockTime(name, within, None, f"{why}; the release is not dated, so {counted(within.days, 'day')} from now")
         if self.months:
             due = add_months(released_at, self.months, self.time_zone)
         else:

@@ -103,8 +103,8 @@ def status(args: argparse.Namespace) -> int:
     else:
         for health in found:
             goal = f" Goal: {health.goal.total_seconds() / 3600:.0f} hours." if health.enabled else ""
-            count = f" {health.quarantined} in quarantine." if health.quarantined else ""
-            print(f"{health.state.value:<11}  {_visible(health.sentence)}{goal}{count}")
+            kept_aside = f" {health.quarantined} in quarantine." if health.quarantined else ""
+            print(f"{health.state.value:<11}  {_visible(health.sentence)}{goal}{kept_aside}")
         for kind, count in disagreements.items():
             print(f"disagree     {kind.value}: {count}. {MEANING[kind][0]} What holds: {MEANING[kind][1]}")
         if disagreements:

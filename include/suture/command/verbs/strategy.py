@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suture.errors import BadInputError, SutureError
+from suture.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,13 +89,13 @@ def _simulate(args: argparse.Namespace) -> int:
 def _print(args: argparse.Namespace, found: Comparison, history: History) -> None:
     share = found.regressions
     print(
-        f"{found.group}: {found.advisories:,} advisories on {found.packages:,} source packages,"
-        f" {found.first} to {found.last}, up to {found.hosts:,} hosts"
+        f"{found.group}: {counted(found.advisories, 'advisory')} on {counted(found.packages, 'source package')},"
+        f" {found.first} to {found.last}, up to {counted(found.hosts, 'host')}"
     )
     if share.share is not None and share.interval is not None:
         low, high = share.interval
         print(
-            f"Regressions: {share.broken:,} of {share.advisories:,} advisories ({share.share:.2%}, 95 %: {low:.2%} to"
+            f"Regressions: {share.broken:,} of {counted(share.advisories, 'advisory')} ({share.share:.2%}, 95 %: {low:.2%} to"
             f" {high:.2%}); {share.known_within(8):.0%} of them were known within 8 days"
         )
     print(f"\n{'strategy':<22}{'exposure':>12}{'exploited':>11}{'changes':>9}{'reboots':>9}{'QA h':>8}{'regr.':>7}{'total':>13}")
@@ -128,7 +129,7 @@ def _show(args: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
         return 0
     for one in waiting:
-        print(visible(f"{one.asset_group}: {one.source_package} on {one.hosts} hosts ({one.priority}). {one.reason}"))
+        print(visible(f"{one.asset_group}: {one.source_package} on {counted(one.hosts, 'host')} ({one.priority}). {one.reason}"))
     if not waiting:
         print("Nothing waits: what is open is planned, or its group plans at once.")
     return 0

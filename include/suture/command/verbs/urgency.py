@@ -6,6 +6,8 @@ import argparse
 import json
 from datetime import UTC, datetime
 
+from suture.wording import counted
+
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser("urgency", help="what threat intelligence made more urgent, and why")
@@ -38,7 +40,7 @@ def show_list(args: argparse.Namespace) -> int:
     if not rows:
         print("Nothing became more urgent since it was first looked at.")
     for row in rows:
-        touched = f"{row['findings']} findings on {row['hosts']} hosts"
+        touched = f"{counted(row['findings'], 'finding')} on {counted(row['hosts'], 'host')}"
         print(f"{row['detected_at']}  {row['kind']:<13} {touched:<28} {visible(row['reason'])}")
     return 0
 

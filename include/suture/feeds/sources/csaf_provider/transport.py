@@ -37,6 +37,7 @@ from suture.feeds.sources.csaf_provider.listing import (
 from suture.feeds.sources.csaf_provider.proof import Prover, UnprovenError
 from suture.feeds.vendor_rows import Origin, without_twins
 from suture.store import Store
+from suture.wording import counted
 
 _ASKED_AGAIN, _MAX_AGAIN = timedelta(days=7), 100
 
@@ -107,7 +108,7 @@ def _walked(
 
 
 def _out_of_time(source: FeedSource, number: int, due: int) -> str:
-    return f"{number} of {due} documents asked for, then its {source.sync_seconds:g} s were over; the next sync goes on"
+    return f"{number} of {counted(due, 'document')} asked for, then its {source.sync_seconds:g} s were over; the next sync goes on"
 
 
 def _listed(fetcher: Fetcher, source: FeedSource) -> tuple[list[Listed], list[Rejected]]:
