@@ -270,7 +270,7 @@ def test_capacity_is_read_without_the_solver(
     assert capacity_view(store, rules, now=now)["trains"]
     text = words(browser, "/capacity")
     assert CAMPAIGN in text
-    assert "1 campaigns wait" in text
+    assert "1 campaign waits" in text
 
 
 def test_the_strategy_page_draws_the_chart_and_says_what_is_too_much(

@@ -110,7 +110,7 @@ def _print(args: argparse.Namespace, found: Comparison, history: History) -> Non
     print(found.sentence)
     if history.left_out:
         first = history.left_out[0]
-        print(f"{len(history.left_out)} lines left out, the first: {first.file}:{first.line}: {first.reason}.")
+        print(f"{counted(len(history.left_out), 'line')} left out, the first: {first.file}:{first.line}: {first.reason}.")
 
 
 def _show(args: argparse.Namespace) -> int:
