@@ -82,7 +82,9 @@ def show_campaign(request: Request, campaign_id: str) -> Response:
     return page(
         request,
         "campaign",
-        lambda store, settings, now: {"doc": shortened(campaign_view(store, settings, campaign_id, now=now))},
+        lambda store, settings, now: {
+            "doc": shortened(campaign_view(store, settings, campaign_id, now=now, whole_chain=False))
+        },
     )
 
 
@@ -91,7 +93,7 @@ def show_rollback(request: Request, campaign_id: str) -> Response:
     return page(
         request,
         "rollback",
-        lambda store, settings, now: {"radius": blast_radius(store, settings, campaign_id, now=now, most=ROWS_SHOWN)},
+        lambda store, _settings, _now: {"radius": blast_radius(store, campaign_id, most=ROWS_SHOWN)},
     )
 
 
