@@ -43,7 +43,7 @@ NAME = "{{ task.op_kwargs['source'] }}"
     doc_md=__doc__,
 )
 def feed_sync():
-    @task(retries=1)
+    @task(retries=3)
     def list_threat_feeds():
         return feeds.threat_feeds()
 
@@ -56,7 +56,7 @@ def feed_sync():
     def watch_threats():
         return urgency.watch()
 
-    @task(retries=1)
+    @task(retries=3)
     def list_advisory_sources():
         return feeds.advisory_sources()
 
@@ -66,7 +66,7 @@ def feed_sync():
         return feeds.sync_feed(source)
 
     # CVEs of the advisories that did come are asked for, whatever became of the others.
-    @task(trigger_rule="all_done", retries=1)
+    @task(trigger_rule="all_done", retries=3)
     def list_record_feeds():
         return feeds.record_feeds()
 
