@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from suture.wording import counted
+
 Grounds = Mapping[str, Any]
 _HOST_STEP = re.compile(r"^host_(?P<step>\w+)_(?P<status>running|done|failed|unknown)$")
 MAX_FACTS, MAX_FACT_CHARACTERS = 4, 120
@@ -103,7 +105,7 @@ def _host_step(subject: str, step: str, status: str, grounds: Grounds) -> str:
     parts = [f"{host}: {words} {status}"]
     changes, restarted, backup = (grounds.get(name) for name in ("changes", "restarted", "backup"))
     if isinstance(changes, Mapping | list) and changes:
-        parts.append(f"{len(changes)} packages changed")
+        parts.append(f"{counted(len(changes), 'package')} changed")
     if isinstance(restarted, list) and restarted:
         parts.append(f"restarted {', '.join(map(str, restarted[:MAX_FACTS]))}" + (" …" if len(restarted) > MAX_FACTS else ""))
     if isinstance(backup, Mapping):

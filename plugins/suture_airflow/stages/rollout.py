@@ -65,7 +65,7 @@ def conclude(context: Any) -> None:
             expected=CampaignState.ROLLING_OUT,
             to=CampaignState.VERIFIED,
             actor=ACTOR,
-            reason=f"All {hosts} hosts were patched, verified and judged.",
+            reason=f"{'The host was' if hosts == 1 else f'All {hosts} hosts were'} patched, verified and judged.",
             grounds={"plan_hash": campaign.plan_hash},
         )
 

@@ -45,7 +45,7 @@ def test_by_default_what_is_planned_is_handed_over_and_weighed(open_finding: Sto
     planned = risk.plan_campaigns()
     assert planned == campaigns(open_finding)
     assert len(planned) == 1
-    assert "1 campaigns weighed, 0 fit no window" in risk.weigh_windows()
+    assert "1 campaign weighed, 0 fit no window" in risk.weigh_windows()
     assert risk.plan_campaigns() == []
 
 

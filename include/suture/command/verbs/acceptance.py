@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from suture.wording import counted
+
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
@@ -90,7 +92,8 @@ def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> int:
     for row in rows:
         holds = "holds" if row["valid"] else "NOT VALID"
         print(
-            f"{row['acceptance_id']:<14} {row['state']:<11} {holds:<10} {row['findings']} findings on {row['hosts']} hosts, "
+            f"{row['acceptance_id']:<14} {row['state']:<11} {holds:<10} "
+            f"{counted(row['findings'], 'finding')} on {counted(row['hosts'], 'host')}, "
             f"residual risk {row['residual_risk']}, until {row['expires_at']}"
         )
         print(f"{'':<14} {visible(row['why_not'] or row['state_reason'])}")
@@ -115,6 +118,6 @@ def _print_one(view: Mapping[str, Any]) -> None:
     print("\nSignatures")
     for row in view["votes"]:
         print(f"  {row['role']:<16} {row['decision']:<7} {visible(row['voter'])}, {row['decided_at']}")
-    print(f"\nCovered ({view['findings']} findings on {view['hosts']} hosts)")
+    print(f"\nCovered ({counted(view['findings'], 'finding')} on {counted(view['hosts'], 'host')})")
     for row in view["covered"][:50]:
         print(f"  {visible(row['host_id']):<20} {row['status'] or 'gone':<10} {visible(row['advisory_id'])}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from suture.command.moments import parse_moment
 from suture.errors import BadInputError, SutureError
+from suture.wording import counted
 
 if TYPE_CHECKING:
     from suture.risk.capacity import CapacityPolicy, Work
@@ -183,7 +184,7 @@ def _print(filling: Filling, rules: CapacityPolicy) -> None:
         over = "  OVER CAPACITY" if train.train_id in plan.over else ""
         print(
             f"{train.starts_at:%Y-%m-%d}  {plan.minutes_of(train) / 60:6.1f} of {train.capacity_minutes / 60:.1f} h"
-            f"  {len(plan.campaigns_of(train)):>4} campaigns{over}"
+            f"  {counted(len(plan.campaigns_of(train)), 'campaign', width=4)}{over}"
         )
     for slot in plan.slots:
         print(visible(f"  {slot.work.campaign_id} ({slot.work.priority}): {slot.sentence}"))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suture.errors import BadInputError, SutureError
+from suture.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,13 +93,13 @@ def _simulate(args: argparse.Namespace) -> int:
 def _print(args: argparse.Namespace, found: Comparison, history: History) -> None:
     share = found.regressions
     print(
-        f"{found.group}: {found.advisories:,} advisories on {found.packages:,} source packages,"
-        f" {found.first} to {found.last}, up to {found.hosts:,} hosts"
+        f"{found.group}: {counted(found.advisories, 'advisory')} on {counted(found.packages, 'source package')},"
+        f" {found.first} to {found.last}, up to {counted(found.hosts, 'host')}"
     )
     if share.share is not None and share.interval is not None:
         low, high = share.interval
         print(
-            f"Regressions: {share.broken:,} of {share.advisories:,} advisories ({share.share:.2%}, 95 %: {low:.2%} to"
+            f"Regressions: {share.broken:,} of {counted(share.advisories, 'advisory')} ({share.share:.2%}, 95 %: {low:.2%} to"
             f" {high:.2%}); {share.known_within(8):.0%} of them were known within 8 days"
         )
     print(
@@ -115,7 +116,7 @@ def _print(args: argparse.Namespace, found: Comparison, history: History) -> Non
     print(found.sentence)
     if history.left_out:
         first = history.left_out[0]
-        print(f"{len(history.left_out)} lines left out, the first: {first.file}:{first.line}: {first.reason}.")
+        print(f"{counted(len(history.left_out), 'line')} left out, the first: {first.file}:{first.line}: {first.reason}.")
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -134,7 +135,7 @@ def _show(args: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
         return 0
     for one in waiting:
-        print(visible(f"{one.asset_group}: {one.source_package} on {one.hosts} hosts ({one.priority}). {one.reason}"))
+        print(visible(f"{one.asset_group}: {one.source_package} on {counted(one.hosts, 'host')} ({one.priority}). {one.reason}"))
     if not waiting:
         print("Nothing waits: what is open is planned, or its group plans at once.")
     return 0
