@@ -28,13 +28,14 @@ from suture.sourcing.cache import CachedFile
 from suture.sourcing.dependencies import UnresolvedDependencyError
 from suture.sourcing.examination import ExaminationRefused
 from suture.sourcing.examining import Examined, examine_intake
+from suture.sourcing.intake_refusal import IntakeReason, IntakeRefused
 from suture.sourcing.internal import InternalRepository
 from suture.sourcing.packages import BinaryPackage
 from suture.sourcing.refusal import Refusal
 from suture.sourcing.release import Release
 from suture.sourcing.repository import Adoption, remember, verify_repository
 from suture.sourcing.seen import NothingSeen, SeenRelease
-from suture.sourcing.selection import IntakeReason, IntakeRefused, Selection, require_use, select
+from suture.sourcing.selection import Selection, require_use, select
 from suture.sourcing.source import AptSource, load_source
 from suture.sourcing.transport import transport_for
 from suture.store import Store, sources

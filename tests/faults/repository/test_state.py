@@ -12,9 +12,9 @@ import pytest
 from suture.settings import Settings
 from suture.sourcing import RefusalReason
 from suture.sourcing.intake import repository_of
+from suture.sourcing.intake_refusal import IntakeReason
 from suture.sourcing.internal import InternalRepository, InternalRepositoryError
 from suture.sourcing.retirement import retire
-from suture.sourcing.selection import IntakeReason
 from suture.sourcing.signing import SigningError, SigningKey
 from suture.store import Store, sources
 from tests.faults.repository.builder import RELEASE_DATE, Deb
