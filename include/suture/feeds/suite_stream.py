@@ -34,10 +34,12 @@ _KNOWN_KWARGS = {
 @dataclass(frozen=True)
 class SuiteStream:
     """One table's suite. columns: the order of a row's values. unique: why a value may stand once only, by column;
-    row_count: why there must be a floor of rows, None when the suite asks for none."""
+    bounds: which of the checks
+    are of a least and a greatest value; row_count: why there must be a floor of rows, None when the suite asks for none."""
 
     table: str
     checks: tuple[tuple[int, Check, str, str], ...]
+    bounds: tuple[bool, ...]
     unique: Mapping[str, str]
     row_count: str | None
 
@@ -46,6 +48,7 @@ class SuiteStream:
         """words: $today and $tomorrow as dates in ISO 8601; guard: the source's own, None: the shared suite alone.
         Raises ExpectationsError for what cannot be checked here."""
         checks, unique, row_count = _lengths(table, columns, guard), {}, None
+        bounds = [False] * len(checks)
         expectations = guard.expectations.get(table) if guard else shared_expectations(table)
         if not expectations:
             raise ExpectationsError(f"The table {table} has no suite: nothing would be checked.")
@@ -65,9 +68,10 @@ class SuiteStream:
             if kind == "expect_column_values_to_be_unique":
                 unique[kwargs["column"]] = meta["why"]
                 continue
-            bounds = {name: words.get(v, v) if isinstance(v, str) else v for name, v in kwargs.items()}
-            checks.append((columns.index(kwargs["column"]), _check(kind, bounds), kwargs["column"], meta["why"]))
-        return cls(table, tuple(checks), unique, row_count)
+            said = {name: words.get(v, v) if isinstance(v, str) else v for name, v in kwargs.items()}
+            checks.append((columns.index(kwargs["column"]), _check(kind, said), kwargs["column"], meta["why"]))
+            bounds.append(kind == "expect_column_values_to_be_between")
+        return cls(table, tuple(checks), tuple(bounds), unique, row_count)
 
     def faults(self, row: Sequence[Any]) -> list[str]:
         """Why the row is not fit for use; [] when it is."""
@@ -76,6 +80,24 @@ class SuiteStream:
             for index, passes, column, why in self.checks
             if row[index] is not None and not passes(row[index])
         ]
+
+    def all_pass(self, rows: Sequence[Sequence[Any]]) -> bool:
+        """Whether every row passes, found column by column: of bounds by the least and the greatest value."""
+        columns = list(zip(*rows, strict=True))
+        values: dict[int, set[Any]] = {}
+        for (index, passes, _column, _why), bounds in zip(self.checks, self.bounds, strict=True):
+            if not columns:
+                break
+            if bounds:
+                there = [value for value in columns[index] if value is not None]
+                fine = not there or (passes(min(there)) and passes(max(there)))
+            else:
+                if index not in values:
+                    values[index] = set(columns[index]) - {None}
+                fine = all(map(passes, values[index]))
+            if not fine:
+                return False
+        return True
 
     def passes(self, row: Sequence[Any]) -> bool:
         for index, passes, _column, _why in self.checks:  # noqa: SIM110 - a generator costs twice as much here
@@ -159,14 +181,7 @@ def _not_longer(limit: int) -> Check:
 
 
 def _no_item_longer(limit: int) -> Check:
-    """For a list, or the text that PostgreSQL writes for one."""
-
-    def passes(value: Any) -> bool:
-        if isinstance(value, str) and len(value) <= limit:
-            return True
-        return all(len(item) <= limit for item in (value[2:-2].split('","') if isinstance(value, str) else value))
-
-    return passes
+    return lambda value: all(len(item) <= limit for item in value)
 
 
 def _bound(value: Any) -> Any:

@@ -29,6 +29,8 @@ from suture.settings import PROJECT_ROOT
 QUERIES = PROJECT_ROOT / "include" / "sql" / "queries"
 SCHEMA = "suture"
 STATEMENT_TIMEOUT_MS = 120_000
+_BINARY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # no flags, no extension
+_BINARY_END = b"\xff\xff"
 
 Row = dict[str, Any]
 
@@ -173,6 +175,21 @@ class Store:
                 copy.write_row(row)
                 count += 1
         return count
+
+    def copy_packed(self, table: str, columns: Iterable[str], parts: Iterable[bytes]) -> int:
+        """COPY rows that are packed already, in PostgreSQL's binary format without its header; how many came in.
+
+        Table and columns are identifiers from code, never from data."""
+        statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+            sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+        )
+        with _translated(f"copy into {table}"), self._alive().transaction(), self._connection.cursor() as cursor:
+            with cursor.copy(statement) as copy:
+                copy.write(_BINARY_HEADER)
+                for part in parts:
+                    copy.write(part)
+                copy.write(_BINARY_END)
+            return cursor.rowcount
 
 
 def _bound(params: Mapping[str, Any] | None) -> dict[str, Any]:
