@@ -20,6 +20,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -79,8 +80,10 @@ def _whole(raw: bytes) -> Record | None:
             return None
     except ValueError:
         return None
-    deep = any(container.x_legacyV4Record is not None for container in (record.containers.cna, *_adps(record)))
-    return None if deep else record
+    for container in (record.containers.cna, *_adps(record)):
+        if container.x_legacyV4Record is not None:
+            return None  # the one field that may be nested as deep as it likes
+    return record
 
 
 def _known_part(raw: bytes) -> Record:
@@ -167,38 +170,33 @@ def _add_scores(
             scores[who, "", ""] = (cve_id, who, "", "", None, word, dated)
 
 
-def _ssvc(cve_id: str, who: str, other: Any, rejected: list[Rejected]) -> tuple[Any, ...] | None:
-    content = other.get("content") if isinstance(other, dict) else None
-    key = _ssvc_key(other, content)
-    known = _ssvc_values.get(key) if key is not None else None
-    if known is None or not isinstance(content, dict):
+def _ssvc(cve_id: str, who: str, other: dict[str, Any], rejected: list[Rejected]) -> tuple[Any, ...] | None:
+    content = other.get("content")
+    if not isinstance(content, dict):
+        return None
+    try:
+        key = (other["type"], *[pair for option in content["options"] for pair in option.items()])
+        known = _ssvc_values.get(key)
+    except (KeyError, TypeError, AttributeError):  # no options, or some that are not what they should be
+        key = known = None
+    if known is None:
         before = len(rejected)
         for row in cve5.ssvc_rows(cve_id, who, {"other": other}, rejected):
             known = (row["exploitation"], row["automatable"], row["technical_impact"])
             if key is not None and len(rejected) == before and len(_ssvc_values) < 5000:
                 _ssvc_values[key] = known
-            return (cve_id, *known, _moment(row["dated_at"]), who)
-        return None
-    return (cve_id, *known, _moment(cve5.timestamp(content.get("timestamp"))), who)
+        if known is None:
+            return None
+    return (cve_id, *known, _stamp(content.get("timestamp")), who)
 
 
-# What each way to write SSVC's options means, as `sources/cve5` read them the first time.
+# What each way to write SSVC's options means, as `sources/cve5` read them the first time: nothing was wrong with them.
 _ssvc_values: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
 
-def _ssvc_key(other: Any, content: Any) -> tuple[Any, ...] | None:
-    options = content.get("options") if isinstance(content, dict) else None
-    if not isinstance(options, list):
-        return None
-    key = [other.get("type")]
-    for option in options:
-        if not isinstance(option, dict):
-            return None
-        for name, value in option.items():
-            if not isinstance(value, str):
-                return None
-            key += (name, value)
-    return tuple(key) if isinstance(key[0], str) else None
+@lru_cache(maxsize=5000)
+def _stamp(text: object) -> datetime | None:
+    return _moment(cve5.timestamp(text))
 
 
 def _strict(raw: bytes, digest: bytes, where: str) -> CveRows:

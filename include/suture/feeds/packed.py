@@ -20,11 +20,13 @@ _MAX_KNOWN = 5000
 _NULL = b"\xff\xff\xff\xff"
 _TRUE, _FALSE = b"\x00\x00\x00\x01\x01", b"\x00\x00\x00\x01\x00"
 _TEXT_OID = 25
+_DIGEST_LENGTH = b"\x00\x00\x00\x40"  # SHA-256 in hexadecimal
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _FIRST_DAY = date(2000, 1, 1).toordinal()
 _length = struct.Struct(">i").pack
 _time = struct.Struct(">iq").pack
 _day = struct.Struct(">ii").pack
+_numbers = struct.Struct(">idid").pack
 _count = struct.Struct(">h").pack
 
 
@@ -40,7 +42,7 @@ def cve(row: Row, head: bytes, tail: bytes) -> bytes:
     return b"".join((
         head, text(cve_id), _TEXTS[state], _NULL if title is None else text(title), _ARRAYS[cwes], time(published),
         time(modified), _TEXTS[source], _TRUE if marked else _FALSE,
-        _NULL if added is None else _day(4, added.toordinal() - _FIRST_DAY), text(digest), tail,
+        _NULL if added is None else _day(4, added.toordinal() - _FIRST_DAY), _DIGEST_LENGTH, digest.encode(), tail,
     ))  # fmt: skip
 
 
@@ -57,6 +59,17 @@ def ssvc(row: Row, head: bytes, tail: bytes) -> bytes:
     return b"".join((
         head, text(cve_id), _TEXTS[exploitation], _TEXTS[automatable], _TEXTS[impact], time(dated), _TEXTS[source], tail,
     ))  # fmt: skip
+
+
+def epss_edges(columns: int, score_date: date, model: str, snapshot_id: int | None) -> tuple[bytes, bytes]:
+    """As `edges`, with what is the same in every row of EPSS."""
+    head, tail = edges(columns, snapshot_id)
+    return head, _day(4, score_date.toordinal() - _FIRST_DAY) + text(model) + tail
+
+
+def epss(cve_id: str, probability: float, percentile: float, head: bytes, tail: bytes) -> bytes:
+    raw = cve_id.encode()
+    return b"".join((head, _length(len(raw)), raw, _numbers(8, probability, 8, percentile), tail))
 
 
 def text(value: str) -> bytes:

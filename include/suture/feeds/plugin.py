@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
 
 from suture import policy
 from suture.feeds.format import FeedFormat
 from suture.feeds.quality import Guard, shared_expectations
 from suture.feeds.row_schema import RowSchema
 from suture.feeds.sources import FOLDERS, FORMATS, BrokenSourceError
+from suture.json_schema import Draft202012Validator, SchemaError
 from suture.policy import PolicyError
 
 FILES = ("config.yaml", "schema.json", "suite.json", "page.md")

@@ -39,6 +39,10 @@ class StoreError(SutureError):
     """The warehouse refused a statement for good (constraint, syntax, type)."""
 
 
+class DuplicateKeyError(StoreError):
+    """A row's key is there already."""
+
+
 class StoreUnavailableError(StoreError):
     """The warehouse cannot be reached, or asked to try again (restart, dead-lock, serialisation conflict)."""
 
@@ -212,5 +216,7 @@ def _translated(what: str) -> Iterator[None]:
         yield
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise StoreUnavailableError(f"{what}: the warehouse did not answer: {str(error).strip()}.") from error
+    except psycopg.errors.UniqueViolation as error:
+        raise DuplicateKeyError(f"{what}: {str(error).strip()}") from error
     except psycopg.Error as error:
         raise StoreError(f"{what}: {str(error).strip()}") from error
