@@ -10,12 +10,15 @@ of a thousand, as in the CVE list's repository. EPSS has a line for each of them
 Each step is a process of its own, all on one PostgreSQL of the benchmark's own with its default durability:
 1. Suture: `load_files` of the three feeds into the migrated warehouse; 2. the same again, unchanged; 3. the baseline: json,
 the same columns picked out, `pandas.DataFrame.to_sql`, into bare tables. The page cache is warm for all (a first pass reads
-each file). Then row counts are compared, and a digest of every row's place (ctid, xmin) before and after the rerun.
+each file). Then all values are compared, and a digest of every row's place (ctid, xmin) before and after the rerun.
+
+"cpu s" counts the step's processes, not the server's; "peak MiB" what they hold together, shared pages once.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -27,6 +30,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -196,8 +200,9 @@ def step(args: argparse.Namespace) -> int:
 
 
 def used(started: float) -> dict[str, float]:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = usage.ru_utime + usage.ru_stime
+    """Seconds; CPU seconds of this process and of those that it started; its own peak. `watched` adds the others'."""
+    usage, others = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = usage.ru_utime + usage.ru_stime + others.ru_utime + others.ru_stime
     return {"seconds": time.perf_counter() - started, "cpu_seconds": cpu, "peak_mib": usage.ru_maxrss / 1024}
 
 
@@ -340,9 +345,37 @@ def one_run(data: Path, dsn: str) -> dict[str, Any]:
 
 def child(data: Path, dsn: str, name: str) -> dict[str, Any]:
     command = [sys.executable, __file__, "--step", name, "--folder", str(data), "--dsn", dsn]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        peaks: list[int] = []
+        watcher = threading.Thread(target=watched, args=(process, peaks))
+        watcher.start()
+        assert process.stdout is not None
+        said = process.stdout.read()
+        watcher.join()
+    if process.returncode:
+        raise SystemExit(f"The step {name} failed.")
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    found["peak_mib"] = max(found["peak_mib"], max(peaks, default=0) / 1024)
     return found
+
+
+def watched(process: subprocess.Popen[str], peaks: list[int]) -> None:
+    """What a process and those that it started hold together, in KiB: a page that they share counts once (PSS)."""
+    while process.poll() is None:
+        total = 0
+        for pid in (process.pid, *started_by(process.pid)):
+            with contextlib.suppress(OSError):
+                found = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+                total += int(found[1]) if found else 0
+        peaks.append(total)
+        time.sleep(0.1)
+
+
+def started_by(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def places(dsn: str) -> dict[str, Any]:
