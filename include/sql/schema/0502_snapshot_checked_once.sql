@@ -1,6 +1,6 @@
--- Each row of these tables names the copy in which it last changed. As a foreign key that was one look-up and one lock a
--- row, a third of the time of writing it. It is the same for all rows of a statement, so it is checked once a statement:
--- a snapshot that is named must be there, and one that is named cannot be deleted.
+-- Each row of these tables names the copy in which it last changed. As a foreign key that was one look-up and one lock
+-- a row, a third of the time of writing it. It is the same for all rows of a statement, so it is checked once a
+-- statement: a snapshot that is named must be there, and one that is named cannot be deleted.
 
 ALTER TABLE cve DROP CONSTRAINT cve_snapshot_id_fkey;
 ALTER TABLE cve_score DROP CONSTRAINT cve_score_snapshot_id_fkey;

@@ -143,7 +143,7 @@ class _Load:
             return None
         if not (all(map(isfinite, probabilities)) and all(map(isfinite, percentiles))):
             return None
-        rows = list(zip(fields[::3], probabilities, percentiles, repeat(dated), repeat(model)))  # noqa: B905
+        rows = list(zip(fields[::3], probabilities, percentiles, repeat(dated), repeat(model)))
         return rows if self._suite.all_pass(rows) else None
 
     def _looked_at(self, chunk: list[str], first: int, dated: date, model: str) -> Iterator[_Row]:

@@ -174,11 +174,13 @@ def _ssvc(cve_id: str, who: str, other: dict[str, Any], rejected: list[Rejected]
     content = other.get("content")
     if not isinstance(content, dict):
         return None
+    key: tuple[Any, ...] | None = None
+    known: tuple[Any, ...] | None = None
     try:
         key = (other["type"], *[pair for option in content["options"] for pair in option.items()])
         known = _ssvc_values.get(key)
     except (KeyError, TypeError, AttributeError):  # no options, or some that are not what they should be
-        key = known = None
+        key = None
     if known is None:
         before = len(rejected)
         for row in cve5.ssvc_rows(cve_id, who, {"other": other}, rejected):

@@ -17,7 +17,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
 from typing import TypeVar
@@ -36,7 +36,7 @@ class HelperError(SutureError):
 
 def worked(
     chunks: Iterable[Item], work: Callable[[Item], Result], helpers: int | None = None
-) -> Iterator[tuple[Item, Result]]:
+) -> Generator[tuple[Item, Result], None, None]:
     """Each chunk with what `work` made of it, in order. helpers: how many, None: by this machine's processors.
 
     What `work` raises is raised here: BadInputError as it is, all else of a helper as HelperError."""

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-
 from suture.feeds.decoded import Row
 from suture.json_schema import Draft202012Validator
 
