@@ -235,7 +235,8 @@ def test_scores_of_others_do_not_keep_a_first_load_from_being_one(store: Store, 
 def test_epss_by_many_lines_gives_what_single_lines_give(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [f"CVE-2026-{number},{number / 9999:.5f},0.{number}\n" for number in range(1000, 1300)]
     bad = {
-        50: "\n", 77: "CVE-2026-1,0.1,0.1\n", 120: "CVE-2026-8000,nan,0.1\n", 121: "CVE-2026-8001\n", 122: "CVE-2026-8002,0.1,0.2,0.3\n",
+        50: "\n", 77: "CVE-2026-1,0.1,0.1\n", 120: "CVE-2026-8000,nan,0.1\n", 121: "CVE-2026-8001\n",
+        122: "CVE-2026-8002,0.1,0.2,0.3\n",
     }  # fmt: skip
     text = EPSS + "".join(line + bad.get(number, "") for number, line in enumerate(lines))
     found = []
