@@ -1,7 +1,8 @@
 """Rows of CVE records in PostgreSQL's binary COPY format, made where they are read.
 
 A row is one join of its fields; those that come again and again (a scorer, a vector, a severity, a set of CWEs) are packed
-once. psycopg writes the same bytes, as a test shows, at two to three times the price, and only where the connection is.
+once. psycopg writes the same bytes in 1.3 times the time, but publicly only into an open COPY, and the processes that read
+have no connection.
 """
 
 from __future__ import annotations
