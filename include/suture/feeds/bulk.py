@@ -4,7 +4,7 @@ The rules are those of `accept`; what differs is the way there:
 
 1. A record whose content we have is passed over by its digest before it is read.
 2. The others are read (`cve_rows`), checked by the same suites (`suite_stream`) and packed as PostgreSQL takes them, a chunk
-   at a time and by several processes (`bulk_reading`, `helpers`). Here their results are put together in order.
+   at a time and by several processes (`bulk_reading`, `forks`). Here their results are put together in order.
 3. Where nothing is there yet that a record could meet, the rows go straight into their tables. Else they are staged, and
    merged a batch at a time. Either way one batch is written while the next is being read.
 4. All of it is one transaction with its snapshot and evidence. A load that is killed or refused leaves nothing, and the
@@ -35,7 +35,7 @@ from suture.feeds.cve_rows import COLUMNS
 from suture.feeds.decoded import Decoded, Rejected
 from suture.feeds.errors import FeedRefusedError
 from suture.feeds.feed_source import FeedSource
-from suture.feeds.helpers import worked
+from suture.feeds.forks import worked
 from suture.feeds.outcome import FeedOutcome, FeedStatus
 from suture.feeds.plugin import plugin_of
 from suture.feeds.seen import KnownDigests, SeenIds

@@ -25,8 +25,8 @@ from suture.feeds.format import FeedFormat
 from suture.feeds.quality import Guard, shared_expectations
 from suture.feeds.row_schema import RowSchema
 from suture.feeds.sources import FOLDERS, FORMATS, BrokenSourceError
-from suture.json_schema import Draft202012Validator, SchemaError
 from suture.policy import PolicyError
+from suture.policy.json_schema import Draft202012Validator, SchemaError
 
 FILES = ("config.yaml", "schema.json", "suite.json", "page.md")
 # What feeds.yaml must say for all sources; config.yaml is checked as an entry beneath it.

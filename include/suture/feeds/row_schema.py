@@ -16,7 +16,7 @@ from datetime import date, datetime
 from typing import Any
 
 from suture.feeds.decoded import Row
-from suture.json_schema import Draft202012Validator
+from suture.policy.json_schema import Draft202012Validator
 
 Check = Callable[[Any], str | None]  # a value → why it does not fit, None when it does
 _TYPES: Mapping[str, Callable[[Any], bool]] = {

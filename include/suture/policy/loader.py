@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from suture.errors import BadInputError
-from suture.json_schema import Draft202012Validator, ValidationError
+from suture.policy.json_schema import Draft202012Validator, ValidationError
 from suture.settings import PROJECT_ROOT
 
 SCHEMAS = PROJECT_ROOT / "include" / "schemas" / "policy"

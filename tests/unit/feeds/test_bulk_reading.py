@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from suture.errors import BadInputError
-from suture.feeds import bulk, bulk_epss, cve_rows, helpers, packed
+from suture.feeds import bulk, bulk_epss, cve_rows, forks, packed
 from suture.feeds.bulk_reading import Reading
 from suture.feeds.plugin import plugin_of
 from suture.feeds.record_files import UNREAD
@@ -91,7 +91,7 @@ US = os.getpid()
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if no other thread ran: other tests may have left one that serves a port, and it holds no lock of ours."""
-    monkeypatch.setattr(helpers.threading, "active_count", lambda: 1)
+    monkeypatch.setattr(forks.threading, "active_count", lambda: 1)
 
 
 def doubled(number: int) -> tuple[int, int]:
@@ -107,7 +107,7 @@ def doubled(number: int) -> tuple[int, int]:
 
 @pytest.mark.usefixtures("alone")
 def test_helpers_give_the_results_in_order_and_end_with_the_work() -> None:
-    found = list(helpers.worked(iter(range(100)), doubled, 2))
+    found = list(forks.worked(iter(range(100)), doubled, 2))
     assert [(chunk, result[0]) for chunk, result in found] == [(number, number * 2) for number in range(100)]
     pids = {result[1] for _chunk, result in found}
     assert len(pids) == 3
@@ -118,21 +118,21 @@ def test_helpers_give_the_results_in_order_and_end_with_the_work() -> None:
 
 @pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize(("bad", "kind", "said"), [
-    (-1, BadInputError, "minus one"), (-2, helpers.HelperError, "KeyError"), (-3, helpers.HelperError, "ended in the middle"),
+    (-1, BadInputError, "minus one"), (-2, forks.HelperError, "KeyError"), (-3, forks.HelperError, "ended in the middle"),
 ])  # fmt: skip
 def test_what_goes_wrong_in_a_helper_is_said_here(bad: int, kind: type[Exception], said: str) -> None:
     with pytest.raises(kind, match=said):
-        list(helpers.worked([*range(20), bad, *range(20)], doubled, 2))
+        list(forks.worked([*range(20), bad, *range(20)], doubled, 2))
 
 
 def test_there_are_no_helpers_where_they_are_of_no_use_or_not_safe() -> None:
-    few = list(helpers.worked(range(helpers.AT_HOME), doubled, 2))
+    few = list(forks.worked(range(forks.AT_HOME), doubled, 2))
     assert {result[1] for _chunk, result in few} == {os.getpid()}
     wait = threading.Event()
     thread = threading.Thread(target=wait.wait)
     thread.start()
     try:
-        assert {result[1] for _chunk, result in helpers.worked(range(30), doubled, 2)} == {os.getpid()}
+        assert {result[1] for _chunk, result in forks.worked(range(30), doubled, 2)} == {os.getpid()}
     finally:
         wait.set()
         thread.join()
@@ -152,7 +152,7 @@ def test_a_helper_holds_none_of_our_files(tmp_path: Path) -> None:
                 continue
         return found
 
-    results = [found for _chunk, found in helpers.worked(range(20), held, 1)]
+    results = [found for _chunk, found in forks.worked(range(20), held, 1)]
     assert place in results[0]
     assert place not in results[-1]
     ours.close()
@@ -212,7 +212,7 @@ def test_by_helpers_or_not_and_straight_or_staged_the_rows_are_the_same(
     assert [len(found) for found in truth] == [110, 110, 110, 13]
     store._connection.execute("TRUNCATE cve, cve_score, cve_ssvc, feed_quarantine, cve_lookup, feed_snapshot CASCADE")
     monkeypatch.setattr(bulk, "CHUNK", 7)
-    monkeypatch.setattr(helpers, "_helpers", lambda: helping)
+    monkeypatch.setattr(forks, "_helpers", lambda: helping)
     if staged:
         store._connection.execute("INSERT INTO cve (cve_id, state, source) VALUES ('CVE-1999-0001', 'PUBLISHED', 'nvd')")
     load(store, many)

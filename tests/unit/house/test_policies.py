@@ -57,7 +57,7 @@ def test_the_guard_sees_an_open_object() -> None:
 
 
 def test_no_schema_asks_for_the_formats_that_are_not_loaded() -> None:
-    """suture.json_schema keeps the grammar of IRIs out, which takes 1.5 s to build."""
+    """suture.policy.json_schema keeps the grammar of IRIs out, which takes 1.5 s to build."""
     sources = sorted((PROJECT_ROOT / "include" / "suture" / "feeds" / "sources").rglob("schema.json"))
     assert len(sources) > 5
     for path in (*EVERY_SCHEMA, *sources):
