@@ -76,7 +76,7 @@ def accepted(
 
 def _compared(store: Store, outcome: FeedOutcome, tables: Iterable[str], now: datetime) -> FeedOutcome:
     if outcome.status is FeedStatus.ACCEPTED and _COMPARED & set(tables):
-        refresh_contradictions(store, now=now)
+        refresh_contradictions(store, now=now, tables=tables)
     return outcome
 
 
