@@ -172,7 +172,7 @@ def _started(memory_bytes: int) -> subprocess.Popen[bytes]:
     # One thread each: the pool has one worker a core already.
     environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "suture.sourcing.analysis.worker", str(memory_bytes)],
+        [sys.executable, "-m", "suture.sourcing.analysis.worker", str(memory_bytes), str(os.getpid())],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd=PROJECT_ROOT, start_new_session=True,
     )  # fmt: skip
 

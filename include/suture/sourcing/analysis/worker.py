@@ -1,4 +1,4 @@
-"""One worker of the pool: `python -m suture.sourcing.analysis.worker BYTES`. Tasks come as lines on stdin, answers go to stdout.
+"""One worker of the pool: `python -m suture.sourcing.analysis.worker BYTES PARENT`. Tasks come as lines on stdin, answers go to stdout.
 
 An examiner's exception is its answer (`failed`); a lack of memory too, where Python notices it. Whatever native code does instead
 (abort, endless loop) is for the pool to notice. A pool that dies leaves no worker behind: the kernel ends them with it.
@@ -24,11 +24,11 @@ from suture.sourcing.examination import PackageFile, Subject
 _PR_SET_PDEATHSIG = 1
 
 
-def main(memory_bytes: int, tasks: BinaryIO, answers: BinaryIO) -> None:
+def main(memory_bytes: int, parent: int, tasks: BinaryIO, answers: BinaryIO) -> None:
     """Serves until stdin ends. The limit is on data, not on address space: YARA-X reserves 8 GiB of that and touches little."""
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _end_with(os.getppid())
+    _end_with(parent)
     for line in tasks:
         task = json.loads(line)
         subject = _subject(task["subject"])
@@ -80,4 +80,4 @@ if __name__ == "__main__":
     # Answers have a descriptor of their own: what native code prints must not stand between them.
     answers_fd = os.dup(1)
     os.dup2(2, 1)
-    main(int(sys.argv[1]), sys.stdin.buffer, os.fdopen(answers_fd, "wb"))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.stdin.buffer, os.fdopen(answers_fd, "wb"))
