@@ -6,7 +6,7 @@ Material: a repository in a folder (--folder, with dists/ and pool/, and --suite
 run: entries of the largest packages index that this machine's apt has, with files of random bytes, signed by a key made
 here. Everything has been read once before the clock starts, so all is in the page cache. The yardstick of the proof is
 what an operator would do by hand: gpgv on InRelease, then one sha256sum over the indices and all package files. Ratios are
-of one run; the best of the rounds counts.
+of one run; the best of the rounds counts. Reading the index is measured in CPU seconds, the proof in seconds of the clock.
 """
 
 from __future__ import annotations
@@ -84,14 +84,14 @@ def made_repository(folder: Path, megabytes: int) -> tuple[Path, str, Path]:
     return folder, "bench", keyring
 
 
-def timed(call: Callable[[], object], rounds: int) -> float:
+def timed(call: Callable[[], object], rounds: int, clock: Callable[[], float] = time.perf_counter) -> float:
     """Seconds of the best round."""
     best = float("inf")
     for _round in range(rounds):
         gc.collect()
-        started = time.perf_counter()
+        started = clock()
         call()
-        best = min(best, time.perf_counter() - started)
+        best = min(best, clock() - started)
     return best
 
 
@@ -126,9 +126,14 @@ def parsing(rounds: int) -> None:
 
     index = machine_index()
     count = index.count(b"\nPackage: ") + index.startswith(b"Package: ")
-    theirs_s = timed(lambda: sum(1 for _p in Packages.iter_paragraphs(io.BytesIO(index), use_apt_pkg=False)), rounds)
-    slow_s = timed(lambda: parse_one_by_one(index, subject="Packages", component=""), rounds)
-    ours_s = timed(lambda: parse_packages(index, subject="Packages"), rounds)
+    cpu = time.process_time  # all three are one thread: what else the machine does should not count
+
+    def debian() -> int:
+        return sum(1 for _package in Packages.iter_paragraphs(io.BytesIO(index), use_apt_pkg=False))
+
+    theirs_s = timed(debian, rounds, cpu)
+    slow_s = timed(lambda: parse_one_by_one(index, subject="Packages", component=""), rounds, cpu)
+    ours_s = timed(lambda: parse_packages(index, subject="Packages"), rounds, cpu)
     print(f"index: {count} packages, {len(index) / 1e6:.0f} MB plain")
     for name, seconds in (("python-debian", theirs_s), ("parse_one_by_one", slow_s), ("parse_packages", ours_s)):
         print(

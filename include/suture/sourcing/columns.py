@@ -33,7 +33,6 @@ _COLUMN = {
     # Stricter than is_safe_path: each part begins with a letter or digit, so there is no "..", no "//", no leading "/".
     "Filename": re.compile(r"(?>(?>[A-Za-z0-9][A-Za-z0-9_+.~:%=-]*+/)*+[A-Za-z0-9][A-Za-z0-9_+.~:%=-]{0,255}+\n)*+"),
     "Size": re.compile(r"(?>[0-9]{1,18}+\n)*+"),
-    "SHA256": re.compile(r"(?>[0-9a-f]{64}\n)*+"),
     "Source": re.compile(r"(?>[^\s()]++(?> \([^\s()]++\))?+\n)*+"),
     "Phased-Update-Percentage": re.compile(r"(?>(?:[0-9]{1,2}|0[0-9]{2}|100)\n)*+"),
     "SHA512": re.compile(r"(?>[0-9a-f]{128}\n)*+"),
@@ -91,7 +90,8 @@ class _Lines:
         if bool(
             ((self.bytes[begin] == _SPACE) & (self.bytes[begin + 1] > _SPACE) & (self.bytes[end - 1] > _SPACE)).all()
         ):
-            return [text[b:e] for b, e in zip((begin + 1).tolist(), end.tolist(), strict=True)]  # a strip() saved each
+            # Without a strip() and without bytecode for each: half the time.
+            return list(map(text.__getitem__, map(slice, (begin + 1).tolist(), end.tolist())))
         return [text[b:e].strip() for b, e in zip(begin.tolist(), end.tolist(), strict=True)]
 
 
@@ -139,6 +139,8 @@ def _is_ordinary(name: str, values: Sequence[str]) -> bool:
     joined = "\n".join([*values, ""])
     if not joined.isascii():
         return False
+    if name == "SHA256":  # every package has one: deleting the digits is ten times as fast as an expression
+        return set(map(len, values)) <= {64} and not joined.encode("ascii").translate(None, b"0123456789abcdef\n")
     pattern = _COLUMN.get(name)
     if pattern is not None and pattern.fullmatch(joined) is None:
         return False
