@@ -52,7 +52,8 @@ def _by_zeros(start: bytes) -> str:
 
 def _decoded(raw: bytes, charset: str, name: str) -> str:
     try:
-        return raw.decode(charset)
+        # spdx-tools' reader of tag-value takes no carriage returns; no other format means anything by them.
+        return raw.decode(charset).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise UnreadableSbomError(
             name, f"it is not {charset.upper()}: {error.reason}", place=f"byte {error.start}"
