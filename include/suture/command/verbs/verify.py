@@ -1,4 +1,4 @@
-"""`suture verify repository`: prove a repository from pinned key to package file, or say why not."""
+"""`suture verify`: prove what comes from outside, or say why not. Here: a repository; an SBOM in command/verify_sbom.py."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from suture.command import verify_sbom
 
 if TYPE_CHECKING:
     from suture.sourcing import Adoption, AptSource, Refusal
@@ -78,6 +80,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--timeout", type=float, default=20, metavar="SECONDS", help="for an answer (default: 20)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(handler=run)
+    verify_sbom.register(kinds)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,9 +16,17 @@ _NUMBERS = re.compile(r"[vV]?([0-9]{1,18}(?:\.[0-9]{1,18}){0,9})")
 
 
 def compare(one: Component, other: Component) -> int | None:
-    """-1, 0, 1: `one` is older than, equal to, newer than `other`. None: no order is known for them."""
+    """-1, 0, 1: `one` is older than, equal to, newer than `other`. None: no order is known for them.
+
+    Purls are asked first. Where the components' own versions say that it went back, it went back.
+    """
     kind = one.purl.type if one.purl else other.purl.type if other.purl else ""
-    first, second = _version(one), _version(other)
+    found = _ordered(kind, _version(one), _version(other))
+    own = _ordered(kind, one.version, other.version) if one.version and other.version else found
+    return -1 if own == -1 else found
+
+
+def _ordered(kind: str, first: str, second: str) -> int | None:
     if first == second:
         return 0 if first else None
     order = ORDERS.get("npm" if kind in _SEMANTIC else kind)
