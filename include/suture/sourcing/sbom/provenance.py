@@ -12,6 +12,7 @@ The rules:
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -201,6 +202,7 @@ def _by_sigstore(bundle: str, payload: bytes, trust: Trust) -> Proof:
     from sigstore.verify import Verifier, policy
 
     assert trust.trusted_root is not None
+    logging.getLogger("sigstore").setLevel(logging.ERROR)  # it warns of a missing identity, which is said below
     try:
         verifier = Verifier(trusted_root=TrustedRoot.from_file(str(trust.trusted_root)))
     except Exception as error:  # the library's models raise their own kinds

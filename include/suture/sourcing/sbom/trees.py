@@ -95,7 +95,7 @@ def read_xml(text: str, name: str) -> etree._Element:
         raise UnreadableSbomError(name, "it has a document type or entities, which no SBOM needs") from error
     except plain.ParseError as error:
         line, column = error.position
-        why = f"it is not XML: {error.msg.partition(':')[0]}"
+        why = f"it is not XML: {str(error).partition(':')[0]}"
         raise UnreadableSbomError(name, why, place=f"line {line}, column {column}") from error
     except etree.XMLSyntaxError as error:
         raise UnreadableSbomError(name, f"it is not XML: {error.msg}", place=f"line {error.lineno}") from error
