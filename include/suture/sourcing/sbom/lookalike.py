@@ -80,7 +80,7 @@ class KnownNames:
                     return Likeness(name, known, how)
         for key in _deletions(name):
             for known in sorted(self._near.get((kind, key), ())):
-                if not _one_owner(name, known) and min(len(_last(name)), len(_last(known))) >= SHORTEST and within_one(name, known):
+                if not _one_owner(name, known) and _long_enough(name, known) and within_one(name, known):
                     return Likeness(name, known, "one letter")
         return None
 
@@ -163,8 +163,10 @@ def _plain(name: str) -> str:
     return unicodedata.normalize("NFKC", name.lower()).translate(_LIKE)
 
 
-def _last(name: str) -> str:
-    return name.rpartition("/")[2]
+def _long_enough(name: str, known: str) -> bool:
+    """By the part that differs: the namespace where the last parts are the same."""
+    parts = [text.rpartition("/") for text in (name, known)]
+    return min(len(space if parts[0][2] == parts[1][2] else last) for space, _slash, last in parts) >= SHORTEST
 
 
 def _one_owner(name: str, known: str) -> bool:
