@@ -36,8 +36,12 @@ def register(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--key", nargs="+", action="extend", type=Path, default=[], metavar="FILE",
         help="PEM public keys (Ed25519, ECDSA) that attestations may be signed by, beside policy's",
     )  # fmt: skip
-    parser.add_argument("--trusted-root", type=Path, metavar="FILE", help="sigstore's trusted root, to check bundles by")
-    parser.add_argument("--names", type=Path, metavar="FILE", help="purls that you use already, one a line: known names")
+    parser.add_argument(
+        "--trusted-root", type=Path, metavar="FILE", help="sigstore's trusted root, to check bundles by"
+    )
+    parser.add_argument(
+        "--names", type=Path, metavar="FILE", help="purls that you use already, one a line: known names"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(handler=run)
 
@@ -129,7 +133,9 @@ def _sentence(examination: Examination, actions: Actions, refused: Concern | Non
     review = sum(actions.of("sbom", one.kind) is Action.REVIEW for one in examination.concerns)
     counts = examination.facts["counts"]
     found = f"{examination.package} {examination.version}".strip()
-    parts = [f"The SBOM of {found} holds {counts['components']} components and {counts['files']} files; nothing in it is refused."]
+    parts = [
+        f"The SBOM of {found} holds {counts['components']} components and {counts['files']} files; nothing in it is refused."
+    ]
     if examination.against is None:
         parts.append("Lineage was not compared (--against OLD).")
     if review:
@@ -158,4 +164,6 @@ def _print(examination: Examination, actions: Actions, refused: Concern | None) 
         print(f"  {_NEXT_STEP}")
 
 
-_NEXT_STEP = "Ask the vendor what this is. If it is meant, a change of examination.yaml lets it through, reviewed and recorded."
+_NEXT_STEP = (
+    "Ask the vendor what this is. If it is meant, a change of examination.yaml lets it through, reviewed and recorded."
+)

@@ -44,7 +44,12 @@ def test_the_three_proofs(capsys: pytest.CaptureFixture[str]) -> None:
     status, found = asked(capsys, hashed, "--against", old, "--artifact", artifact)
     assert (status, found["accepted"], found["reason"]) == (1, False, "hash_mismatch")
     confused = (PARTS[0], PARTS[1].moved("pkg:npm/ledger@1.5.0"), *PARTS[2:])
-    status, found = asked(capsys, written("ns.spdx", spdx2("2.3", "tag-value", Part("pkg:pypi/billing@2.0.1"), confused)), "--against", old)
+    status, found = asked(
+        capsys,
+        written("ns.spdx", spdx2("2.3", "tag-value", Part("pkg:pypi/billing@2.0.1"), confused)),
+        "--against",
+        old,
+    )
     assert (status, found["reason"]) == (1, "namespace_changed")
     back = written("back.json", cyclonedx("1.4", "json", Part("pkg:pypi/billing@1.9.9")))
     status, found = asked(capsys, back, "--against", old)

@@ -13,26 +13,45 @@ import subprocess
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from suture.errors import BadInputError
 
-STRONG = ("sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2b_256", "blake2b_384", "blake2b_512")
+STRONG = (
+    "sha256",
+    "sha384",
+    "sha512",
+    "sha3_256",
+    "sha3_384",
+    "sha3_512",
+    "blake2b",
+    "blake2b_256",
+    "blake2b_384",
+    "blake2b_512",
+)
 WEAK = ("md5", "sha1")
 MAX_MEMBERS = 200_000
 MAX_INFLATED_BYTES = 4 * 1024**3
 _CHUNK = 1024 * 1024
-_MAKERS: Mapping[str, Callable[[], "hashlib._Hash"]] = {
-    **{name: (lambda name=name: hashlib.new(name, usedforsecurity=False)) for name in ("md5", "sha1")},
-    **{name: (lambda name=name: hashlib.new(name)) for name in STRONG[:6]},
-    "blake2b": lambda: hashlib.blake2b(),
-    **{f"blake2b_{bits}": (lambda bits=bits: hashlib.blake2b(digest_size=bits // 8)) for bits in (256, 384, 512)},
-}  # fmt: skip
+
+
+class Hasher(Protocol):
+    """What hashlib makes."""
+
+    def update(self, data: bytes, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
+def _hasher(name: str) -> Hasher:
+    if name.startswith("blake2b_"):
+        return hashlib.blake2b(digest_size=int(name.removeprefix("blake2b_")) // 8)
+    return hashlib.new(name, usedforsecurity=name not in WEAK)
 
 
 class ArtifactError(Exception):
@@ -51,7 +70,7 @@ class Artifact:
         """algorithm → hex, all that an SBOM may give. Raises BadInputError."""
         try:
             with self.path.open("rb") as file:
-                return _hashes(file, _MAKERS, limit=None)
+                return _hashes(file, (*STRONG, *WEAK), limit=None)
         except OSError as error:
             raise BadInputError(f"{self.path} cannot be read: {error.strerror}.") from error
 
@@ -62,14 +81,13 @@ class Artifact:
     def members(self, algorithms: frozenset[str]) -> dict[str, Mapping[str, str]]:
         """path → algorithm → hex of the regular files in it. Raises ArtifactError."""
         found: dict[str, Mapping[str, str]] = {}
-        makers = {name: maker for name, maker in _MAKERS.items() if name in algorithms}
         with self._opened() as walk:
             left = MAX_INFLATED_BYTES
             for number, (name, file) in enumerate(walk):
                 if number > MAX_MEMBERS:
                     raise ArtifactError(f"it holds more than {MAX_MEMBERS} files")
                 counted = _Counted(file)
-                found[plain_path(name)] = _hashes(counted, makers, limit=left)
+                found[plain_path(name)] = _hashes(counted, algorithms, limit=left)
                 left -= counted.bytes
         return found
 
@@ -115,8 +133,8 @@ class _Counted:
         return data
 
 
-def _hashes(file: IO[bytes] | _Counted, makers: Mapping[str, Callable[[], "hashlib._Hash"]], *, limit: int | None) -> dict[str, str]:
-    running = {name: maker() for name, maker in makers.items()}
+def _hashes(file: IO[bytes] | _Counted, algorithms: Iterable[str], *, limit: int | None) -> dict[str, str]:
+    running = {name: _hasher(name) for name in algorithms}
     length = 0
     while chunk := file.read(_CHUNK):
         length += len(chunk)

@@ -46,7 +46,11 @@ def _concerns(sbom: Sbom, question: Question, settings: SbomSettings) -> Iterato
     if question.old is not None:
         yield from lineage.check(question.old, sbom, settings.moves)
     else:
-        yield Concern("no_predecessor", sbom.title, f"No SBOM before that of {shown(sbom.title)} is known: lineage was not compared.")
+        yield Concern(
+            "no_predecessor",
+            sbom.title,
+            f"No SBOM before that of {shown(sbom.title)} is known: lineage was not compared.",
+        )
     yield from _names(sbom, question, settings)
     if question.attestations or settings.provenance_required:
         yield from provenance.check(question.attestations, _digests(sbom, question), question.trust, settings)

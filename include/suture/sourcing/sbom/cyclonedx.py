@@ -196,7 +196,9 @@ def _bom(root: etree._Element) -> dict[str, Any]:
             case "dependencies":
                 tree["dependencies"] = [_xml_dependency(item) for item in child if _tag(item) == "dependency"]
             case other:
-                tree[other] = [{"bom-ref": ref, LINE: item.sourceline} for item in child.iter() if (ref := item.get("bom-ref"))]
+                tree[other] = [
+                    {"bom-ref": ref, LINE: item.sourceline} for item in child.iter() if (ref := item.get("bom-ref"))
+                ]
     return tree
 
 

@@ -57,7 +57,7 @@ def _json_validator(version: str) -> Any:
         (f"http://cyclonedx.org/schema/{name}.SNAPSHOT.schema.json", _resource(f"{name}.SNAPSHOT.schema.json"))
         for name in _SHARED
     ]
-    kind = jsonschema.validators.extend(Draft7Validator, {"uniqueItems": _unique})
+    kind = jsonschema.validators.extend(Draft7Validator, {"uniqueItems": _unique})  # type: ignore[no-untyped-call]
     registry: Registry[Any] = Registry().with_resources(shared)
     return kind(json.loads(schema.read_text("utf-8")), registry=registry, format_checker=_formats())
 
@@ -65,7 +65,10 @@ def _json_validator(version: str) -> Any:
 def _formats() -> jsonschema.FormatChecker:
     """Only formats whose check takes linear time."""
     checker = jsonschema.FormatChecker(formats=("date-time", "email", "idn-email"))
-    checker.checkers["iri-reference"] = (lambda value: not isinstance(value, str) or _LINK.fullmatch(value) is not None, ())
+    checker.checkers["iri-reference"] = (
+        lambda value: not isinstance(value, str) or _LINK.fullmatch(value) is not None,
+        (),
+    )
     return checker
 
 

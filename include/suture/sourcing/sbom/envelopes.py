@@ -77,7 +77,11 @@ def read(raw: bytes, name: str) -> list[Envelope]:
 def _parts(text: str) -> list[str]:
     """One document, or one a line."""
     lines = [line for line in text.splitlines() if line.strip()]
-    if len(lines) > 1 and len(lines) <= MAX_ENVELOPES and all(line.startswith("{") and line.rstrip().endswith("}") for line in lines):
+    if (
+        len(lines) > 1
+        and len(lines) <= MAX_ENVELOPES
+        and all(line.startswith("{") and line.rstrip().endswith("}") for line in lines)
+    ):
         return lines
     return [text]
 
@@ -145,7 +149,9 @@ def statement(payload: bytes) -> Statement:
         raise AttestationError("its payload is no in-toto statement of version 0.1 or 1")
     # The library knows version 1 alone; 0.1 differs in its type's name.
     try:
-        message = json_format.ParseDict({**tree, "_type": _TYPES[1]}, statement_pb2.Statement(), ignore_unknown_fields=True)
+        message = json_format.ParseDict(
+            {**tree, "_type": _TYPES[1]}, statement_pb2.Statement(), ignore_unknown_fields=True
+        )
         checked = InTotoStatement.copy_from_pb(message)
         if checked.pb.predicate or tree.get("predicate"):
             checked.validate()

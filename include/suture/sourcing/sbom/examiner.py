@@ -55,12 +55,20 @@ def examine(subject: Subject, settings: SbomSettings | None = None) -> Examinati
             continue
         old = _predecessor(sbom, name, before)
         question = Question(old=old, artifact=Artifact(new.path), inside=inside)
-        found += [replace(one, details={**one.details, "document": name}) for one in checks.concerns(sbom, question, chosen)]
+        found += [
+            replace(one, details={**one.details, "document": name}) for one in checks.concerns(sbom, question, chosen)
+        ]
         if not inside or len(reading) == 1:
             found += list(_identity(sbom, new, name))
         facts.append({"name": name, "inside": inside, **checks.facts(sbom, old)})
     if not reading and chosen.required:
-        found.append(Concern("sbom_missing", new.name, f"{shown(new.name)} {shown(new.version)} comes without an SBOM, and policy demands one."))
+        found.append(
+            Concern(
+                "sbom_missing",
+                new.name,
+                f"{shown(new.name)} {shown(new.version)} comes without an SBOM, and policy demands one.",
+            )
+        )
     return Examination(
         examiner=EXAMINER, package=new.name, version=new.version, architecture=new.architecture,
         against=subject.old.version if subject.old else None, concerns=tuple(found),
@@ -87,7 +95,11 @@ def _documents(package: PackageFile, found: list[Concern] | None) -> Iterator[tu
             yield name, True, raw
     except ArtifactError as error:
         if found is not None:
-            found.append(Concern("artifact_unreadable", package.name, f"{shown(package.path.name)} could not be searched: {error}."))
+            found.append(
+                Concern(
+                    "artifact_unreadable", package.name, f"{shown(package.path.name)} could not be searched: {error}."
+                )
+            )
 
 
 def _readable(package: PackageFile) -> dict[str, Sbom]:
@@ -120,7 +132,8 @@ def _identity(sbom: Sbom, package: PackageFile, name: str) -> Iterator[Concern]:
         sentence = f"The SBOM {shown(name)} is of {shown(sbom.root.label)}, and the package is {shown(package.name)}."
         yield Concern("identity_mismatch", name, sentence)
     elif sbom.root.stated_version and not {_upstream(one) for one in versions} & {_upstream(sbom.root.stated_version)}:
-        sentence = f"The SBOM {shown(name)} is of version {shown(sbom.root.stated_version)}, and the package has {shown(package.version)}."
+        said_version = shown(sbom.root.stated_version)
+        sentence = f"The SBOM {shown(name)} is of version {said_version}, and the package has {shown(package.version)}."
         yield Concern("identity_mismatch", name, sentence)
 
 

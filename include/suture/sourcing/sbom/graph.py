@@ -22,7 +22,9 @@ def check(notebook: Notebook, relationships: Iterable[tuple[Relationship, str]],
         if relationship.kind == "depends_on":
             edges.setdefault(relationship.source, []).append(relationship.target)
     for ring in rings(edges):
-        names = " → ".join(shown(ref, 60) for ref in ring[:_SHOWN]) + (" → …" if len(ring) > _SHOWN else f" → {shown(ring[0], 60)}")
+        names = " → ".join(shown(ref, 60) for ref in ring[:_SHOWN]) + (
+            " → …" if len(ring) > _SHOWN else f" → {shown(ring[0], 60)}"
+        )
         place = notebook.refs.get(ring[0], "")
         notebook.flaw("dependency_cycle", place, f"{len(ring)} components depend on one another: {names}.", ring[0])
 

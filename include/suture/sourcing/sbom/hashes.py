@@ -39,17 +39,20 @@ def _whole(sbom: Sbom, artifact: Artifact) -> Iterator[Concern]:
     name = artifact.path.name
     named = next((file for file in sbom.files if plain_path(file.path).rpartition("/")[2] == name), None)
     given = sbom.root.hashes if sbom.root and sbom.root.hashes else named.hashes if named else ()
-    wrong, right = [], []
+    wrong: list[tuple[Hash, str]] = []
+    right: list[tuple[Hash, str]] = []
     for given_hash in given:
         real = artifact.hashes.get(given_hash.algorithm)
         if real is not None:
             (right if real == given_hash.value else wrong).append((given_hash, real))
     for given_hash, real in wrong:
         yield Concern(
-            "hash_mismatch", name,
-            f"{shown(name)} has the {given_hash.algorithm} {real[:16]}…, and the SBOM of {shown(sbom.title)} says {given_hash.value[:16]}…",
+            "hash_mismatch",
+            name,
+            f"{shown(name)} has the {given_hash.algorithm} {real[:16]}…, and the SBOM of {shown(sbom.title)} says"
+            f" {given_hash.value[:16]}…",
             {"algorithm": given_hash.algorithm, "real": real, "given": given_hash.value},
-        )  # fmt: skip
+        )
     if not right and not wrong:
         sentence = f"The SBOM of {shown(sbom.title)} gives no hash that {shown(name)} could be compared with."
         yield Concern("hash_missing", name, sentence)
@@ -85,11 +88,14 @@ def _file(file: ListedFile, path: str, real: object) -> Iterator[Concern]:
     assert isinstance(real, dict)
     for given in file.hashes:
         if given.algorithm in real and real[given.algorithm] != given.value:
-            sentence = f"The file {shown(path)} has the {given.algorithm} {real[given.algorithm][:16]}…, and the SBOM says {given.value[:16]}…"
+            found = f"has the {given.algorithm} {real[given.algorithm][:16]}…"
+            sentence = f"The file {shown(path)} {found}, and the SBOM says {given.value[:16]}…"
             yield Concern(
-                "hash_mismatch", path, sentence,
+                "hash_mismatch",
+                path,
+                sentence,
                 {"algorithm": given.algorithm, "real": real[given.algorithm], "given": given.value},
-            )  # fmt: skip
+            )
 
 
 def _many(kind: str, paths: list[str], what: str) -> Concern:
@@ -98,7 +104,9 @@ def _many(kind: str, paths: list[str], what: str) -> Concern:
 
 
 def _strong(hashes: tuple[Hash, ...]) -> bool:
-    return any(found.algorithm in STRONG or found.algorithm in ("blake3", "streebog_256", "streebog_512") for found in hashes)
+    return any(
+        found.algorithm in STRONG or found.algorithm in ("blake3", "streebog_256", "streebog_512") for found in hashes
+    )
 
 
 def _is_sbom(path: str) -> bool:

@@ -21,7 +21,12 @@ from suture.store import Json, Store
 from suture.store.objects import ObjectStore, digest
 
 MAX_COMPONENTS = 20_000  # of one document, in the warehouse; the document itself is kept whole
-_TYPES = {"json": "application/json", "json-ld": "application/ld+json", "xml": "application/xml", "rdf-xml": "application/rdf+xml"}
+_TYPES = {
+    "json": "application/json",
+    "json-ld": "application/ld+json",
+    "xml": "application/xml",
+    "rdf-xml": "application/rdf+xml",
+}
 
 
 class LineageError(SutureError):
@@ -43,7 +48,9 @@ class KeptSbom:
 def package_of(sbom: Sbom) -> str:
     """Raises LineageError for a document that does not say what it is about."""
     if sbom.root is None:
-        raise LineageError("An SBOM that does not say what it is about has no lineage.", remedy="Ask for one with a root component.")
+        raise LineageError(
+            "An SBOM that does not say what it is about has no lineage.", remedy="Ask for one with a root component."
+        )
     return sbom.root.label
 
 

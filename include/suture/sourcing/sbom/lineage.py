@@ -61,7 +61,16 @@ class Difference:
             "added": [f"{item.label} {item.stated_version}".strip() for item in self.added],
             "removed": [f"{item.label} {item.stated_version}".strip() for item in self.removed],
         }
-        for key in ("upgraded", "downgraded", "unordered", "rehashed", "moved", "relocated", "resupplied", "relicensed"):
+        for key in (
+            "upgraded",
+            "downgraded",
+            "unordered",
+            "rehashed",
+            "moved",
+            "relocated",
+            "resupplied",
+            "relicensed",
+        ):
             lists[key] = [pair.sentence for pair in getattr(self, key)]
         return {
             "counts": {key: len(found) for key, found in lists.items()},
@@ -96,7 +105,9 @@ def check(old: Sbom, new: Sbom, moves: frozenset[tuple[str, str]] = frozenset())
     if old.root is not None and new.root is not None:
         yield from _root(Pair(old.root, new.root), moves)
     elif old.root is not None:
-        yield Concern("root_missing", "", f"The SBOM before was of {shown(old.title)}; this one does not say what it is about.")
+        yield Concern(
+            "root_missing", "", f"The SBOM before was of {shown(old.title)}; this one does not say what it is about."
+        )
     changes = difference(old, new)
     yield from _confusions(changes.moved, moves)
     for pair in changes.relocated:
@@ -106,7 +117,11 @@ def check(old: Sbom, new: Sbom, moves: frozenset[tuple[str, str]] = frozenset())
     for pair in changes.rehashed:
         yield _rehashed(pair)
     yield from _suppliers(changes.resupplied)
-    yield from _summed("version_incomparable", changes.unordered, "components changed to a version that has no order with the one before")
+    yield from _summed(
+        "version_incomparable",
+        changes.unordered,
+        "components changed to a version that has no order with the one before",
+    )
     yield from _summed("licence_changed", changes.relicensed, "components have other licences")
     yield from _summed("component_changed", changes.upgraded, "components are newer")
     yield from _listed("component_added", changes.added, "components are new")
@@ -136,7 +151,9 @@ def _root(pair: Pair, moves: frozenset[tuple[str, str]]) -> Iterator[Concern]:
         yield from _suppliers((pair,))
     order = versions.compare(new, old)
     if order is None:
-        yield Concern("version_incomparable", new.label, f"No order is known for the versions: {pair.sentence}.", _versions(pair))
+        yield Concern(
+            "version_incomparable", new.label, f"No order is known for the versions: {pair.sentence}.", _versions(pair)
+        )
     elif order <= 0:
         if order == 0 and contradict(old, new):
             yield _rehashed(pair)
@@ -159,7 +176,9 @@ def _confusions(moved: Iterable[Pair], moves: frozenset[tuple[str, str]]) -> Ite
         else:
             names = [pair.new.name for pair in pairs]
             sentence = f"{len(pairs)} packages went the same way: {first.sentence}"
-            yield Concern(first.kind, first.subject, sentence, {**first.details, "names": names[:MAX_NAMED], "count": len(pairs)})
+            yield Concern(
+                first.kind, first.subject, sentence, {**first.details, "names": names[:MAX_NAMED], "count": len(pairs)}
+            )
 
 
 def _confusion(pair: Pair) -> Concern:
@@ -172,7 +191,8 @@ def _confusion(pair: Pair) -> Concern:
 
 def _relocated(pair: Pair) -> Concern:
     before, now = _places(pair.old), _places(pair.new)
-    sentence = f"{shown(pair.new.label)} came from {shown(str(before or 'the usual place'))}, now from {shown(str(now or 'the usual place'))}."
+    was, is_now = (shown(str(dict(place) or "the usual place")) for place in (before, now))
+    sentence = f"{shown(pair.new.label)} came from {was}, now from {is_now}."
     return Concern("repository_changed", pair.new.label, sentence, {"before": before, "now": now})
 
 
@@ -256,11 +276,12 @@ def _bare(component: Component) -> str:
 
 
 def _elsewhere(pair: Pair) -> bool:
-    """Only where both have a purl: a purl that is newly given is no move. vcs and download addresses carry versions: their hosts count."""
+    """Only where both have a purl: one that is newly given is no move."""
     return pair.old.purl is not None and pair.new.purl is not None and _places(pair.old) != _places(pair.new)
 
 
 def _places(component: Component) -> Mapping[str, str]:
+    """Download and vcs addresses carry versions: only their hosts count."""
     assert component.purl is not None
     found = {key: value for key in _WHERE if (value := component.purl.qualifier(key))}
     return {key: value if key == "repository_url" else _host(value) for key, value in found.items()}

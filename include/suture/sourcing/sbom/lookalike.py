@@ -28,9 +28,7 @@ SHORTEST = 5  # letters; below that nearly every name has a neighbour
 LONGEST = 100
 DISTRIBUTIONS = ("deb", "rpm", "apk", "alpm")
 # Letters of other scripts that read as ASCII (Unicode TR 39, those of common fonts), and the leet ones.
-_LIKE = str.maketrans(
-    "аеорсухіјѕһԁԛԝӏոսցαεικνορτυχγℓɡıοⅼⅰ", "aeopcyxijshdqwlnugaeiknoptuxylgioli"
-)
+_LIKE = str.maketrans("аеорсухіјѕһԁԛԝӏոսցαεικνορτυχγℓɡıοⅼⅰ", "aeopcyxijshdqwlnugaeiknoptuxylgioli")
 _LEET = str.maketrans("01357|!", "oiest" + "li")
 _SEPARATORS = re.compile(r"[-_.\s]+")
 

@@ -69,7 +69,9 @@ class Notebook:
         if len(value) > MAX_TEXT:
             raise self.stop(f"a text has more than {MAX_TEXT} characters", place, Fault.TOO_LARGE)
         if has_unfit(value):
-            self.flaw("control_character", place, f"The text at {place} holds control characters: {shown(value, 60)!r}.")
+            self.flaw(
+                "control_character", place, f"The text at {place} holds control characters: {shown(value, 60)!r}."
+            )
         return fit(value)
 
     def object(self, value: Any, place: str) -> Mapping[str, Any]:
@@ -131,7 +133,8 @@ class Notebook:
             sentence = f"At {place} the name is {shown(name)!r}, and the package URL names {purl.without_version}."
             self.flaw("purl_contradicts", place, sentence, name)
         elif purl.version and version and _letters(version) not in (_letters(purl.version), _letters(_epoch(purl))):
-            sentence = f"At {place} the version of {shown(name)!r} is {shown(version)!r}, and {shown(purl.version)!r} in its package URL."
+            other = f"{shown(purl.version)!r} in its package URL"
+            sentence = f"At {place} the version of {shown(name)!r} is {shown(version)!r}, and {other}."
             self.flaw("purl_contradicts", place, sentence, name)
 
 

@@ -76,7 +76,9 @@ def load_keys(paths: Iterable[Path]) -> tuple[tuple[str, Key], ...]:
             raise BadInputError(f"The key {path} cannot be read: {error.strerror}.") from error
         except Exception as error:  # cryptography's errors for bad PEM are of many kinds
             raise BadInputError(f"{path} holds no PEM public key.") from error
-        if isinstance(key, ed25519.Ed25519PublicKey) or (isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVE_HASHES):
+        if isinstance(key, ed25519.Ed25519PublicKey) or (
+            isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVE_HASHES
+        ):
             found.append((path.name, key))
         else:
             raise BadInputError(f"{path} is no Ed25519 key and no ECDSA key on P-256, P-384 or P-521.")
@@ -96,7 +98,9 @@ def check(
             continue
         for envelope in envelopes:
             concerns = list(_one(name, envelope, digests, trust, settings))
-            proven = proven or (not concerns and (envelope.statement.predicate_type in SLSA or not _wants_origin(settings)))
+            proven = proven or (
+                not concerns and (envelope.statement.predicate_type in SLSA or not _wants_origin(settings))
+            )
             yield from concerns
     if settings.provenance_required and not proven:
         yield Concern("provenance_missing", "", "Policy demands proven provenance, and no attestation gives it.")
@@ -106,7 +110,9 @@ def _wants_origin(settings: SbomSettings) -> bool:
     return bool(settings.builders or settings.source_repositories)
 
 
-def _one(name: str, envelope: Envelope, digests: Mapping[str, str], trust: Trust, settings: SbomSettings) -> Iterator[Concern]:
+def _one(
+    name: str, envelope: Envelope, digests: Mapping[str, str], trust: Trust, settings: SbomSettings
+) -> Iterator[Concern]:
     statement = envelope.statement
     try:
         proof = _proof(envelope, trust)
@@ -124,10 +130,15 @@ def _one(name: str, envelope: Envelope, digests: Mapping[str, str], trust: Trust
             ("source repository", found.sources, tuple(map(plain_repository, settings.source_repositories))),
         ):
             if wanted and not set(said) & set(wanted):
-                sentence = f"The attestation {shown(name)} names the {what} {shown(', '.join(said)) or 'nobody'!r}, which policy does not expect."
+                named = shown(", ".join(said)) or "nobody"
+                sentence = f"The attestation {shown(name)} names the {what} {named!r}, which policy does not expect."
                 yield Concern("provenance_mismatch", name, sentence, {**_details(statement), "expected": list(wanted)})
     if not proof.by:
-        yield Concern("provenance_unverified", name, f"The signature of the attestation {shown(name)} was not checked: {proof.why}.")
+        yield Concern(
+            "provenance_unverified",
+            name,
+            f"The signature of the attestation {shown(name)} was not checked: {proof.why}.",
+        )
 
 
 def _subject_mismatch(statement: Statement, digests: Mapping[str, str]) -> str:
@@ -147,7 +158,10 @@ def origin(statement: Statement) -> Origin:
     tree = statement.predicate
     if SLSA.get(statement.predicate_type) == "0.2":
         builder = _at(tree, "builder", "id")
-        sources = [_at(tree, "invocation", "configSource", "uri"), *(_at(one, "uri") for one in _items(tree, "materials"))]
+        sources = [
+            _at(tree, "invocation", "configSource", "uri"),
+            *(_at(one, "uri") for one in _items(tree, "materials")),
+        ]
     else:
         builder = _at(tree, "runDetails", "builder", "id")
         definition = tree.get("buildDefinition")
@@ -206,7 +220,9 @@ def _by_sigstore(bundle: str, payload: bytes, trust: Trust) -> Proof:
     try:
         verifier = Verifier(trusted_root=TrustedRoot.from_file(str(trust.trusted_root)))
     except Exception as error:  # the library's models raise their own kinds
-        raise BadInputError(f"{trust.trusted_root} is no trusted root of sigstore: {str(error).splitlines()[0]}.") from error
+        raise BadInputError(
+            f"{trust.trusted_root} is no trusted root of sigstore: {str(error).splitlines()[0]}."
+        ) from error
     wanted = policy.AnyOf([policy.Identity(identity=one.subject, issuer=one.issuer) for one in trust.identities])
     try:
         found = Bundle.from_json(bundle)

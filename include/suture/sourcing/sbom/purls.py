@@ -61,12 +61,7 @@ class Purl:
         version = f"@{_escaped(self.version)}" if self.version else ""
         pairs = "&".join(f"{key}={_escaped(value)}" for key, value in self.qualifiers)
         subpath = "/".join(_escaped(part) for part in self.subpath.split("/") if part)
-        return (
-            self.without_version
-            + version
-            + (f"?{pairs}" if pairs else "")
-            + (f"#{subpath}" if subpath else "")
-        )
+        return self.without_version + version + (f"?{pairs}" if pairs else "") + (f"#{subpath}" if subpath else "")
 
     def qualifier(self, key: str) -> str:
         """'' where there is none."""
@@ -198,9 +193,9 @@ def _folded(purl: Purl) -> Purl:
         name = re.sub(r"[-_.]+", "-", name)
     elif purl.type == "pub":
         name = re.sub(r"[^a-z0-9_]", "_", name)
-    elif purl.type == "git" and purl.namespace in ("bitbucket.org", "github", "github.com"):
-        name = name.lower()
-    elif purl.type == "mlflow" and "azuredatabricks.net" in purl.qualifier("repository_url"):
+    elif (purl.type == "git" and purl.namespace in ("bitbucket.org", "github", "github.com")) or (
+        purl.type == "mlflow" and "azuredatabricks.net" in purl.qualifier("repository_url")
+    ):
         name = name.lower()
     namespace = purl.namespace.lower() if purl.type in _LOWER_NAMESPACE else purl.namespace
     version = purl.version.lower() if purl.type in _LOWER_VERSION else purl.version
@@ -217,12 +212,28 @@ _DEMANDS: dict[str, tuple[_Rule, ...]] = {
     ),
     **dict.fromkeys(
         (
-            "bazel", "bitnami", "cargo", "chrome-extension", "cocoapods", "conda", "cran", "gem", "hackage", "julia", "mlflow",
-            "nuget", "oci", "opam", "otp", "pub", "pypi", "vcpkg",
+            "bazel",
+            "bitnami",
+            "cargo",
+            "chrome-extension",
+            "cocoapods",
+            "conda",
+            "cran",
+            "gem",
+            "hackage",
+            "julia",
+            "mlflow",
+            "nuget",
+            "oci",
+            "opam",
+            "otp",
+            "pub",
+            "pypi",
+            "vcpkg",
         ),
         (_NO_NAMESPACE,),
     ),
-}  # fmt: skip
+}
 _DEMANDS["cpan"] = ((lambda purl: "::" not in purl.name, "a distribution of CPAN is written with hyphens"),)
 _DEMANDS["julia"] += ((lambda purl: bool(purl.qualifier("uuid")), "this type needs the qualifier uuid"),)
 _DEMANDS["swid"] = ((lambda purl: bool(purl.qualifier("tag_id")), "this type needs the qualifier tag_id"),)

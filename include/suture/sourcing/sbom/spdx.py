@@ -64,7 +64,13 @@ def from_tree(
 
 class _Reader:
     def __init__(
-        self, notebook: Notebook, tree: Mapping[str, Any], encoding: str, charset: str, lines: Mapping[str, str], checked: bool
+        self,
+        notebook: Notebook,
+        tree: Mapping[str, Any],
+        encoding: str,
+        charset: str,
+        lines: Mapping[str, str],
+        checked: bool,
     ) -> None:
         self.notebook, self.tree, self.encoding, self.charset = notebook, tree, encoding, charset
         self.lines, self.checked = lines, checked
@@ -100,7 +106,10 @@ class _Reader:
         note = self.notebook
         ref = note.text(node.get("SPDXID"), f"{place}.SPDXID")
         place = self._place(ref, place)
-        name, version = note.text(node.get("name"), f"{place}.name"), note.text(node.get("versionInfo"), f"{place}.versionInfo")
+        name, version = (
+            note.text(node.get("name"), f"{place}.name"),
+            note.text(node.get("versionInfo"), f"{place}.versionInfo"),
+        )
         if not name or not ref:
             raise note.stop("a package has no name or no SPDXID", place)
         note.ref(ref, place)
@@ -111,7 +120,9 @@ class _Reader:
         ]
         purl = next((found for text, where in locators if (found := note.purl(text, where)) is not None), None)
         note.compare_purl(purl, name, version, place)
-        licence = next((said for key in ("licenseDeclared", "licenseConcluded") if (said := self._said(node, key, place))), "")
+        licence = next(
+            (said for key in ("licenseDeclared", "licenseConcluded") if (said := self._said(node, key, place))), ""
+        )
         return Component(
             ref=ref, kind=note.text(node.get("primaryPackagePurpose"), place).lower() or "package", name=name, version=version,
             namespace=purl.namespace if purl else "", purl=purl, supplier=_actor(self._said(node, "supplier", place)),
@@ -120,7 +131,10 @@ class _Reader:
 
     def _file(self, node: Mapping[str, Any], place: str) -> ListedFile:
         note = self.notebook
-        ref, path = note.text(node.get("SPDXID"), f"{place}.SPDXID"), note.text(node.get("fileName"), f"{place}.fileName")
+        ref, path = (
+            note.text(node.get("SPDXID"), f"{place}.SPDXID"),
+            note.text(node.get("fileName"), f"{place}.fileName"),
+        )
         place = self._place(ref, place)
         if not ref or not path:
             raise note.stop("a file has no name or no SPDXID", place)
@@ -150,7 +164,10 @@ class _Reader:
         note = self.notebook
         for node, place in note.objects(self.tree.get("relationships"), "$.relationships"):
             kind = note.text(node.get("relationshipType"), place).upper()
-            source, target = note.text(node.get("spdxElementId"), place), note.text(node.get("relatedSpdxElement"), place)
+            source, target = (
+                note.text(node.get("spdxElementId"), place),
+                note.text(node.get("relatedSpdxElement"), place),
+            )
             if target in NOTHING or "DocumentRef-" in source + target:
                 continue  # says that there is none, or points into another document
             if kind in _TURNED:

@@ -55,7 +55,9 @@ class _Reader:
             if _kind(node) == "software_Package":
                 packages.append(self._package(node, place))
             elif _kind(node) == "software_File":
-                files.append(ListedFile(self._id(node, place), self._name(node, place), self._hashes(node, place), place))
+                files.append(
+                    ListedFile(self._id(node, place), self._name(node, place), self._hashes(node, place), place)
+                )
         if len(packages) + len(files) > MAX_COMPONENTS:
             raise note.stop(f"it has more than {MAX_COMPONENTS} packages and files", "$.@graph", Fault.TOO_LARGE)
         graph.check(note, self.relationships)
@@ -123,11 +125,17 @@ class _Reader:
         roots = [package for package in packages if package.ref in refs]
         if len(roots) == 1:
             return roots[0]
-        self.notebook.flaw("root_missing", "$.@graph", f"The document has {len(roots)} packages as its root, so that it is not about one.")
+        self.notebook.flaw(
+            "root_missing",
+            "$.@graph",
+            f"The document has {len(roots)} packages as its root, so that it is not about one.",
+        )
         return None
 
     def _targets(self, value: Any) -> set[str]:
-        return {self.notebook.text(item, "rootElement") for item in (value if isinstance(value, list) else [value]) if item}
+        return {
+            self.notebook.text(item, "rootElement") for item in (value if isinstance(value, list) else [value]) if item
+        }
 
     def _resolved(self, value: Any, place: str) -> Mapping[str, Any]:
         """An object that stands there, or the one that its id names."""

@@ -43,11 +43,11 @@ def decode(raw: bytes, name: str) -> tuple[str, str]:
 
 
 def _by_zeros(start: bytes) -> str:
-    zeros = tuple(byte == 0 for byte in start.ljust(4, b"x"))
+    one, two, three, four = (byte == 0 for byte in start.ljust(4, b"x"))
     return {
         (True, True, True, False): "utf-32-be", (False, True, True, True): "utf-32-le",
         (True, False, True, False): "utf-16-be", (False, True, False, True): "utf-16-le",
-    }.get(zeros, "utf-8")  # fmt: skip
+    }.get((one, two, three, four), "utf-8")  # fmt: skip
 
 
 def _decoded(raw: bytes, charset: str, name: str) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-import xml.etree.ElementTree as plain
 from typing import Any
+from xml.etree.ElementTree import ParseError
 
-import defusedxml.ElementTree as defused
 import yaml
+from defusedxml import ElementTree as DefusedTree
 from defusedxml.common import DefusedXmlException
 from lxml import etree
 
@@ -71,7 +71,7 @@ def read_yaml(text: str, name: str) -> Tree:
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             if isinstance(event, yaml.AliasEvent):
-                place = f"line {event.start_mark.line + 1}"
+                place = f"line {_line(event.start_mark)}"
                 raise UnreadableSbomError(name, "it has aliases, which no SBOM needs", place=place)
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
@@ -88,12 +88,14 @@ def read_xml(text: str, name: str) -> etree._Element:
     """The root element, with line numbers. Raises UnreadableSbomError."""
     raw = without_declaration(text).encode("utf-8", "surrogatepass")
     try:
-        defused.fromstring(raw, forbid_dtd=True)
-        parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True)
+        DefusedTree.fromstring(raw, forbid_dtd=True)
+        parser = etree.XMLParser(
+            resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
+        )
         root = etree.fromstring(raw, parser)
     except DefusedXmlException as error:
         raise UnreadableSbomError(name, "it has a document type or entities, which no SBOM needs") from error
-    except plain.ParseError as error:
+    except ParseError as error:
         line, column = error.position
         why = f"it is not XML: {str(error).partition(':')[0]}"
         raise UnreadableSbomError(name, why, place=f"line {line}, column {column}") from error
@@ -112,6 +114,10 @@ def without_declaration(text: str) -> str:
     """XML without its first line's declaration: the text is decoded already, whatever it says of its encoding."""
     found = _DECLARATION.match(text)
     return text if found is None else found[0].count("\n") * "\n" + text[found.end() :]
+
+
+def _line(mark: Any) -> int:
+    return int(mark.line) + 1
 
 
 def _refuse_depth(tree: Tree, name: str) -> None:

@@ -44,7 +44,12 @@ def _ordered(kind: str, first: str, second: str) -> int | None:
 
 def _version(component: Component) -> str:
     version = component.stated_version
-    if component.purl and component.purl.type == "rpm" and (epoch := component.purl.qualifier("epoch")) and ":" not in version:
+    if (
+        component.purl
+        and component.purl.type == "rpm"
+        and (epoch := component.purl.qualifier("epoch"))
+        and ":" not in version
+    ):
         return f"{epoch}:{version}"
     return version
 

@@ -25,8 +25,12 @@ from spdx_tools.spdx.writer.tagvalue import tagvalue_writer
 from spdx_tools.spdx.writer.xml import xml_writer
 from spdx_tools.spdx.writer.yaml import yaml_writer
 
-CYCLONEDX = [(version, encoding) for version in ("1.2", "1.3", "1.4", "1.5", "1.6", "1.7") for encoding in ("json", "xml")]
-SPDX = [(version, encoding) for version in ("2.2", "2.3") for encoding in ("json", "yaml", "xml", "tag-value", "rdf-xml")]
+CYCLONEDX = [
+    (version, encoding) for version in ("1.2", "1.3", "1.4", "1.5", "1.6", "1.7") for encoding in ("json", "xml")
+]
+SPDX = [
+    (version, encoding) for version in ("2.2", "2.3") for encoding in ("json", "yaml", "xml", "tag-value", "rdf-xml")
+]
 SERIAL = UUID("3e671687-395b-41f5-a30f-a58921a69b79")
 MADE = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -85,7 +89,11 @@ def _component(part: Part, number: int) -> Component:
 
 
 def spdx2(
-    version: str, encoding: str, root: Part = ROOT, parts: tuple[Part, ...] = PARTS, files: tuple[tuple[str, str], ...] = ()
+    version: str,
+    encoding: str,
+    root: Part = ROOT,
+    parts: tuple[Part, ...] = PARTS,
+    files: tuple[tuple[str, str], ...] = (),
 ) -> bytes:
     """files: (path, sha1) of the root."""
     packages = [_package(part, number) for number, part in enumerate((root, *parts))]
@@ -95,14 +103,20 @@ def spdx2(
     unsaid = spdx.SpdxNoAssertion()
     made = [
         spdx.File(
-            f"./{path}", f"SPDXRef-File-{number}", [spdx.Checksum(spdx.ChecksumAlgorithm.SHA1, sha1)],
-            license_concluded=unsaid, license_info_in_file=[unsaid], copyright_text=unsaid,
+            f"./{path}",
+            f"SPDXRef-File-{number}",
+            [spdx.Checksum(spdx.ChecksumAlgorithm.SHA1, sha1)],
+            license_concluded=unsaid,
+            license_info_in_file=[unsaid],
+            copyright_text=unsaid,
         )
         for number, (path, sha1) in enumerate(files)
     ]
     relation = spdx.Relationship
     relationships = [relation("SPDXRef-DOCUMENT", spdx.RelationshipType.DESCRIBES, "SPDXRef-0")]
-    relationships += [relation("SPDXRef-0", spdx.RelationshipType.DEPENDS_ON, package.spdx_id) for package in packages[1:]]
+    relationships += [
+        relation("SPDXRef-0", spdx.RelationshipType.DEPENDS_ON, package.spdx_id) for package in packages[1:]
+    ]
     relationships += [relation("SPDXRef-0", spdx.RelationshipType.CONTAINS, file.spdx_id) for file in made]
     document = spdx.Document(
         spdx.CreationInfo(
@@ -117,12 +131,21 @@ def spdx2(
 def _package(part: Part, number: int) -> spdx.Package:
     purl = spdx.ExternalPackageRef(spdx.ExternalPackageRefCategory.PACKAGE_MANAGER, "purl", part.purl)
     return spdx.Package(
-        f"SPDXRef-{number}", part.name, spdx.SpdxNoAssertion(), version=part.version, files_analyzed=False,
-        supplier=spdx.Actor(spdx.ActorType.ORGANIZATION, part.supplier, "mail@example.org") if part.supplier else spdx.SpdxNoAssertion(),
+        f"SPDXRef-{number}",
+        part.name,
+        spdx.SpdxNoAssertion(),
+        version=part.version,
+        files_analyzed=False,
+        supplier=spdx.Actor(spdx.ActorType.ORGANIZATION, part.supplier, "mail@example.org")
+        if part.supplier
+        else spdx.SpdxNoAssertion(),
         checksums=[spdx.Checksum(spdx.ChecksumAlgorithm.SHA256, part.sha256)] if part.sha256 else [],
-        external_references=[purl], license_info_from_files=[], license_concluded=spdx.SpdxNoAssertion(), copyright_text=spdx.SpdxNoAssertion(),
+        external_references=[purl],
+        license_info_from_files=[],
+        license_concluded=spdx.SpdxNoAssertion(),
+        copyright_text=spdx.SpdxNoAssertion(),
         license_declared=spdx.SpdxNoAssertion(),
-    )  # fmt: skip
+    )
 
 
 def _written(document: Any, encoding: str) -> bytes:

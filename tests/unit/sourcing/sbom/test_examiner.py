@@ -29,7 +29,9 @@ def package(path: Path, version: str, name: str = "billing") -> PackageFile:
     return PackageFile(path, name, version, "all", hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def wheel(folder: Path, version: str, document: bytes | None, place: str = "billing-{}.dist-info/sboms/bom.cdx.json") -> PackageFile:
+def wheel(
+    folder: Path, version: str, document: bytes | None, place: str = "billing-{}.dist-info/sboms/bom.cdx.json"
+) -> PackageFile:
     folder.mkdir(exist_ok=True)
     path = folder / f"billing-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
@@ -60,7 +62,9 @@ def test_a_shipped_sbom_is_found_and_compared_with_that_of_the_old_package(tmp_p
     found = examine(Subject(new, old))
     assert (found.concerns, found.against, found.facts["found"]) == ((), "2.0.0", 1)
     assert "version_not_newer" in kinds(Subject(old, new))
-    swapped = wheel(tmp_path / "swapped", "2.0.1", document("2.0.1", (PARTS[0], PARTS[1].moved("pkg:npm/ledger@9.0.0"), *PARTS[2:])))
+    swapped = wheel(
+        tmp_path / "swapped", "2.0.1", document("2.0.1", (PARTS[0], PARTS[1].moved("pkg:npm/ledger@9.0.0"), *PARTS[2:]))
+    )
     assert "namespace_changed" in kinds(Subject(swapped, old))
 
 
@@ -88,7 +92,9 @@ def test_the_files_of_a_deb_are_compared(tmp_path: Path) -> None:
     for sha1, wanted in ((hashlib.sha1(content).hexdigest(), set()), ("0" * 40, {"hash_mismatch"})):
         tree = tmp_path / sha1
         (tree / "DEBIAN").mkdir(parents=True)
-        (tree / "DEBIAN" / "control").write_text("Package: billing\nVersion: 2.0.0-1\nArchitecture: all\nMaintainer: A <a@b.example>\nDescription: x\n")
+        (tree / "DEBIAN" / "control").write_text(
+            "Package: billing\nVersion: 2.0.0-1\nArchitecture: all\nMaintainer: A <a@b.example>\nDescription: x\n"
+        )
         (tree / "usr" / "bin").mkdir(parents=True)
         (tree / "usr" / "bin" / "billing").write_bytes(content)
         (tree / "usr" / "share" / "sbom").mkdir(parents=True)
@@ -109,7 +115,9 @@ def test_what_was_accepted_is_what_the_next_is_compared_with(store: Store, tmp_p
 
     assert asked(first) == {"no_predecessor"}
     for number, raw in enumerate((first, second, second)):
-        keeping.keep(store, objects, read_bytes(raw, "bom"), raw, accepted_at=NOW + timedelta(hours=number), accepted_by="olga")
+        keeping.keep(
+            store, objects, read_bytes(raw, "bom"), raw, accepted_at=NOW + timedelta(hours=number), accepted_by="olga"
+        )
     kept = keeping.last_kept(store, "pkg:pypi/billing")
     assert kept is not None
     assert (kept.version, kept.accepted_at) == ("2.0.1", NOW + timedelta(hours=1))
@@ -117,7 +125,9 @@ def test_what_was_accepted_is_what_the_next_is_compared_with(store: Store, tmp_p
     assert asked(document("2.0.2")) == set()
     confused = cyclonedx("1.6", "json", Part("pkg:npm/billing@99.0.0"), PARTS)
     assert asked(confused) == {"namespace_changed", "supplier_changed"}
-    assert keeping.packages_with(store, "pkg:pypi/requests@2.31.0") == [{"package": "pkg:pypi/billing", "version": "2.0.1"}]
+    assert keeping.packages_with(store, "pkg:pypi/requests@2.31.0") == [
+        {"package": "pkg:pypi/billing", "version": "2.0.1"}
+    ]
     assert keeping.packages_with(store, "pkg:pypi/requests@9") == []
 
 
@@ -135,5 +145,3 @@ def test_a_document_about_nothing_is_not_kept(store: Store, tmp_path: Path) -> N
     raw = b'{"bomFormat":"CycloneDX","specVersion":"1.5","version":1}'
     with pytest.raises(keeping.LineageError, match="no lineage"):
         keeping.keep(store, FolderObjects(tmp_path), read_bytes(raw, "bom"), raw, accepted_at=NOW, accepted_by="olga")
-
-

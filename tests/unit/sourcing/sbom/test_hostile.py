@@ -83,19 +83,42 @@ LIBRARY = {"type": "library", "name": "x", "bom-ref": "x"}
     [
         (bom(components=[LIBRARY, {**LIBRARY, "name": "y"}], dependencies=[]), "duplicate_ref", "$.components[1]"),
         (bom(dependencies=[{"ref": "ref-0", "dependsOn": ["nowhere"]}]), "dangling_reference", "$.dependencies[0]"),
-        (bom(dependencies=[{"ref": "ref-1", "dependsOn": ["ref-2"]}, {"ref": "ref-2", "dependsOn": ["ref-1"]}]), "dependency_cycle", None),
+        (
+            bom(dependencies=[{"ref": "ref-1", "dependsOn": ["ref-2"]}, {"ref": "ref-2", "dependsOn": ["ref-1"]}]),
+            "dependency_cycle",
+            None,
+        ),
         (bom(serialNumber="urn:uuid:1234"), "serial_malformed", "$.serialNumber"),
         (bom(version=0), "serial_malformed", "$.version"),
         (bom(nonsense=1), "schema_violation", "$"),
         (bom(metadata={}, dependencies=[]), "root_missing", "$.metadata"),
-        (bom(components=[{**LIBRARY, "purl": "pkg:npm/x@1?y"}], dependencies=[]), "purl_malformed", "$.components[0].purl"),
-        (bom(components=[{**LIBRARY, "purl": "pkg:npm/other@1"}], dependencies=[]), "purl_contradicts", "$.components[0]"),
-        (bom(components=[{**LIBRARY, "version": "2", "purl": "pkg:npm/x@1"}], dependencies=[]), "purl_contradicts", "$.components[0]"),
-        (bom(components=[{**LIBRARY, "name": "x\u202ey\u0007"}], dependencies=[]), "control_character", "$.components[0].name"),
-        (bom(components=[{**LIBRARY, "hashes": [{"alg": "SHA-256", "content": "abcd"}]}], dependencies=[]), "hash_malformed",
-         "$.components[0].hashes[0]"),
+        (
+            bom(components=[{**LIBRARY, "purl": "pkg:npm/x@1?y"}], dependencies=[]),
+            "purl_malformed",
+            "$.components[0].purl",
+        ),
+        (
+            bom(components=[{**LIBRARY, "purl": "pkg:npm/other@1"}], dependencies=[]),
+            "purl_contradicts",
+            "$.components[0]",
+        ),
+        (
+            bom(components=[{**LIBRARY, "version": "2", "purl": "pkg:npm/x@1"}], dependencies=[]),
+            "purl_contradicts",
+            "$.components[0]",
+        ),
+        (
+            bom(components=[{**LIBRARY, "name": "x\u202ey\u0007"}], dependencies=[]),
+            "control_character",
+            "$.components[0].name",
+        ),
+        (
+            bom(components=[{**LIBRARY, "hashes": [{"alg": "SHA-256", "content": "abcd"}]}], dependencies=[]),
+            "hash_malformed",
+            "$.components[0].hashes[0]",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_named_with_its_place(raw: bytes, kind: str, place: str | None) -> None:
     found = {flaw.kind: flaw for flaw in read_bytes(raw, "bom").flaws}
     assert kind in found
@@ -104,7 +127,9 @@ def test_what_is_wrong_is_named_with_its_place(raw: bytes, kind: str, place: str
 
 def test_places_in_xml_and_tag_value_are_lines() -> None:
     raw = cyclonedx("1.5", "xml").decode().replace("pkg:pypi/requests@2.31.0", "pkg:pypi/ns/requests@2.31.0")
-    line = next(number for number, text in enumerate(raw.splitlines(), 1) if 'bom-ref="ref-1"' in text and "<component" in text)
+    line = next(
+        number for number, text in enumerate(raw.splitlines(), 1) if 'bom-ref="ref-1"' in text and "<component" in text
+    )
     flaw = next(flaw for flaw in read_bytes(raw.encode(), "bom").flaws if flaw.kind == "purl_malformed")
     assert flaw.place == f"line {line}.purl"
     tagged = spdx2("2.3", "tag-value").decode()
@@ -120,7 +145,9 @@ def test_text_that_is_kept_has_no_control_characters() -> None:
 
 def test_a_flood_of_flaws_is_counted_not_listed() -> None:
     many = [{"type": "library", "name": f"x{number}", "purl": "pkg:bad"} for number in range(500)]
-    flaws = [flaw for flaw in read_bytes(bom(components=many, dependencies=[]), "bom").flaws if flaw.kind == "purl_malformed"]
+    flaws = [
+        flaw for flaw in read_bytes(bom(components=many, dependencies=[]), "bom").flaws if flaw.kind == "purl_malformed"
+    ]
     assert len(flaws) == 21
     assert "480 more" in flaws[-1].sentence
 
@@ -136,7 +163,9 @@ def test_deep_nesting_of_components_is_flattened() -> None:
 
 def test_a_long_chain_of_dependencies_is_walked_without_recursion() -> None:
     parts = [{"type": "library", "name": f"x{n}", "bom-ref": f"r{n}"} for n in range(5000)]
-    chain = [{"ref": f"r{n}", "dependsOn": [f"r{n + 1}"]} for n in range(4999)] + [{"ref": "r4999", "dependsOn": ["r0"]}]
+    chain = [{"ref": f"r{n}", "dependsOn": [f"r{n + 1}"]} for n in range(4999)] + [
+        {"ref": "r4999", "dependsOn": ["r0"]}
+    ]
     started = time.monotonic()
     found = read_bytes(bom(components=parts, dependencies=chain), "bom")
     assert [flaw.kind for flaw in found.flaws] == ["dependency_cycle"]

@@ -45,7 +45,12 @@ def reason(concerns: dict[str, Concern], actions: Actions = POLICY.actions) -> s
 
 
 def test_the_ordinary_next_version_is_accepted() -> None:
-    newer = (REQUESTS.moved("pkg:pypi/requests@2.32.0"), LEDGER, OPENSSL.moved("pkg:deb/debian/openssl@3.0.16-1~deb12u1?arch=amd64"), TARIFF)
+    newer = (
+        REQUESTS.moved("pkg:pypi/requests@2.32.0"),
+        LEDGER,
+        OPENSSL.moved("pkg:deb/debian/openssl@3.0.16-1~deb12u1?arch=amd64"),
+        TARIFF,
+    )
     found = against(sbom(NEXT, newer))
     assert reason(found) is None
     assert list(found) == ["component_changed"]
@@ -102,15 +107,21 @@ def test_a_change_of_distribution_is_one_concern() -> None:
 @pytest.mark.parametrize(
     ("before", "now", "newer"),
     [
-        ("pkg:pypi/billing@2.0.0", "pkg:pypi/billing@2.0.0rc1", False), ("pkg:pypi/billing@2.0", "pkg:pypi/billing@2.0.0", False),
-        ("pkg:pypi/billing@1.9", "pkg:pypi/billing@1.10", True), ("pkg:npm/b@1.0.0-beta.2", "pkg:npm/b@1.0.0-beta.11", True),
-        ("pkg:npm/b@1.0.0", "pkg:npm/b@1.0.0-beta.11", False), ("pkg:deb/debian/b@1.0-1", "pkg:deb/debian/b@1.0~rc1-1", False),
-        ("pkg:deb/debian/b@1:1.0-1", "pkg:deb/debian/b@2.0-1", False), ("pkg:maven/a/b@1.0-alpha-1", "pkg:maven/a/b@1.0", True),
-        ("pkg:maven/a/b@1.0", "pkg:maven/a/b@1.0-SNAPSHOT", False), ("pkg:rpm/redhat/b@1.0-2?epoch=1", "pkg:rpm/redhat/b@2.0-1", False),
-        ("pkg:golang/g.com/a/b@v1.2.0", "pkg:golang/g.com/a/b@v1.10.0", True), ("pkg:gem/b@1.9", "pkg:gem/b@1.10", True),
+        ("pkg:pypi/billing@2.0.0", "pkg:pypi/billing@2.0.0rc1", False),
+        ("pkg:pypi/billing@2.0", "pkg:pypi/billing@2.0.0", False),
+        ("pkg:pypi/billing@1.9", "pkg:pypi/billing@1.10", True),
+        ("pkg:npm/b@1.0.0-beta.2", "pkg:npm/b@1.0.0-beta.11", True),
+        ("pkg:npm/b@1.0.0", "pkg:npm/b@1.0.0-beta.11", False),
+        ("pkg:deb/debian/b@1.0-1", "pkg:deb/debian/b@1.0~rc1-1", False),
+        ("pkg:deb/debian/b@1:1.0-1", "pkg:deb/debian/b@2.0-1", False),
+        ("pkg:maven/a/b@1.0-alpha-1", "pkg:maven/a/b@1.0", True),
+        ("pkg:maven/a/b@1.0", "pkg:maven/a/b@1.0-SNAPSHOT", False),
+        ("pkg:rpm/redhat/b@1.0-2?epoch=1", "pkg:rpm/redhat/b@2.0-1", False),
+        ("pkg:golang/g.com/a/b@v1.2.0", "pkg:golang/g.com/a/b@v1.10.0", True),
+        ("pkg:gem/b@1.9", "pkg:gem/b@1.10", True),
         ("pkg:generic/b@1.10", "pkg:generic/b@1.9", False),
     ],
-)  # fmt: skip
+)
 def test_newer_is_what_the_ecosystem_says(before: str, now: str, newer: bool) -> None:
     found = against(sbom(Part(now), ()), sbom(Part(before), ()))
     assert reason(found) == (None if newer else "version_not_newer")
@@ -132,7 +143,10 @@ def test_a_step_back_beside_the_purl_is_seen_too() -> None:
 
 
 def test_supplier_and_licence_are_shown() -> None:
-    new = sbom(replace(NEXT, supplier="Evil", licence="GPL-2.0-only"), (replace(REQUESTS, supplier="Nobody"), LEDGER, OPENSSL, TARIFF))
+    new = sbom(
+        replace(NEXT, supplier="Evil", licence="GPL-2.0-only"),
+        (replace(REQUESTS, supplier="Nobody"), LEDGER, OPENSSL, TARIFF),
+    )
     found = [one.kind for one in checks.concerns(new, Question(old=sbom()), SETTINGS)]
     assert sorted(found) == ["licence_changed", "supplier_changed", "supplier_changed"]
 
@@ -172,7 +186,9 @@ def tarred(path: Path, files: dict[str, bytes]) -> Path:
 FILES = {"billing/a.py": b"print(1)\n", "billing/b.py": b"print(2)\n"}
 
 
-@pytest.mark.parametrize(("name", "make"), [("billing-2.0.1-py3-none-any.whl", zipped), ("billing-2.0.1.tar.gz", tarred)])
+@pytest.mark.parametrize(
+    ("name", "make"), [("billing-2.0.1-py3-none-any.whl", zipped), ("billing-2.0.1.tar.gz", tarred)]
+)
 def test_hashes_are_those_of_the_artefact_and_of_the_files_in_it(
     tmp_path: Path, name: str, make: Callable[[Path, dict[str, bytes]], Path]
 ) -> None:
@@ -202,7 +218,9 @@ def test_a_weak_hash_alone_ties_nothing(tmp_path: Path) -> None:
     document = sbom(NEXT)
     assert document.root is not None
     root = replace(document.root, hashes=(Hash("md5", hashlib.md5(b"x").hexdigest()),))
-    found = {one.kind for one in checks.concerns(replace(document, root=root), Question(artifact=Artifact(path)), SETTINGS)}
+    found = {
+        one.kind for one in checks.concerns(replace(document, root=root), Question(artifact=Artifact(path)), SETTINGS)
+    }
     assert "hash_weak" in found
     assert "hash_mismatch" not in found
 

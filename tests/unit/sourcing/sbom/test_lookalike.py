@@ -23,16 +23,30 @@ def known(*used: tuple[str, str]) -> KnownNames:
 @pytest.mark.parametrize(
     ("kind", "name", "target"),
     [
-        ("npm", "lodahs", "lodash"), ("npm", "1odash", "lodash"), ("npm", "loddash", "lodash"), ("npm", "lodas", "lodash"),
-        ("npm", "crossenv", "cross-env"), ("npm", "cross.env", "cross-env"), ("npm", "expresss", "express"), ("npm", "exprеss", "express"),
-        ("npm", "babelcore", "babel-core"), ("npm", "node-fetchh", "node-fetch"), ("pypi", "reqeusts", "requests"), ("pypi", "urlib3", "urllib3"),
-        ("pypi", "urllib", "urllib3"), ("pypi", "python-dateutils", "python-dateutil"), ("pypi", "dateutil-python", "python-dateutil"),
-        ("pypi", "rnatplotlib", "matplotlib"), ("pypi", "jeIlyfish".lower(), "jellyfish"), ("pypi", "colourama", "colorama"),
-        ("cargo", "rustdecimal", "rust_decimal"), ("nuget", "Newtonsof.Json", "Newtonsoft.Json"),
+        ("npm", "lodahs", "lodash"),
+        ("npm", "1odash", "lodash"),
+        ("npm", "loddash", "lodash"),
+        ("npm", "lodas", "lodash"),
+        ("npm", "crossenv", "cross-env"),
+        ("npm", "cross.env", "cross-env"),
+        ("npm", "expresss", "express"),
+        ("npm", "exprеss", "express"),
+        ("npm", "babelcore", "babel-core"),
+        ("npm", "node-fetchh", "node-fetch"),
+        ("pypi", "reqeusts", "requests"),
+        ("pypi", "urlib3", "urllib3"),
+        ("pypi", "urllib", "urllib3"),
+        ("pypi", "python-dateutils", "python-dateutil"),
+        ("pypi", "dateutil-python", "python-dateutil"),
+        ("pypi", "rnatplotlib", "matplotlib"),
+        ("pypi", "jeIlyfish".lower(), "jellyfish"),
+        ("pypi", "colourama", "colorama"),
+        ("cargo", "rustdecimal", "rust_decimal"),
+        ("nuget", "Newtonsof.Json", "Newtonsoft.Json"),
         ("maven", "org.apache.logging.log4i/log4j-core", "org.apache.logging.log4j/log4j-core"),
         ("npm", "@babe1/core", "@babel/core"),
     ],
-)  # fmt: skip
+)
 def test_imitations_are_seen(kind: str, name: str, target: str) -> None:
     found = known().likeness(kind, name)
     assert found is not None
@@ -42,17 +56,33 @@ def test_imitations_are_seen(kind: str, name: str, target: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        ("npm", "lodash"), ("npm", "left-pad"), ("npm", "preact"), ("npm", "ms"), ("npm", "vuex"), ("npm", "@angular/common"), ("npm", "@types/nodes"),
-        ("pypi", "boto3"), ("pypi", "boto"), ("pypi", "flask-login"), ("pypi", "django-redis"), ("deb", "libssh3"), ("deb", "openssl2"),
-        ("pypi", "lodahs"), ("maven", "org.apache.logging.log4j/log4j-cord"), ("generic", "reqeusts"),
+        ("npm", "lodash"),
+        ("npm", "left-pad"),
+        ("npm", "preact"),
+        ("npm", "ms"),
+        ("npm", "vuex"),
+        ("npm", "@angular/common"),
+        ("npm", "@types/nodes"),
+        ("pypi", "boto3"),
+        ("pypi", "boto"),
+        ("pypi", "flask-login"),
+        ("pypi", "django-redis"),
+        ("deb", "libssh3"),
+        ("deb", "openssl2"),
+        ("pypi", "lodahs"),
+        ("maven", "org.apache.logging.log4j/log4j-cord"),
+        ("generic", "reqeusts"),
     ],
-)  # fmt: skip
+)
 def test_what_is_known_other_or_of_one_owner_is_not(kind: str, name: str) -> None:
     assert known(("deb", "debian/libssl3"), ("deb", "debian/openssl")).likeness(kind, name) is None
 
 
 def test_a_long_list_of_imitations_is_counted() -> None:
-    names = [Component("", "library", f"lodash{letter}", purl=build("npm", "", f"lodash{letter}")) for letter in "abcdefghijklmnopqrstuvwxyz"]
+    names = [
+        Component("", "library", f"lodash{letter}", purl=build("npm", "", f"lodash{letter}"))
+        for letter in "abcdefghijklmnopqrstuvwxyz"
+    ]
     found = list(lookalike.check(names, known()))
     assert len(found) == lookalike.MAX_CONCERNS + 1
     assert found[-1].details["count"] == 6

@@ -26,7 +26,9 @@ REAL = (Path(__file__).parent / "samples" / "slsa.attestation.json").read_bytes(
 REAL_SHA256 = "9bb1add04b1b4e182be6b0b80931593f7a291eb49d69b4fd728a5d4cbcdc4bd3"
 ROOT = Path(sigstore.__file__).parent / "_store" / "https%3A%2F%2Ftuf-repo-cdn.sigstore.dev" / "trusted_root.json"
 REPOSITORY = "https://github.com/trailofbits/pypi-attestations"
-RELEASE = Identity(f"{REPOSITORY}/.github/workflows/release.yml@refs/tags/v0.0.19", "https://token.actions.githubusercontent.com")
+RELEASE = Identity(
+    f"{REPOSITORY}/.github/workflows/release.yml@refs/tags/v0.0.19", "https://token.actions.githubusercontent.com"
+)
 DIGESTS = {"sha256": "a" * 64, "sha1": "b" * 40}
 BUILDER = "https://builder.acme.example/v1"
 SOURCE = "https://git.acme.example/billing"
@@ -35,7 +37,9 @@ OTHER = ec.generate_private_key(ec.SECP256R1())
 WANTED = SbomSettings(provenance_required=True, builders=(BUILDER,), source_repositories=(SOURCE,))
 
 
-def statement(version: str = "1", digest: str = "a" * 64, builder: str = BUILDER, source: str = SOURCE) -> dict[str, Any]:
+def statement(
+    version: str = "1", digest: str = "a" * 64, builder: str = BUILDER, source: str = SOURCE
+) -> dict[str, Any]:
     subject = [{"name": "billing-2.0.1.whl", "digest": {"sha256": digest}}]
     if version == "0.2":
         predicate: dict[str, Any] = {
@@ -44,7 +48,11 @@ def statement(version: str = "1", digest: str = "a" * 64, builder: str = BUILDER
         return {"_type": "https://in-toto.io/Statement/v0.1", "subject": subject, "predicateType": "https://slsa.dev/provenance/v0.2",
                 "predicate": predicate}  # fmt: skip
     predicate = {
-        "buildDefinition": {"buildType": "x", "externalParameters": {}, "resolvedDependencies": [{"uri": f"git+{source}@refs/heads/main"}]},
+        "buildDefinition": {
+            "buildType": "x",
+            "externalParameters": {},
+            "resolvedDependencies": [{"uri": f"git+{source}@refs/heads/main"}],
+        },
         "runDetails": {"builder": {"id": builder}},
     }
     return {"_type": "https://in-toto.io/Statement/v1", "subject": subject, "predicateType": "https://slsa.dev/provenance/v1",
@@ -54,7 +62,11 @@ def statement(version: str = "1", digest: str = "a" * 64, builder: str = BUILDER
 def signed(tree: dict[str, Any], key: Any = KEY, payload_type: str = envelopes.PAYLOAD_TYPE) -> bytes:
     payload = json.dumps(tree).encode()
     content = b"DSSEv1 %d %b %d %b" % (len(payload_type), payload_type.encode(), len(payload), payload)
-    signature = key.sign(content) if isinstance(key, ed25519.Ed25519PrivateKey) else key.sign(content, ec.ECDSA(hashes.SHA256()))
+    signature = (
+        key.sign(content)
+        if isinstance(key, ed25519.Ed25519PrivateKey)
+        else key.sign(content, ec.ECDSA(hashes.SHA256()))
+    )
     return json.dumps(
         {
             "payloadType": payload_type, "payload": base64.b64encode(payload).decode(),
@@ -63,7 +75,9 @@ def signed(tree: dict[str, Any], key: Any = KEY, payload_type: str = envelopes.P
     ).encode()  # fmt: skip
 
 
-def asked(raw: bytes, trust: Trust | None = None, settings: SbomSettings = WANTED, digests: dict[str, str] = DIGESTS) -> list[str]:
+def asked(
+    raw: bytes, trust: Trust | None = None, settings: SbomSettings = WANTED, digests: dict[str, str] = DIGESTS
+) -> list[str]:
     by = trust or Trust(keys=(("acme.pem", KEY.public_key()), ("other.pem", OTHER.public_key())))
     return [concern.kind for concern in provenance.check([("a.intoto.jsonl", raw)], digests, by, settings)]
 
@@ -75,7 +89,10 @@ def test_a_signed_statement_of_this_file_by_the_expected_builder_is_accepted(ver
 
 
 @pytest.mark.parametrize("version", ["0.2", "1"])
-@pytest.mark.parametrize("change", [{"digest": "c" * 64}, {"builder": "https://evil.example"}, {"source": "https://git.evil.example/billing"}])
+@pytest.mark.parametrize(
+    "change",
+    [{"digest": "c" * 64}, {"builder": "https://evil.example"}, {"source": "https://git.evil.example/billing"}],
+)
 def test_another_file_builder_or_source_is_a_mismatch(version: str, change: dict[str, str]) -> None:
     assert asked(signed(statement(version, **change))) == ["provenance_mismatch", "provenance_missing"]
 
@@ -128,17 +145,32 @@ def test_what_is_no_attestation_is_malformed(raw: bytes) -> None:
 @pytest.mark.parametrize(
     ("trust", "settings", "digest", "kinds"),
     [
-        (Trust(trusted_root=ROOT, identities=(RELEASE,)), SbomSettings(source_repositories=(REPOSITORY,)), REAL_SHA256, []),
-        (Trust(trusted_root=ROOT, identities=(RELEASE,)), SbomSettings(source_repositories=("https://github.com/evil/x",)), REAL_SHA256,
-         ["provenance_mismatch"]),
+        (
+            Trust(trusted_root=ROOT, identities=(RELEASE,)),
+            SbomSettings(source_repositories=(REPOSITORY,)),
+            REAL_SHA256,
+            [],
+        ),
+        (
+            Trust(trusted_root=ROOT, identities=(RELEASE,)),
+            SbomSettings(source_repositories=("https://github.com/evil/x",)),
+            REAL_SHA256,
+            ["provenance_mismatch"],
+        ),
         (Trust(trusted_root=ROOT, identities=(RELEASE,)), SbomSettings(), "0" * 64, ["provenance_mismatch"]),
-        (Trust(trusted_root=ROOT, identities=(Identity("x@y.example", RELEASE.issuer),)), SbomSettings(), REAL_SHA256,
-         ["provenance_signature_invalid"]),
+        (
+            Trust(trusted_root=ROOT, identities=(Identity("x@y.example", RELEASE.issuer),)),
+            SbomSettings(),
+            REAL_SHA256,
+            ["provenance_signature_invalid"],
+        ),
         (Trust(trusted_root=ROOT), SbomSettings(), REAL_SHA256, ["provenance_unverified"]),
         (Trust(), SbomSettings(), REAL_SHA256, ["provenance_unverified"]),
     ],
-)  # fmt: skip
-def test_a_real_attestation_of_a_python_package(trust: Trust, settings: SbomSettings, digest: str, kinds: list[str]) -> None:
+)
+def test_a_real_attestation_of_a_python_package(
+    trust: Trust, settings: SbomSettings, digest: str, kinds: list[str]
+) -> None:
     assert asked(REAL, trust, settings, {"sha256": digest}) == kinds
 
 
@@ -147,7 +179,9 @@ def test_a_changed_real_attestation_is_invalid() -> None:
     payload = base64.b64decode(tree["envelope"]["statement"]).replace(REAL_SHA256.encode(), b"0" * 64)
     tree["envelope"]["statement"] = base64.b64encode(payload).decode()
     trust = Trust(trusted_root=ROOT, identities=(RELEASE,))
-    assert asked(json.dumps(tree).encode(), trust, SbomSettings(), {"sha256": "0" * 64}) == ["provenance_signature_invalid"]
+    assert asked(json.dumps(tree).encode(), trust, SbomSettings(), {"sha256": "0" * 64}) == [
+        "provenance_signature_invalid"
+    ]
 
 
 def test_keys_of_other_kinds_are_refused(tmp_path: Path) -> None:

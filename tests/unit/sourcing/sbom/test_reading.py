@@ -16,8 +16,12 @@ from suture.sourcing.sbom.reading import read_bytes
 from tests.unit.sourcing.sbom.documents import CYCLONEDX, PARTS, ROOT, SPDX, Part, cyclonedx, spdx2
 
 CHARSETS = {
-    "utf-8": b"", "utf-8-sig": b"", "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE, "utf-32-le": codecs.BOM_UTF32_LE,
-}  # fmt: skip
+    "utf-8": b"",
+    "utf-8-sig": b"",
+    "utf-16-le": codecs.BOM_UTF16_LE,
+    "utf-16-be": codecs.BOM_UTF16_BE,
+    "utf-32-le": codecs.BOM_UTF32_LE,
+}
 
 
 def parts_of(sbom: Sbom) -> list[tuple[str, str, tuple[Hash, ...], str]]:
@@ -29,7 +33,12 @@ def parts_of(sbom: Sbom) -> list[tuple[str, str, tuple[Hash, ...], str]]:
 
 def expected(parts: tuple[Part, ...]) -> list[tuple[str, str, tuple[Hash, ...], str]]:
     return sorted(
-        (str(purls.parse(part.purl)), part.version, (Hash("sha256", part.sha256),) if part.sha256 else (), part.supplier)
+        (
+            str(purls.parse(part.purl)),
+            part.version,
+            (Hash("sha256", part.sha256),) if part.sha256 else (),
+            part.supplier,
+        )
         for part in parts
     )
 
@@ -59,7 +68,11 @@ def test_every_spdx_2(version: str, encoding: str) -> None:
 @pytest.mark.parametrize("charset", CHARSETS)
 @pytest.mark.parametrize("lines", ["\n", "\r\n"])
 def test_every_charset_and_line_end_gives_the_same(charset: str, lines: str) -> None:
-    for raw in (cyclonedx("1.6", "json"), cyclonedx("1.6", "xml"), *(spdx2("2.3", encoding) for _v, encoding in SPDX[5:])):
+    for raw in (
+        cyclonedx("1.6", "json"),
+        cyclonedx("1.6", "xml"),
+        *(spdx2("2.3", encoding) for _v, encoding in SPDX[5:]),
+    ):
         text = raw.decode()
         plain = read_bytes(raw, "bom")
         changed = read_bytes(CHARSETS[charset] + text.replace("\n", lines).encode(charset), "bom")
@@ -93,14 +106,18 @@ def test_spdx_3_in_json_ld() -> None:
     found = read_bytes(json.dumps({"@context": context, "@graph": graph}).encode(), "bom")
     assert found.root is not None
     assert (found.spec_version, found.encoding, found.title) == ("3.0.1", "json-ld", "pkg:pypi/billing 2.0.0")
-    assert (found.root.supplier, found.root.licences, found.root.hashes) == ("Acme", ("MIT",), (Hash("sha256", "a" * 64),))
+    assert (found.root.supplier, found.root.licences, found.root.hashes) == (
+        "Acme",
+        ("MIT",),
+        (Hash("sha256", "a" * 64),),
+    )
     assert [str(one.purl) for one in found.components] == ["pkg:pypi/requests@2.31.0"]
     assert [flaw.kind for flaw in found.flaws] == ["schema_unchecked"]
 
 
 NAMES = st.from_regex(r"[a-z][a-z0-9]{2,12}(-[a-z]{2,5})?", fullmatch=True)
 VERSIONS = st.from_regex(r"[0-9]{1,3}\.[0-9]{1,3}(\.[0-9]{1,3})?", fullmatch=True)
-SUPPLIERS = st.sampled_from(["", "Acme", "Größe & Söhne <x>", "株式会社", "O'Neil \"quoted\""])
+SUPPLIERS = st.sampled_from(["", "Acme", "Größe & Söhne <x>", "株式会社", 'O\'Neil "quoted"'])
 PART = st.builds(
     lambda name, version, sha, supplier: Part(f"pkg:pypi/{name}@{version}", sha, supplier),
     NAMES, VERSIONS, st.sampled_from(["", "0" * 64, "f" * 64]), SUPPLIERS,
@@ -120,12 +137,21 @@ def test_what_the_libraries_write_is_read_back_as_it_was_meant(parts: list[Part]
         assert [flaw.sentence for flaw in found.flaws] == [], found.encoding
 
 
-TEXTS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn", "Zl", "Zp", "Cf", "Co")), min_size=1, max_size=12).filter(
-    lambda text: all(part.strip() and part.isprintable() for part in text.split("/")) and not {".", ".."} & set(text.split("/"))
+TEXTS = st.text(
+    st.characters(exclude_categories=("Cc", "Cs", "Cn", "Zl", "Zp", "Cf", "Co")), min_size=1, max_size=12
+).filter(
+    lambda text: (
+        all(part.strip() and part.isprintable() for part in text.split("/")) and not {".", ".."} & set(text.split("/"))
+    )
 )
 
 
-@given(TEXTS, TEXTS.filter(lambda text: "/" not in text), TEXTS, st.dictionaries(NAMES.filter(str.isalnum), TEXTS, max_size=3))
+@given(
+    TEXTS,
+    TEXTS.filter(lambda text: "/" not in text),
+    TEXTS,
+    st.dictionaries(NAMES.filter(str.isalnum), TEXTS, max_size=3),
+)
 def test_a_purl_is_read_back_as_it_was_built(namespace: str, name: str, version: str, pairs: dict[str, str]) -> None:
     built = purls.build("generic", namespace, name, version, pairs.items())
     assert purls.parse(str(built)) == built
@@ -149,12 +175,30 @@ def test_spellings_of_a_purl_become_one(text: str, canonical: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "EnterpriseLibrary.Common@6.0", "pkg:nope", "pkg:n&g/x@1", "pkg:3x/y@1", "pkg:maven/io@1", "pkg:maven/@1.3.4", "pkg%3Amaven/a/io",
-        "pkg:npm/x@1?in%20production=true", "pkg:npm/x@1?a=1&a=2", "pkg:npm/x@1?a", "pkg:pypi/ns/x@1", "pkg:npm/a%2", "pkg:npm/a%zz",
-        "pkg:npm/a b", "pkg:npm/a\x00", "pkg:npm/a%00b", "pkg:generic/a%2Fb/c", "pkg:npm/%ff", "pkg:cpan/GDT/URI::PackageURL",
-        "pkg:swift/github.com/Alamofire/@5.4.3", "pkg:julia/Dates@1", "pkg:npm/" + "x" * 5000,
+        "EnterpriseLibrary.Common@6.0",
+        "pkg:nope",
+        "pkg:n&g/x@1",
+        "pkg:3x/y@1",
+        "pkg:maven/io@1",
+        "pkg:maven/@1.3.4",
+        "pkg%3Amaven/a/io",
+        "pkg:npm/x@1?in%20production=true",
+        "pkg:npm/x@1?a=1&a=2",
+        "pkg:npm/x@1?a",
+        "pkg:pypi/ns/x@1",
+        "pkg:npm/a%2",
+        "pkg:npm/a%zz",
+        "pkg:npm/a b",
+        "pkg:npm/a\x00",
+        "pkg:npm/a%00b",
+        "pkg:generic/a%2Fb/c",
+        "pkg:npm/%ff",
+        "pkg:cpan/GDT/URI::PackageURL",
+        "pkg:swift/github.com/Alamofire/@5.4.3",
+        "pkg:julia/Dates@1",
+        "pkg:npm/" + "x" * 5000,
     ],
-)  # fmt: skip
+)
 def test_what_is_no_purl_is_refused(text: str) -> None:
     with pytest.raises(purls.BadPurlError):
         purls.parse(text)

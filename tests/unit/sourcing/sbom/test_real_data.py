@@ -24,7 +24,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize(("folder", "count", "flaws"), [("cyclonedx", 52, {"root_missing", "dependency_cycle"}), ("spdx", 15, set())])
+@pytest.mark.parametrize(
+    ("folder", "count", "flaws"), [("cyclonedx", 52, {"root_missing", "dependency_cycle"}), ("spdx", 15, set())]
+)
 def test_every_document_is_read(folder: str, count: int, flaws: set[str]) -> None:
     refused, found = [], []
     for path in sorted((Path(str(DATA)) / folder).iterdir()):
@@ -46,7 +48,10 @@ def test_the_suite_of_the_standard() -> None:
             if _answer(case) != (None if case["expected_failure"] else case["expected_output"]):
                 wrong.append(case["input"])
     assert count == 586
-    assert wrong == ["pkg:gem/jruby-launcher@1.1.2?Platform=java", "pkg:Rpm/fedora/curl@7.50.3-1.fc25?Arch=i386&Distro=fedora-25"]
+    assert wrong == [
+        "pkg:gem/jruby-launcher@1.1.2?Platform=java",
+        "pkg:Rpm/fedora/curl@7.50.3-1.fc25?Arch=i386&Distro=fedora-25",
+    ]
 
 
 def _answer(case: dict[str, Any]) -> Any:
@@ -54,7 +59,9 @@ def _answer(case: dict[str, Any]) -> Any:
     try:
         if case["test_type"] == "build":
             texts = [given[key] or "" for key in ("type", "namespace", "name", "version")]
-            return str(purls.build(*texts, (given["qualifiers"] or {}).items(), given["subpath"] or ""))
+            kind, namespace, name, version = texts
+            qualifiers = (given["qualifiers"] or {}).items()
+            return str(purls.build(kind, namespace, name, version, qualifiers, given["subpath"] or ""))
         found = purls.parse(given)
     except purls.BadPurlError:
         return None
