@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from suture.sourcing.examination import Concern
 from suture.sourcing.sbom.model import Component
+from suture.sourcing.sbom.purls import BadPurlError, build
 from suture.sourcing.sbom.text import shown
 
 MAX_CONCERNS = 20
@@ -110,7 +111,17 @@ def known_names(components: Iterable[Component], policy: Mapping[str, Iterable[s
         yield kind, full_name(namespace, name)
     for kind, names in policy.items():
         for name in names:
-            yield kind, name.lower() if kind in ("npm", "pypi") else name
+            yield kind, _as_purl(kind, name)
+
+
+def _as_purl(kind: str, name: str) -> str:
+    """As the ecosystem folds names in purls: policy may write discord.py."""
+    namespace, _slash, last = name.rpartition("/")
+    try:
+        found = build(kind, namespace, last)
+    except BadPurlError:
+        return name
+    return full_name(found.namespace, found.name)
 
 
 def full_name(namespace: str, name: str) -> str:

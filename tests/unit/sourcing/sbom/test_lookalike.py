@@ -28,6 +28,7 @@ def known(*used: tuple[str, str]) -> KnownNames:
         ("npm", "loddash", "lodash"),
         ("npm", "lodas", "lodash"),
         ("npm", "crossenv", "cross-env"),
+        ("pypi", "disc0rd-py", "discord-py"),
         ("npm", "cross.env", "cross-env"),
         ("npm", "expresss", "express"),
         ("npm", "exprеss", "express"),
