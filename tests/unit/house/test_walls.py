@@ -19,7 +19,7 @@ COMPOSING = {"command"}  # the command wires rooms together, as the stages of su
 # Windows in the wall, each with its reason.
 WINDOWS = {
     "suture.inventory.debian_version": "the order of versions is vocabulary, not an inside",
-    "suture.inventory.versions": "one order for matching and for what an advisory's ranges mean",
+    "suture.inventory.versions": "one order of versions for matching, ranges, and an SBOM's next version",
     "suture.sourcing.proof": "a signature is proven in one place, for whoever fetches signed files",
     ("rollout", "telemetry"): "the judge's observations are read by telemetry",
 }

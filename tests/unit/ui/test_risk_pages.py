@@ -317,7 +317,7 @@ def test_a_large_campaign_is_cut_on_its_page_and_says_so(
     text = " ".join(page.text.split())
     assert "2 more hosts are not shown: those that failed or want a look stand first" in text
     assert "app2" not in text[text.index("Hosts, with versions") : text.index("Approvals")]
-    assert "1 more hosts are not shown" in words(browser, f"/campaigns/{CAMPAIGN}/rollback")
+    assert "1 more host is not shown" in words(browser, f"/campaigns/{CAMPAIGN}/rollback")
 
 
 def test_what_is_cut_are_the_hosts_that_need_no_look() -> None:

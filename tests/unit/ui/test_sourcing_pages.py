@@ -97,7 +97,7 @@ def test_a_late_vendor_is_red_and_the_contact_is_named(browser: TestClient, stor
     assert "overdue" in text_of(browser, "/cases")
     shown = text_of(browser, f"/cases/{case_id}")
     assert "Debian security team is late." in shown
-    assert "team@security.debian.org" in shown
+    assert "https://www.debian.org/security/faq" in shown
 
 
 def test_no_case_and_an_unknown_case(browser: TestClient, store: Store) -> None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from suture.command import kind_verification, package_verdict
+from suture.command import kind_verification, package_verdict, verify_sbom
 
 if TYPE_CHECKING:
     from suture.sourcing import Adoption, AptSource, Refusal
@@ -87,6 +87,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     kind_verification.add_options(parser)
     parser.set_defaults(handler=run)
     package_verdict.register(kinds)
+    verify_sbom.register(kinds)
 
 
 def run(args: argparse.Namespace) -> int:
