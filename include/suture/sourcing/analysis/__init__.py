@@ -13,7 +13,11 @@ from typing import cast
 from suture.sourcing.examination import ExaminationPolicy, Examiner
 
 # The order in which they run and are shown.
-EXAMINERS = {"notes": "suture.sourcing.analysis.notes", "binary": "suture.sourcing.analysis.binary"}
+EXAMINERS = {
+    "notes": "suture.sourcing.analysis.notes",
+    "binary": "suture.sourcing.analysis.binary",
+    "sbom": "suture.sourcing.analysis.sbom",
+}
 
 
 def examiners(policy: ExaminationPolicy) -> dict[str, Examiner]:

@@ -76,7 +76,16 @@ class Artifact:
 
     @property
     def is_archive(self) -> bool:
-        return bool(re.search(r"\.(whl|jar|war|zip|deb|tgz|tar(\.(gz|xz|bz2))?)$", self.path.name))
+        return self.is_deb or bool(re.search(r"\.(whl|jar|war|zip|tgz|tar(\.(gz|xz|bz2))?)$", self.path.name))
+
+    @property
+    def is_deb(self) -> bool:
+        """By its first bytes: in the intake's cache files are named by their digest."""
+        try:
+            with self.path.open("rb") as file:
+                return file.read(8) == b"!<arch>\n"
+        except OSError:
+            return False
 
     def members(self, algorithms: frozenset[str]) -> dict[str, Mapping[str, str]]:
         """path → algorithm → hex of the regular files in it. Raises ArtifactError."""
@@ -103,7 +112,7 @@ class Artifact:
     @contextmanager
     def _opened(self) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
         try:
-            if self.path.name.endswith(".deb"):
+            if self.is_deb:
                 with _deb(self.path) as stream:
                     yield _tar(stream)
             elif zipfile.is_zipfile(self.path):
