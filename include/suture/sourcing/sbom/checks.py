@@ -58,7 +58,8 @@ def _concerns(sbom: Sbom, question: Question, settings: SbomSettings) -> Iterato
 
 def _names(sbom: Sbom, question: Question, settings: SbomSettings) -> Iterator[Concern]:
     before = _all(question.old) if question.old else ()
-    known = lookalike.KnownNames(lookalike.known_names((*before, *question.used), settings.known_names))
+    names = lookalike.known_names((*before, *question.used), settings.known_names)
+    known = lookalike.KnownNames(names, lookalike.known_names((), settings.near_names))
     seen = {component.identity for component in before}
     new = {component.identity: component for component in _all(sbom) if component.identity not in seen}
     yield from lookalike.check(new.values(), known)

@@ -46,8 +46,10 @@ class Likeness:
 class KnownNames:
     """Names by ecosystem, indexed so that a candidate is compared with its neighbours only."""
 
-    def __init__(self, names: Iterable[tuple[str, str]]) -> None:
-        """names: (ecosystem, full name) each; the full name is namespace/name where there is a namespace."""
+    def __init__(self, names: Iterable[tuple[str, str]], honest: Iterable[tuple[str, str]] = ()) -> None:
+        """names: (ecosystem, full name) each; the full name is namespace/name where there is a namespace. honest: such as are
+        near to one of them and no imitation; nothing is compared with these."""
+        self._honest = set(honest)
         self.names: dict[str, set[str]] = defaultdict(set)
         self._near: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._folded: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -63,7 +65,7 @@ class KnownNames:
 
     def likeness(self, kind: str, name: str) -> Likeness | None:
         """None: it is known, or looks like none."""
-        if name in self.names.get(kind, ()) or len(name) > LONGEST:
+        if name in self.names.get(kind, ()) or (kind, name) in self._honest or len(name) > LONGEST:
             return None
         if not name.isascii():
             plain = _plain(name)

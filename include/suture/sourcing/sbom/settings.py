@@ -21,7 +21,8 @@ class SbomSettings:
     """required: a package must come with an SBOM. provenance_required: and with an attestation that is proven.
 
     builders, source_repositories: what an attestation must name, () for any. keys: PEM files of those who sign. known_names:
-    ecosystem (a purl's type) → names that others imitate, namespace/name where there is one. moves: purls without version,
+    ecosystem (a purl's type) → names that others imitate, namespace/name where there is one. near_names: honest names that are
+    near to one of those. moves: purls without version,
     old → new, of packages that lawfully changed their namespace.
     """
 
@@ -32,6 +33,7 @@ class SbomSettings:
     keys: tuple[Path, ...] = ()
     identities: tuple[Identity, ...] = ()
     known_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    near_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     moves: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
@@ -46,5 +48,6 @@ class SbomSettings:
             keys=tuple(policy_dir / name for name in provenance.get("keys", ())),
             identities=tuple(Identity(one["subject"], one["issuer"]) for one in provenance.get("identities", ())),
             known_names={kind: tuple(names) for kind, names in settings.get("known_names", {}).items()},
+            near_names={kind: tuple(names) for kind, names in settings.get("near_names", {}).items()},
             moves=frozenset((move["from"], move["to"]) for move in settings.get("moves", ())),
         )

@@ -13,11 +13,13 @@ from suture.sourcing.sbom.lookalike import KnownNames, within_one
 from suture.sourcing.sbom.model import Component
 from suture.sourcing.sbom.purls import build
 
-POLICY = load_policy(PROJECT_ROOT / "include" / "policy").settings("sbom")["known_names"]
+POLICY = load_policy(PROJECT_ROOT / "include" / "policy").settings("sbom")
 
 
 def known(*used: tuple[str, str]) -> KnownNames:
-    return KnownNames([*lookalike.known_names((), POLICY), *used])
+    return KnownNames(
+        [*lookalike.known_names((), POLICY["known_names"]), *used], lookalike.known_names((), POLICY["near_names"])
+    )
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_a_weak_digest_alone_ties_nothing() -> None:
 
 
 def test_a_statement_that_proves_no_build_does_not_satisfy_a_demand_for_one() -> None:
-    tree = {**statement(), "predicateType": "https://docs.pypi.org/attestations/publish/v1", "predicate": None}
+    tree = {**statement(), "predicateType": "https://index.example/attestations/publish/v1", "predicate": None}
     assert asked(signed(tree)) == ["provenance_missing"]
     assert asked(signed(tree), settings=SbomSettings(provenance_required=True)) == []
 
