@@ -158,16 +158,25 @@ def dependencies(names: list[str]) -> dict[str, list[str]]:
 
 
 def reached(flow: dict[str, Any]) -> dict[str, Any]:
-    """One declared flow: whether a connection can be made. {reached, detail}."""
+    """One declared flow: whether a connection to each of its hosts can be made. {reached, detail}."""
+    for upstream in flow["hosts"]:
+        why = _connect(upstream["host"], upstream.get("address"), int(flow["port"]))
+        if why:
+            return {"reached": False, "detail": f"{upstream['host']}: {why}"[:200]}
+    return {"reached": True, "detail": ""}
+
+
+def _connect(name: str, address: str | None, port: int) -> str:
+    """Why no connection could be made; "" when one was."""
     why = "its name is not known here"
-    for address in addresses_of(flow["host"]) or [a for a in [flow.get("address")] if a]:
+    for candidate in addresses_of(name) or [a for a in [address] if a]:
         for _ in range(CONNECT_TRIES):
             try:
-                with socket.create_connection((address, int(flow["port"])), timeout=CONNECT_SECONDS):
-                    return {"reached": True, "detail": ""}
+                with socket.create_connection((candidate, port), timeout=CONNECT_SECONDS):
+                    return ""
             except OSError as error:
                 why = error.strerror or str(error) or "no answer"
-    return {"reached": False, "detail": why[:200]}
+    return why
 
 
 def main() -> None:
