@@ -147,12 +147,11 @@ def campaign_id(store: Store) -> str:
     package = PlannedPackage("acme-portal", "all", "1.0.1", "acme-portal", "1.0.1", sha256="0" * 64)
     rings: dict[Ring, tuple[str, ...]] = {Ring.STAGING: ("stg-app1", "stg-db1"), Ring.CANARY: ("app1",)}
     for host in ("stg-app1", "stg-db1", "app1"):
-
         add_host(store, host)
     plan = CampaignPlan("web", "vendor", "nightly", rings, (package,), service="portal")
     create_campaign(
         store, campaign_id="SUT-2026-0001", title="acme-portal", requested_by="olga", priority=Priority.SCHEDULED,
-        deadline=datetime(2026, 12, 1, tzinfo=UTC), plan=plan,
+        deadline=datetime(2026, 12, 1, tzinfo=UTC), plan=plan, reasons=["test"],
     )  # fmt: skip
     return "SUT-2026-0001"
 

@@ -79,6 +79,7 @@ def measure_campaign(
             campaign_id=campaign.campaign_id,
             grounds={
                 "plan_hash": campaign.plan_hash,
+                "sentence": found.sentence,
                 "score": found.score,
                 "floor": found.floor,
                 "compared": found.as_json()["compared"],
