@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -53,7 +52,10 @@ def install(fleet: Callable[..., str], tmp_path: Path, host: str, version: str) 
     """Put the vendor's package of a version on a host, and wait for its service."""
     package = vendor.build_package(vendor.RELEASES[version], tmp_path / "packages")
     text = base64.b64encode(package.read_bytes()).decode()
-    fleet(host, f"echo {text} | base64 -d > /run/portal.deb && dpkg -i /run/portal.deb >/dev/null 2>&1; rm /run/portal.deb")
+    fleet(
+        host,
+        f"echo {text} | base64 -d > /run/portal.deb && dpkg -i /run/portal.deb >/dev/null 2>&1; rm /run/portal.deb",
+    )
     wait = "for i in $(seq 50); do curl -fsS http://127.0.0.1:8081/healthz >/dev/null 2>&1 && exit 0; sleep 0.2; done; exit 1"
     fleet(host, wait)
 
@@ -72,7 +74,9 @@ def test_the_pair_of_the_practice_fleet_is_alike_with_declared_differences(look:
     assert found.compared == {"app": (1, 1), "db": (1, 1)}
 
 
-def test_a_dropped_upstream_flow_fails_whatever_the_score(fleet: Callable[..., str], look: Callable[..., Parity]) -> None:
+def test_a_dropped_upstream_flow_fails_whatever_the_score(
+    fleet: Callable[..., str], look: Callable[..., Parity]
+) -> None:
     fleet(
         "stg-app1",
         "nft add table inet test_parity && nft 'add chain inet test_parity out { type filter hook output priority 0; }'"
@@ -185,8 +189,14 @@ def test_a_patch_that_answers_productions_requests_worse_fails_and_no_secret_is_
         assert time.monotonic() < patience, "the load balancer logs no requests"
         time.sleep(1)
     query = "&".join(f"{name}={value.replace(' ', '%20')}" for name, value in SECRETS.items())
-    for path in (f"/api/orders?{query}", f"/files?name=price-list.txt&card={SECRETS['card']}", f"/reset/{SECRETS['token']}"):
-        fleet("lb1", f"curl -s -o /dev/null -H 'Authorization: Bearer {SECRETS['Bearer']}' 'http://10.77.0.10:8080{path}'")
+    for path in (
+        f"/api/orders?{query}",
+        f"/files?name=price-list.txt&card={SECRETS['card']}",
+        f"/reset/{SECRETS['token']}",
+    ):
+        fleet(
+            "lb1", f"curl -s -o /dev/null -H 'Authorization: Bearer {SECRETS['Bearer']}' 'http://10.77.0.10:8080{path}'"
+        )
     time.sleep(0.5)
     assert SECRETS["token"] in fleet("lb1", "journalctl -q -o cat -u haproxy --since=-1min | grep token")
 
