@@ -52,6 +52,7 @@ def render(place: Layout, source: Archive, *, now: datetime | None = None) -> Pa
         "sources.yaml": lambda found: _sources(found, place, source, described["vendor_url"]),
         "feeds.yaml": lambda found: _feeds(found, described),
         "vendors.yaml": lambda found: _vendors(found, described["desk_url"]),
+        "parity.yaml": _parity,
     }
     for name, change in changes.items():
         _rewrite(folder / name, change)
@@ -102,6 +103,16 @@ def _rings(found: dict[str, Any]) -> None:
 def _planning(found: dict[str, Any]) -> None:
     for rule in found["rules"]:
         rule.update(asset_groups=["web"], max_unavailable=2)  # of six hosts
+
+
+def _parity(found: dict[str, Any]) -> None:
+    """A short replay: the bad fix 1.0.2 fails after its first 200 requests, and the second story of the demo is how the canary
+    finds what staging did not. With the policy's own 3000 requests staging finds it (tests/lab/test_parity.py shows that).
+    And the machine's processors are everybody's: a latency counts only when people would see it.
+    """
+    for rule in found["traffic"]:
+        rule["record"].update(max_requests=120)
+        rule["worse"].update(slower_share=2.0, slower_ms=500)
 
 
 def _sources(found: dict[str, Any], place: Layout, distribution: Archive, vendor_url: str) -> None:

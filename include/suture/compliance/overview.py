@@ -17,7 +17,7 @@ from suture.compliance.report import known_anchors
 from suture.evidence import EvidenceKeyError
 from suture.model import Ring
 from suture.settings import Settings
-from suture.store import Store
+from suture.store import Store, parity
 
 STALE_FEED_AFTER = timedelta(hours=24)
 NAMES_SHOWN, CAMPAIGNS_SHOWN, ROWS_SHOWN = 20, 200, 50
@@ -74,7 +74,7 @@ def campaign_view(
     )
     reports = store.fetch_all("report/list_reports", {"campaign_id": campaign_id})
     guidance = _guidance(CampaignState(document["campaign"]["state"]))
-    return {**document, "next": guidance, "reports": as_json(reports)}
+    return {**document, "next": guidance, "reports": as_json(reports), "staging": _staging(store, campaign_id)}
 
 
 def shortened(document: Json, *, most: int = ROWS_SHOWN) -> Json:
@@ -150,6 +150,19 @@ def visible(text: str) -> str:
         else f"\\u{ord(character):04x}"
         for character in text
     )
+
+
+def _staging(store: Store, campaign_id: str) -> Json:
+    """Its last parity measurement (None: never measured) and every replay of production's requests."""
+    found: Json = as_json(
+        {"parity": parity.latest_parity(store, campaign_id), "replays": parity.list_replays(store, campaign_id)}
+    )
+    measured = found["parity"]
+    if measured is not None:
+        differences = measured["result"]["differences"]
+        found["left_out"] = max(0, len(differences) - ROWS_SHOWN)
+        measured["result"]["differences"] = differences[:ROWS_SHOWN]  # hard ones stand first
+    return found
 
 
 def _feed(row: Mapping[str, Any], now: datetime, stale_after: timedelta) -> Json:

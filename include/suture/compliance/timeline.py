@@ -82,6 +82,11 @@ def _refused(grounds: Grounds) -> str | None:
     return f"Tried to {grounds.get('decision', 'answer')} and was refused: {_ended(str(grounds.get('why', '')))}"
 
 
+def _said(grounds: Grounds) -> str | None:
+    """Of records that carry their own sentence."""
+    return _ended(str(grounds["sentence"])) if grounds.get("sentence") else None
+
+
 def _report(grounds: Grounds) -> str | None:
     return (
         f"The compliance report was written ({_short(grounds.get('sha256'))}): {grounds.get('coverage', '')}".rstrip()
@@ -96,6 +101,10 @@ _SENTENCES: Mapping[str, Callable[[Grounds], str | None]] = {
     "release_rejected": _release_rejected,
     "approval_refused": _refused,
     "report_written": _report,
+    "parity_passed": _said,
+    "parity_failed": _said,
+    "traffic_replayed": _said,
+    "traffic_worse": _said,
 }
 
 
