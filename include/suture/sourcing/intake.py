@@ -22,7 +22,7 @@ from typing import Any
 
 from suture import evidence
 from suture.errors import BadInputError
-from suture.model import PlannedPackage
+from suture.model import CampaignPlan, PlannedPackage
 from suture.settings import Settings
 from suture.sourcing.cache import CachedFile
 from suture.sourcing.dependencies import UnresolvedDependencyError
@@ -40,7 +40,17 @@ from suture.sourcing.source import AptSource, load_source
 from suture.sourcing.transport import transport_for
 from suture.store import Store, sources
 
-__all__ = ["IntakeReason", "IntakeRefused", "IntakeVerdict", "StoreSeen", "repository_of", "validate_campaign"]
+__all__ = [
+    "QUARANTINE",
+    "IntakeReason",
+    "IntakeRefused",
+    "IntakeVerdict",
+    "StoreSeen",
+    "quarantine_of",
+    "repository_for",
+    "repository_of",
+    "validate_campaign",
+]
 
 ACTOR = "suture:signature_validation"
 QUARANTINE = "quarantine"  # plan.extra["repository"] of a campaign that brings a hotfix
@@ -110,6 +120,11 @@ def quarantine_of(settings: Settings) -> InternalRepository:
     )
 
 
+def repository_for(settings: Settings, plan: CampaignPlan) -> InternalRepository:
+    """The one that a campaign's packages are adopted into, and that its hosts get them from."""
+    return quarantine_of(settings) if plan.extra.get("repository") == QUARANTINE else repository_of(settings)
+
+
 def validate_campaign(
     store: Store, settings: Settings, campaign_id: str, *, now: datetime, actor: str = ACTOR
 ) -> IntakeVerdict:
@@ -131,13 +146,14 @@ def validate_campaign(
     proven: Adoption | None = None
     examined: Examined | None = None
     try:
-        in_quarantine = campaign["plan"].get("extra", {}).get("repository") == QUARANTINE
+        plan = CampaignPlan.from_json(campaign["plan"])
+        in_quarantine = plan.extra.get("repository") == QUARANTINE
         require_use(source, out_of_band=in_quarantine)
         proven = verify_repository(source, transport, at=now, seen=_ReadOnly(seen))
         selection = select(store, campaign_id, campaign["asset_group"], rows, proven)
         if in_quarantine:
             repository_of(settings).ensure(now=now)  # its hosts read both
-        repository = quarantine_of(settings) if in_quarantine else repository_of(settings)
+        repository = repository_for(settings, plan)
         files = repository.cache.fetch_all(transport, selection.all)
         examined = examine_intake(store, settings, campaign_id, source, selection, files, repository, now=now)
         if (concern := examined.refusal()) is not None:

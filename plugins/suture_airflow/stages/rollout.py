@@ -14,7 +14,7 @@ from suture.recovery import incident
 from suture.recovery.incident import calls_for_incident
 from suture.rollout.trials import latest_verdict
 from suture.settings import Settings
-from suture.sourcing.intake import repository_of
+from suture.sourcing.intake import repository_for
 from suture.staging import gate
 from suture.staging.snapshot import require_same
 from suture.store import Store
@@ -61,7 +61,7 @@ def _require_tested_files(store: Store, campaign: Campaign) -> None:
     if held is None:
         print(f"{campaign.campaign_id} was tested before staging's snapshot was written down.")
         return
-    published = repository_of(Settings.load()).state(now=utc_now())
+    published = repository_for(Settings.load(), campaign.plan).state(now=utc_now())
     print(require_same(held, published.snapshot, published.packages, campaign.plan))
 
 

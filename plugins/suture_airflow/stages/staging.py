@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from suture.campaign import Campaign, CampaignState, fetch_campaign, move
 from suture.model import Ring
 from suture.settings import Settings
-from suture.sourcing.intake import repository_of
+from suture.sourcing.intake import repository_for
 from suture.staging import gate
 from suture.staging.test_plan import run_test_plan
 from suture.staging.traffic import replay_stage
@@ -41,7 +41,7 @@ def measure_parity(context: Any) -> str:
     settings = Settings.load()
     with open_store() as store:
         campaign = fetch_campaign(store, campaign_of(context))
-        published = repository_of(settings).state(now=utc_now())
+        published = repository_for(settings, campaign.plan).state(now=utc_now())
         found = gate.measure_campaign(
             store,
             AnsibleRunner(settings.inventory_path),
@@ -100,7 +100,7 @@ def conclude(context: Any) -> dict[str, float]:
 
 def _proof(store: Store, campaign: Campaign) -> dict[str, Any]:
     """What the tests rest on. Raises where parity or the replay is missing, or the snapshot is not the one that was held."""
-    published = repository_of(Settings.load()).state(now=utc_now())
+    published = repository_for(Settings.load(), campaign.plan).state(now=utc_now())
     return gate.require_counted(store, campaign, snapshot=published.snapshot, offered=published.packages)
 
 
