@@ -25,8 +25,8 @@ LEFT JOIN LATERAL (
 LEFT JOIN (
     SELECT asked.*
     FROM accepted_finding_at(statement_timestamp()) AS asked
-    WHERE (
-        SELECT count(*) > 0
+    WHERE EXISTS (
+        SELECT own.finding_id
         FROM finding AS own
         INNER JOIN risk_acceptance_finding AS pair
             ON own.host_id = pair.host_id AND own.advisory_id = pair.advisory_id
