@@ -128,7 +128,7 @@ def _sentence(
     dated = f", its data of {row['data_date']:%Y-%m-%d}" if row["data_date"] else ""
     text = f"{name} ({origin}{dated}): {counted(row['record_count'] or 0, 'record')}, well {_age(now - row['well_at'])} ago"
     if row["status"] not in ("accepted", "unchanged"):
-        text += f"; the last try was {row['status']}: {row['reason']}"
+        text += f"; the last try was {row['status']}: {str(row['reason']).rstrip('.')}"
     return text + ("; stale." if stale else ".")
 
 

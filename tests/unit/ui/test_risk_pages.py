@@ -384,3 +384,16 @@ def test_a_finding_of_another_ecosystem_says_where_it_lies(store: Store, browser
     assert "and 1 more place" in text
     assert places[3] not in text  # that one is not affected
     assert "<script>alert" not in browser.get(URL_PREFIX + "/findings").text
+
+
+def test_a_feed_whose_last_try_failed_is_not_called_stale_while_its_data_is_within_its_goal(
+    store: Store, browser: TestClient
+) -> None:
+    snapshot = "INSERT INTO feed_snapshot (source, url, status, reason, record_count, fetched_at) VALUES ('kev', 'u', %s, %s, 5, %s)"
+    now = datetime.now(UTC)
+    store._connection.execute(snapshot, ("accepted", None, now - timedelta(hours=2)))
+    store._connection.execute(snapshot, ("unreachable", "kev: no answer (3 tries).", now - timedelta(hours=1)))
+    text = words(browser, "/feeds")
+    assert "kev was not read well, and its last good data is within its goal" in text
+    assert "kev is stale" not in text
+    assert "(3 tries).." not in text
