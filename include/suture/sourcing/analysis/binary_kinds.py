@@ -27,6 +27,7 @@ class Kind(StrEnum):
     HIDDEN_PROGRAM = "hidden_program"  # a program where none belongs, or within an archive
     SUSPICIOUS_SCRIPT = "suspicious_script"
     RPATH_UNSAFE = "rpath_unsafe"  # absolute: libraries from a folder that others may write to
+    MORE_IFUNCS = "more_ifuncs"  # in a file that chose by IFUNC all along
     # Abilities: by what is imported, or by system calls without the C library.
     NEW_ABILITY_NETWORK = "new_ability_network"
     NEW_ABILITY_EXEC = "new_ability_exec"

@@ -4,7 +4,8 @@ The rules, in the order of the code; each follows from what a rebuild of the sam
 - Abilities: a file that could not use the network (start programs, …) and now can. If another file of the older package could
   already, it is `ability_moved`: code moves between libraries and programs of one source.
 - Code that runs by itself: IFUNC resolvers and constructors run before main, in every process that loads the library. C++ adds one
-  for each file with a global object, so there a higher number says little.
+  for each file with a global object, so there a higher number says little. Libraries of mathematics and strings choose variants by
+  IFUNC all along (libm by dozens) and gain some; what has eight or more and gains at most half of that is `more_ifuncs`.
 - Hidden bytes: dense data, more of it by 16 KiB and a half than before; new executable sections; memory both writable and executable.
 - Linking: a new needed library, RPATH, another interpreter.
 - Hardening: what was on and is off. The canary and FORTIFY show only where a function needed them, so a file that gained no code
@@ -21,6 +22,7 @@ from suture.sourcing.analysis.binary_kinds import Kind, concern
 from suture.sourcing.analysis.elf import ElfFacts, ElfKind, Relro
 from suture.sourcing.examination import Concern
 
+IFUNC_HABIT = 8
 DENSE_GROWTH_BYTES = 16 * 1024
 _PACKED_SHARE = 0.5
 _USUAL_SECTIONS = {
@@ -29,6 +31,7 @@ _USUAL_SECTIONS = {
 }  # fmt: skip
 _RANK = {Relro.NONE: 0, Relro.PARTIAL: 1, Relro.FULL: 2}
 _STARTS_ITSELF = {
+    Kind.MORE_IFUNCS,
     Kind.NEW_IFUNC,
     Kind.NEW_CONSTRUCTOR,
     Kind.NEW_EXECUTABLE_SECTION,
@@ -109,8 +112,10 @@ def _self_starting(path: str, old: ElfFacts, new: ElfFacts) -> list[Concern]:
     named = new.ifuncs - old.ifuncs
     if named or new.resolvers > old.resolvers:
         count = max(len(named), new.resolvers - old.resolvers)
+        habit = max(old.resolvers, len(old.ifuncs))
+        kind = Kind.MORE_IFUNCS if habit >= IFUNC_HABIT and count <= habit / 2 else Kind.NEW_IFUNC
         found.append(concern(
-            Kind.NEW_IFUNC, path, "{} has " + str(count) + " new IFUNC(s): their resolvers run in each process that loads it.",
+            kind, path, "{} has " + str(count) + " new IFUNC(s): their resolvers run in each process that loads it.",
             symbols=named, resolvers_before=old.resolvers, resolvers=new.resolvers,
         ))  # fmt: skip
     if new.constructors > old.constructors:

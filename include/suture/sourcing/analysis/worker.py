@@ -1,4 +1,4 @@
-"""One worker of the pool: `python -m suture.sourcing.analysis.worker BYTES PARENT`. Tasks are lines on stdin, answers on stdout.
+"""One worker of the pool: `python -m suture.sourcing.analysis.worker BYTES PARENT`. Tasks are lines on stdin, answers go to stdout.
 
 An examiner's exception is its answer (`failed`); a lack of memory too, where Python notices it. Whatever native code does instead
 (abort, endless loop) is for the pool to notice. A pool that dies leaves no worker behind: the kernel ends them with it.
