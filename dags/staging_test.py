@@ -22,6 +22,8 @@ The pair is taken back to what production runs (`mirror_after_failure`), so that
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow.sdk import PartitionedAssetTimetable, chain, dag, task
 
 from suture_airflow.assets import CAMPAIGN_TESTED, CAMPAIGN_VALIDATED
@@ -49,7 +51,7 @@ def staging_test():
     def measure_parity(**context):
         return staging.measure_parity(context)
 
-    @task(pool="suture_staging", retries=1)
+    @task(pool="suture_staging", retries=2, retry_delay=timedelta(minutes=1))
     def replay(stage: str, **context):
         return staging.replay_traffic(context, stage)
 

@@ -108,10 +108,12 @@ def _planning(found: dict[str, Any]) -> None:
 def _parity(found: dict[str, Any]) -> None:
     """A short replay: the bad fix 1.0.2 fails after its first 200 requests, and the second story of the demo is how the canary
     finds what staging did not. With the policy's own 3000 requests staging finds it (tests/lab/test_parity.py shows that).
-    And the machine's processors are everybody's: a latency counts only when people would see it.
+    Sixty, so that two more tries stay below 200. And the machine's processors are everybody's: slowly, and a latency counts only
+    when people would see it.
     """
     for rule in found["traffic"]:
-        rule["record"].update(max_requests=120)
+        rule["record"].update(max_requests=60)
+        rule.update(speed=0.25)
         rule["worse"].update(slower_share=2.0, slower_ms=500)
 
 

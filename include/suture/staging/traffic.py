@@ -5,7 +5,8 @@ The rules:
 1. An asset group without a traffic rule in parity.yaml has no replay; that is said, and written down.
 2. The record is made once a campaign and plan, before the patch; both replays send the same. It is masked twice: on the host
    that has the log, and here before it is kept, by the same rules.
-3. Too few requests, a host that does not answer, an entry that answers nothing: the test stops. No data is no pass.
+3. Too few requests, a host that does not answer, an entry that leaves requests without an answer before the patch, a machine
+   too busy to send on time: nothing was measured, so the test stops (and may be tried again). No data is no pass.
 4. A route that is worse after the patch, in two replays, fails the staging test.
 """
 
@@ -37,6 +38,7 @@ from suture.staging.traffic_replay import (
     TrafficUnavailableError,
     replay,
     requests_of,
+    require_on_time,
     tunnel,
 )
 from suture.store import Json, Store, parity
@@ -106,7 +108,9 @@ def replay_stage(
     requests = read_record(settings, rule, key, sha256)
     answers = _send(settings, campaign, rule, requests)
     found: tuple[Decline, ...] = ()
-    if stage == AFTER:
+    if stage == BEFORE:
+        _require_answered(answers, rule)
+    else:
         found = declines(earlier, answers, rule.worse)
         if found:
             log(f"Worse at first sight, so once more: {'; '.join(one.sentence for one in found[:TOLD])}.")
@@ -204,9 +208,20 @@ def _send(settings: Settings, campaign: Campaign, rule: TrafficRule, requests: S
         )
     with tunnel(inventory.hosts[hosts[0]], rule.port) as local:
         answers = replay(requests, "127.0.0.1", local, host_header=rule.host_header)
+    require_on_time(answers)
     if all(one.kind == NO_ANSWER for one in answers):
         raise TrafficUnavailableError(f"{hosts[0]} answered none of {len(answers)} requests on port {rule.port}.")
     return answers
+
+
+def _require_answered(answers: Sequence[Answer], rule: TrafficRule) -> None:
+    """Raises TrafficUnavailableError when staging leaves requests without an answer before anything was patched."""
+    silent = sum(1 for one in answers if one.kind == NO_ANSWER)
+    if silent > rule.worse.failed_share * len(answers):
+        raise TrafficUnavailableError(
+            f"Staging left {silent} of {len(answers)} requests without an answer before the patch: nothing can be compared with it.",
+            remedy="Look at staging's entry and its logs; it is tried again.",
+        )
 
 
 def _sentence(stage: str, requests: Sequence[Request], answers: Sequence[Answer], found: Sequence[Decline]) -> str:

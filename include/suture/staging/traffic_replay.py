@@ -7,7 +7,8 @@ The rules:
 2. A request is sent once. Redirects are not followed, nothing is tried again; no answer is an answer of the class `none`.
 3. Only the policy's methods are sent, the others' bodies come from the policy; a recorded request that is of another method
    is left out, and counted.
-4. The entry is reached through ssh to the staging host, so nothing has to be opened; this machine's end is on loopback.
+4. A replay that this machine could not send on time is no measurement: require_on_time() refuses it.
+5. The entry is reached through ssh to the staging host, so nothing has to be opened; this machine's end is on loopback.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from suture.runner.inventory import InventoryHost
 from suture.runner.ssh import ssh_config
 from suture.staging.traffic_mask import MASKED
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 20.0
+LAG_SECONDS = 0.5  # 5 % of the requests sent later than this: this machine was too busy to say anything of another
 TUNNEL_SECONDS = 20.0
 CONNECTIONS = 100
 BODY_BYTES = 4 * 1024 * 1024  # of an answer; the rest is not read
@@ -64,11 +66,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """kind: 1xx to 5xx, or `none`. latency_ms: from when the request was due."""
+    """kind: 1xx to 5xx, or `none`. latency_ms: from when the request was due. lag_ms: how late it was sent."""
 
     route: str
     kind: str
     latency_ms: float
+    lag_ms: float = 0.0
 
 
 def route_of(target: str) -> str:
@@ -127,6 +130,7 @@ async def _replay(requests: Sequence[Request], base: str, host_header: str) -> l
 
 async def _one(client: httpx.AsyncClient, request: Request, due: float) -> Answer:
     kind = NO_ANSWER
+    lag_ms = round((time.monotonic() - due) * 1000, 3)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             async with client.stream(
@@ -140,7 +144,19 @@ async def _one(client: httpx.AsyncClient, request: Request, due: float) -> Answe
                 kind = f"{answer.status_code // 100}xx"
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, ValueError):
         kind = NO_ANSWER
-    return Answer(request.route, kind, round((time.monotonic() - due) * 1000, 3))
+    return Answer(request.route, kind, round((time.monotonic() - due) * 1000, 3), lag_ms)
+
+
+def require_on_time(answers: Sequence[Answer]) -> Sequence[Answer]:
+    """Themselves. Raises TrafficUnavailableError when too many were sent late: whatever they say, it is of this machine."""
+    late = sum(1 for one in answers if one.lag_ms > LAG_SECONDS * 1000)
+    if late * 20 > len(answers):
+        worst = max(one.lag_ms for one in answers) / 1000
+        raise TrafficUnavailableError(
+            f"This machine was too busy to replay on time: {late} of {len(answers)} requests were sent late, by up to {worst:.1f} s.",
+            remedy="Give it room, or lower the speed or max_requests of the traffic in parity.yaml; it is tried again.",
+        )
+    return answers
 
 
 @contextmanager

@@ -14,7 +14,15 @@ import pytest
 from suture.staging.parity_policy import Worse
 from suture.staging.traffic_compare import confirmed, declines, quantile, summary
 from suture.staging.traffic_record import parse_line, record
-from suture.staging.traffic_replay import Answer, Request, replay, requests_of, route_of
+from suture.staging.traffic_replay import (
+    Answer,
+    Request,
+    TrafficUnavailableError,
+    replay,
+    requests_of,
+    require_on_time,
+    route_of,
+)
 
 HAPROXY = (
     "10.77.0.1:35870 [26/Nov/2026:12:13:29.{ms:03}] portal portal/app1 0/0/0/42/{took} {status} 735 - - ---- 40/40/3/3/0 0/0"
@@ -158,6 +166,14 @@ def test_a_replay_keeps_order_and_times_and_no_slow_answer_delays_the_next(serve
     assert {name for *_, name in seen} == {"portal.example"}
     assert seen[1][0] - seen[0][0] < 0.35  # /a did not wait for /slow
     assert answers[0].latency_ms >= 400
+
+
+def test_a_replay_that_was_not_sent_on_time_is_no_measurement() -> None:
+    on_time = [Answer("GET /a", "2xx", 5, lag_ms=3)] * 95 + [Answer("GET /a", "2xx", 5, lag_ms=900)] * 5
+    assert require_on_time(on_time) == on_time
+    with pytest.raises(TrafficUnavailableError, match="too busy to replay on time: 6 of 101") as caught:
+        require_on_time([*on_time, Answer("GET /a", "2xx", 5, lag_ms=900)])
+    assert caught.value.retryable
 
 
 # Comparing
