@@ -44,6 +44,7 @@ from suture.sourcing.selection import Selection
 from suture.sourcing.source import AptSource, load_source
 from suture.sourcing.transport import transport_for
 from suture.store import Json, Store
+from suture.wording import counted
 
 MOST_ADVISORY_CHARACTERS = 20_000
 MOST_IN_EVIDENCE = 200
@@ -90,9 +91,8 @@ class Examined:
             return ""
         open_ones = len(self.of_more_than_note())
         packages = len({(e.package, e.architecture) for e in self.examinations})
-        return (
-            f"{packages} packages were examined; {open_ones or 'no'} concern{'' if open_ones == 1 else 's'} to review."
-        )
+        found = counted(open_ones, "concern") if open_ones else "no concerns"
+        return f"{counted(packages, 'package was', 'packages were')} examined; {found} to review."
 
     def write(self, store: Store, *, intake_id: int, campaign_id: str, now: datetime) -> None:
         """Beside the intake that they belong to; joins the caller's transaction."""
