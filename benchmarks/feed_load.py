@@ -10,12 +10,16 @@ of a thousand, as in the CVE list's repository. EPSS has a line for each of them
 Each step is a process of its own, all on one PostgreSQL of the benchmark's own with its default durability:
 1. Suture: `load_files` of the three feeds into the migrated warehouse; 2. the same again, unchanged; 3. the baseline: json,
 the same columns picked out, `pandas.DataFrame.to_sql`, into bare tables. The page cache is warm for all (a first pass reads
-each file). Then row counts are compared, and a digest of every row's place (ctid, xmin) before and after the rerun.
+each file). Then all values are compared, and a digest of every row's place (ctid, xmin) before and after the rerun.
+
+"cpu s" counts the step's processes, not the server's; "peak MiB" what they hold together, shared pages once.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import hashlib
 import json
 import os
 import random
@@ -26,6 +30,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +39,20 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "include")]
 NOW = datetime(2026, 6, 2, tzinfo=UTC)
-TABLES = ("cve", "cve_score", "cve_ssvc", "epss", "kev")
+KEYS = {
+    "cve": "cve_id", "cve_score": "cve_id, source, cvss_version, vector", "cve_ssvc": "cve_id", "epss": "cve_id",
+    "kev": "cve_id",
+}  # fmt: skip
+TABLES = tuple(KEYS)
+# What both ways wrote, value by value. The baseline's CWEs are one text, its missing dates are times.
+COMPARED = {
+    "cve": "cve_id, state, title, {cwes}, published_at, modified_at, source, record_kev, record_kev_added::date, "
+    "record_sha256",
+    "cve_score": "cve_id, source, cvss_version, vector, base_score::numeric(3, 1), severity, dated_at",
+    "cve_ssvc": "cve_id, exploitation, automatable, technical_impact, dated_at, source",
+    "epss": "cve_id, probability, percentile, score_date, model_version",
+    "kev": "cve_id, date_added, due_date, known_ransomware, name, record_sha256",
+}
 WORDS = re.findall(
     r"\w+",
     "improper neutralization of input during page generation allows remote attackers to execute arbitrary code via crafted "
@@ -182,8 +200,9 @@ def step(args: argparse.Namespace) -> int:
 
 
 def used(started: float) -> dict[str, float]:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = usage.ru_utime + usage.ru_stime
+    """Seconds; CPU seconds of this process and of those that it started; its own peak. `watched` adds the others'."""
+    usage, others = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = usage.ru_utime + usage.ru_stime + others.ru_utime + others.ru_stime
     return {"seconds": time.perf_counter() - started, "cpu_seconds": cpu, "peak_mib": usage.ru_maxrss / 1024}
 
 
@@ -206,49 +225,72 @@ def suture(folder: Path, dsn: str) -> list[str]:
 
 
 def baseline(folder: Path, dsn: str) -> None:
-    """What one writes first: json.load, a list of dicts for each table, to_sql with its defaults."""
+    """What one writes first: json, a list of dicts for each table, to_sql with its defaults; then the same keys.
+
+    The rows are those that Suture writes, column by column (`compare` holds them against one another); nothing is checked.
+    """
     import pandas as pd
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(dsn.replace("postgresql://", "postgresql+psycopg://", 1))
     cves, scores, ssvc = [], [], []
     for path in sorted((folder / "cves").rglob("*.json")):
-        with path.open(encoding="utf-8") as file:
-            found = json.load(file)
+        raw = path.read_bytes()
+        found = json.loads(raw)
         metadata, containers = found["cveMetadata"], found["containers"]
-        cwes = [d.get("cweId") for p in containers["cna"].get("problemTypes", []) for d in p["descriptions"]]
-        cves.append({"cve_id": metadata["cveId"], "state": metadata["state"], "title": containers["cna"].get("title"),
-                     "cwe_ids": ",".join(filter(None, cwes)), "published_at": metadata.get("datePublished"),
-                     "modified_at": metadata.get("dateUpdated"), "source": "cve5"})  # fmt: skip
-        for container in (containers["cna"], *containers.get("adp", [])):
+        everybody = [containers["cna"], *containers.get("adp", [])]
+        cwes = {d.get("cweId") for c in everybody for p in c.get("problemTypes", []) for d in p["descriptions"]}
+        marks: list[str | None] = []
+        for container in everybody:
             who = container["providerMetadata"]
+            source = ("cna:" if container is containers["cna"] else "adp:") + who["shortName"]
             for metric in container.get("metrics", []):
+                other = metric.get("other", {})
                 if "cvssV3_1" in metric:
                     cvss = metric["cvssV3_1"]
-                    scores.append({"cve_id": metadata["cveId"], "source": who["shortName"], "cvss_version": "3.1",
+                    scores.append({"cve_id": metadata["cveId"], "source": source, "cvss_version": "3.1",
                                    "vector": cvss["vectorString"], "base_score": cvss["baseScore"],
-                                   "severity": cvss["baseSeverity"], "dated_at": who["dateUpdated"]})  # fmt: skip
-                elif metric.get("other", {}).get("type") == "ssvc":
-                    content = metric["other"]["content"]
+                                   "severity": cvss["baseSeverity"], "dated_at": who["dateUpdated"], "snapshot_id": 1})  # fmt: skip
+                elif other.get("type") == "ssvc":
+                    content = other["content"]
                     options = {name: value for option in content["options"] for name, value in option.items()}
                     ssvc.append({"cve_id": metadata["cveId"], "exploitation": options["Exploitation"],
                                  "automatable": options["Automatable"], "technical_impact": options["Technical Impact"],
-                                 "dated_at": content["timestamp"], "source": who["shortName"]})  # fmt: skip
+                                 "dated_at": content["timestamp"], "source": source, "snapshot_id": 1})  # fmt: skip
+                elif other.get("type") == "kev":
+                    marks.append(other["content"].get("dateAdded"))
+        cves.append({"cve_id": metadata["cveId"], "state": metadata["state"], "title": containers["cna"].get("title"),
+                     "cwe_ids": ",".join(sorted(filter(None, cwes))), "published_at": metadata.get("datePublished"),
+                     "modified_at": metadata.get("dateUpdated"), "source": "cve5", "record_kev": bool(marks),
+                     "record_kev_added": min(filter(None, marks), default=None),
+                     "record_sha256": hashlib.sha256(raw).hexdigest(), "snapshot_id": 1})  # fmt: skip
     for name, rows, dates in (
-        ("cve", cves, ["published_at", "modified_at"]), ("cve_score", scores, ["dated_at"]), ("cve_ssvc", ssvc, ["dated_at"]),
+        ("cve", cves, ["published_at", "modified_at", "record_kev_added"]), ("cve_score", scores, ["dated_at"]),
+        ("cve_ssvc", ssvc, ["dated_at"]),
     ):  # fmt: skip
         frame = pd.DataFrame(rows)
         for column in dates:
             frame[column] = pd.to_datetime(frame[column], format="ISO8601")
         frame.to_sql(f"base_{name}", engine, index=False, if_exists="replace")
-    frame = pd.read_csv(folder / "epss.csv", comment="#").rename(columns={"cve": "cve_id"})
+    with (folder / "epss.csv").open(encoding="utf-8") as file:
+        head = dict(part.split(":", 1) for part in file.readline().strip("#\n").split(","))
+        frame = pd.read_csv(file).rename(columns={"cve": "cve_id", "epss": "probability"})
+    frame["score_date"] = pd.to_datetime(head["score_date"]).date()
+    frame["model_version"], frame["snapshot_id"] = head["model_version"], 2
     frame.to_sql("base_epss", engine, index=False, if_exists="replace")
-    frame = pd.DataFrame(json.loads((folder / "kev.json").read_text("utf-8"))["vulnerabilities"])
+    entries = json.loads((folder / "kev.json").read_text("utf-8"))["vulnerabilities"]
+    frame = pd.DataFrame([
+        {"cve_id": entry["cveID"], "date_added": entry["dateAdded"], "due_date": entry["dueDate"],
+         "known_ransomware": entry["knownRansomwareCampaignUse"] == "Known", "name": entry["vulnerabilityName"],
+         "record_sha256": hashlib.sha256(json.dumps(entry).encode()).hexdigest(), "snapshot_id": 3}
+        for entry in entries
+    ])  # fmt: skip
+    for column in ("date_added", "due_date"):
+        frame[column] = pd.to_datetime(frame[column]).dt.date
     frame.to_sql("base_kev", engine, index=False, if_exists="replace")
-    with engine.begin() as connection:  # queryable: by CVE, as Suture's tables are
-        for name in TABLES:
-            key = "cveID" if name == "kev" else "cve_id"
-            connection.execute(sqlalchemy.text(f'CREATE INDEX ON base_{name} ("{key}")'))
+    with engine.begin() as connection:  # queryable: by the same keys as Suture's tables
+        for name, key in KEYS.items():
+            connection.execute(sqlalchemy.text(f"ALTER TABLE base_{name} ADD PRIMARY KEY ({key})"))
 
 
 # Measuring ---------------------------------------------------------------------------------------------------------------
@@ -303,9 +345,37 @@ def one_run(data: Path, dsn: str) -> dict[str, Any]:
 
 def child(data: Path, dsn: str, name: str) -> dict[str, Any]:
     command = [sys.executable, __file__, "--step", name, "--folder", str(data), "--dsn", dsn]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        peaks: list[int] = []
+        watcher = threading.Thread(target=watched, args=(process, peaks))
+        watcher.start()
+        assert process.stdout is not None
+        said = process.stdout.read()
+        watcher.join()
+    if process.returncode:
+        raise SystemExit(f"The step {name} failed.")
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    found["peak_mib"] = max(found["peak_mib"], max(peaks, default=0) / 1024)
     return found
+
+
+def watched(process: subprocess.Popen[str], peaks: list[int]) -> None:
+    """What a process and those that it started hold together, in KiB: a page that they share counts once (PSS)."""
+    while process.poll() is None:
+        total = 0
+        for pid in (process.pid, *started_by(process.pid)):
+            with contextlib.suppress(OSError):
+                found = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+                total += int(found[1]) if found else 0
+        peaks.append(total)
+        time.sleep(0.1)
+
+
+def started_by(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def places(dsn: str) -> dict[str, Any]:
@@ -322,16 +392,23 @@ def places(dsn: str) -> dict[str, Any]:
 
 
 def compare(dsn: str) -> None:
+    """Stop unless both ways wrote the same values."""
     import psycopg
 
     with psycopg.connect(dsn) as connection:
-        for table in TABLES:
-            query = f"SELECT (SELECT count(*) FROM suture.{table}), (SELECT count(*) FROM public.base_{table})"  # noqa: S608
+        for table, columns in COMPARED.items():
+            ours = columns.format(cwes="array_to_string(cwe_ids, ',')")
+            theirs = columns.format(cwes="cwe_ids")
+            query = (
+                f"SELECT (SELECT count(*) FROM suture.{table}), (SELECT count(*) FROM public.base_{table}), "  # noqa: S608
+                f"(SELECT count(*) FROM (SELECT {ours} FROM suture.{table} EXCEPT ALL "
+                f"SELECT {theirs} FROM public.base_{table}) AS differ)"
+            )
             row = connection.execute(query).fetchone()
             assert row is not None
-            print(f"{table:10} {row[0]:>8} rows, baseline {row[1]:>8}", file=sys.stderr)
-            if row[0] != row[1]:
-                raise SystemExit(f"{table}: the two ways do not give the same number of rows.")
+            print(f"{table:10} {row[0]:>8} rows, baseline {row[1]:>8}, different {row[2]}", file=sys.stderr)
+            if row[0] != row[1] or row[2]:
+                raise SystemExit(f"{table}: the two ways do not give the same rows.")
 
 
 if __name__ == "__main__":

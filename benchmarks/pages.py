@@ -145,7 +145,7 @@ def fill(dsn: str, args: argparse.Namespace) -> None:
         for statement in MADE_FINDINGS:
             store._connection.execute(statement)
             store._connection.execute("VACUUM ANALYZE")
-        store.execute("risk/insert_risk_summary", {"now": NOW})
+        store.execute("risk/fold_risk_summary", {"now": NOW})
         print(f"findings made after {time.monotonic() - started:.0f} s", flush=True)
         _campaigns(store, args.campaigns)
         _acceptance(store)
@@ -243,8 +243,7 @@ def _runs(store: Store) -> None:
         " SELECT cve_id, 'kev_added', NULL, 'in KEV', 'kev', cve_id || ' is in CISA''s catalogue now.', 100, 50, ARRAY['web'],"
         " now() FROM advisory_cve ORDER BY cve_id LIMIT 40"
     )
-    store.execute("risk/delete_risk_summary")
-    store.execute("risk/insert_risk_summary", {"now": NOW})
+    store.execute("risk/fold_risk_summary", {"now": NOW})
     store._connection.execute("VACUUM ANALYZE")
 
 

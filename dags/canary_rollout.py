@@ -7,8 +7,9 @@ before it is touched. After each ring a judge compares its hosts with those not 
 **When** When a campaign is approved: the run waits for its maintenance window; one run per campaign.
 
 **Steps** `await_window` ▸ `require_backup` (a fresh, verified backup of every host) ▸ `start_rollout` ▸ for the canary and each
-ring: `patch_…` ▸ `verify_…` ▸ `judge_…` ▸ `conclude` ▸ `mirror_to_staging` (the pair follows production). Waiting tasks hold no
-worker slot.
+ring: `patch_…` ▸ `verify_…` ▸ `judge_…` ▸ `conclude` ▸ `mirror_to_staging` (of the pair, what plays a patched role follows
+production). `start_rollout` also looks whether production gets the very files that staging was tested with. Waiting tasks hold
+no worker slot.
 
 **When it is red** Find the first red task; its last line says what happened, to which host, and what to do next. If hosts were
 already being changed the campaign is *halted* (`halt`): nothing more is touched. A judge's *fail*, or a failed verification, starts
@@ -75,12 +76,8 @@ def canary_rollout():
 
     def ring_steps(ring: str):
         return [
-            AnsiblePhaseOperator(
-                task_id=f"patch_{ring}", phase="patch", ring=ring, pool="suture_ansible", retries=1
-            ),
-            AnsiblePhaseOperator(
-                task_id=f"verify_{ring}", phase="verify", ring=ring, pool="suture_ansible", retries=1
-            ),
+            AnsiblePhaseOperator(task_id=f"patch_{ring}", phase="patch", ring=ring, pool="suture_ansible", retries=1),
+            AnsiblePhaseOperator(task_id=f"verify_{ring}", phase="verify", ring=ring, pool="suture_ansible", retries=1),
             JudgeSensor(task_id=f"judge_{ring}", ring=ring, retries=2),
         ]
 
@@ -90,7 +87,7 @@ def canary_rollout():
     chain(await_window, require_backup, started, *steps, concluded := conclude())
     # The staging pair follows production; whatever becomes of that, the campaign is verified.
     concluded >> AnsiblePhaseOperator(
-        task_id="mirror_to_staging", phase="patch_mirror", ring="staging", pool="suture_staging", retries=1
+        task_id="mirror_to_staging", phase="patch_mirror", ring="followers", pool="suture_staging", retries=1
     )
     # Whatever fails once hosts are being changed, halts; only a fail of judge or verification rolls back by itself.
     halted = halt()

@@ -1,22 +1,28 @@
 """
 ### Staging test: forward, back, and forward again
 
-**What** Patches the staging pair that mirrors production, and tests it: each remediation test must fail before and pass after,
-each function test must pass throughout; then rolls the patch back, tests, patches again, tests.
+**What** Compares the staging pair with production (below the floor of parity.yaml nothing tested there counts), patches it and
+tests it: each remediation test must fail before and pass after, each function test must pass throughout; production's own
+requests, masked, are replayed before and after, and no route may answer worse; then rolls the patch back, tests, patches
+again, tests.
 
 **When** As soon as a campaign's packages are validated; one run per campaign. One campaign at a time holds the pair.
 
-**Steps** `test_before` ▸ `patch_staging` ▸ `test_after` ▸ `roll_back_staging` ▸ `test_rolled_back` ▸ `patch_again` ▸
-`test_forward_again` ▸ `mirror_production` takes the pair back to what production runs ▸ `conclude` moves the campaign to
-*tested* with the measured durations.
+**Steps** `prepare_staging` ▸ `measure_parity` ▸ `test_before` ▸ `replay_before` ▸ `patch_staging` ▸ `test_after` ▸ `replay_after` ▸
+`roll_back_staging` ▸ `test_rolled_back` ▸ `patch_again` ▸ `test_forward_again` ▸ `mirror_production` takes the pair back to what
+production runs ▸ `conclude` moves the campaign to *tested* with the measured durations.
 
-**When it is red** The campaign is *test_failed* (`give_up` says why). The JUnit results are kept; the campaign's page links to them.
+**When it is red** The campaign is *test_failed* (`give_up` says why). `measure_parity`: the last line names what differs; the
+campaign's page lists all of it, `./suture parity GROUP` measures anew; make the pair like production or declare the difference
+in parity.yaml. `replay_after`: the routes that became worse are named. The JUnit results are kept; the campaign's page links to them.
 The pair is taken back to what production runs (`mirror_after_failure`), so that the next campaign finds a true mirror.
 
 **Owner** quality assurance
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from airflow.sdk import PartitionedAssetTimetable, chain, dag, task
 
@@ -41,6 +47,14 @@ def staging_test():
     def run_tests(stage: str, **context):
         return staging.run_tests(context, stage)
 
+    @task(pool="suture_staging", retries=1)
+    def measure_parity(**context):
+        return staging.measure_parity(context)
+
+    @task(pool="suture_staging", retries=2, retry_delay=timedelta(minutes=1))
+    def replay(stage: str, **context):
+        return staging.replay_traffic(context, stage)
+
     @task(outlets=[CAMPAIGN_TESTED], retries=2)
     def conclude(**context):
         return staging.conclude(context)
@@ -51,9 +65,12 @@ def staging_test():
 
     steps = [
         patch("prepare_staging", "prepare"),
+        measure_parity(),  # what is tested on a pair that is not like production proves nothing
         run_tests.override(task_id="test_before")("before"),
+        replay.override(task_id="replay_before")("before"),
         patch("patch_staging", "patch"),
         run_tests.override(task_id="test_after")("after"),
+        replay.override(task_id="replay_after")("after"),
         patch("roll_back_staging", "restore"),
         run_tests.override(task_id="test_rolled_back")("rolled_back"),
         patch("patch_again", "patch_again"),

@@ -212,6 +212,7 @@ def _describe(layout: Layout, archive: archives.Archive) -> None:
         "vendor_url": f"{gateway}/vendor",
         "vendor_keyring": str(layout.vendor / "keyring.gpg"),
         "feeds_url": f"{gateway}/feeds",
+        "desk_url": f"{gateway}/desk",
         "repository_url": f"{gateway}/internal",
         "repository_url_for_hosts": f"http://{GATEWAY}/internal",
         "load_log": str(layout.load_log),

@@ -4,6 +4,7 @@
     /archive/security/…  its security archive
     http://HOST/…        the same by absolute address (a forward proxy), for the archive's hosts only
     /internal/…          Suture's internal repository          /vendor/…   the lab vendor's repository
+    /hotfix/…            the lab vendor's hotfixes             /desk/…     the lab vendor's case desk (lab/vendor/desk.py)
     /feeds/…             dated snapshots of public feeds, in the feeds' own formats; NVD's API with its paging
 
 Package files and by-hash indices never change and are kept in the cache; everything else is asked for each time.
@@ -22,6 +23,7 @@ import socketserver
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 from functools import lru_cache
@@ -32,11 +34,14 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from lab.archive import Archive
+from lab.errors import LabError
+from lab.vendor.desk import Desk
 
 FETCH_PATIENCE_S = 60
 PASSED_ON = ("If-Modified-Since", "If-None-Match", "Range", "If-Range")
 PASSED_BACK = ("Content-Length", "Content-Type", "Last-Modified", "ETag", "Content-Range", "Accept-Ranges")
 NVD_SNAPSHOT = "nvd.json"
+MOST_POSTED = 64 * 1024
 NVD_PAGE = 2000  # the API's own maximum, and its default
 
 
@@ -47,6 +52,7 @@ class Served:
     folders: dict[str, Path]
     archive: Archive
     cache: Path
+    desk: Desk | None = None
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -68,6 +74,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_bytes(b"The gateway of a Suture practice fleet.\n", "text/plain; charset=utf-8")
         elif parts[0] == "archive" and len(parts) > 2:
             self.from_archive(parts[1], url.path.split("/", 3)[3])
+        elif parts[0] == "desk" and len(parts) == 2 and self.server.served.desk is not None:
+            self.answer_of_desk(lambda desk: desk.status(parts[1]))
         elif parts == ["feeds", NVD_SNAPSHOT] and url.query:
             self.nvd_page(parse_qs(url.query))
         elif parts[0] in self.server.served.folders:
@@ -76,6 +84,29 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(HTTPStatus.NOT_FOUND, f"Nothing is served under /{parts[0]}.")
 
     do_HEAD = do_GET  # noqa: N815
+
+    def do_POST(self) -> None:
+        """Only the vendor's desk takes anything."""
+        length = int(self.headers["Content-Length"] or 0) if (self.headers["Content-Length"] or "0").isdigit() else -1
+        if (
+            urlsplit(self.path).path.strip("/") != "desk"
+            or self.server.served.desk is None
+            or not 0 < length <= MOST_POSTED
+        ):
+            self.close_connection = True
+            self.refuse(HTTPStatus.NOT_FOUND, f"Only /desk takes a request, of at most {MOST_POSTED} bytes.")
+            return
+        body = self.rfile.read(length)
+        self.answer_of_desk(lambda desk: desk.ask(body))
+
+    def answer_of_desk(self, ask: Callable[[Desk], dict[str, Any]]) -> None:
+        assert self.server.served.desk is not None
+        try:
+            answer = ask(self.server.served.desk)
+        except LabError as error:
+            self.refuse(HTTPStatus.BAD_REQUEST, str(error))
+            return
+        self.send_bytes(json.dumps(answer).encode(), "application/json")
 
     def forward(self, scheme: str, host: str | None, url: str) -> None:
         if scheme != "http" or host not in self.server.served.archive.allowed_hosts:

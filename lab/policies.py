@@ -51,6 +51,8 @@ def render(place: Layout, source: Archive, *, now: datetime | None = None) -> Pa
         "planning.yaml": _planning,
         "sources.yaml": lambda found: _sources(found, place, source, described["vendor_url"]),
         "feeds.yaml": lambda found: _feeds(found, described),
+        "vendors.yaml": lambda found: _vendors(found, described["desk_url"]),
+        "parity.yaml": _parity,
     }
     for name, change in changes.items():
         _rewrite(folder / name, change)
@@ -103,18 +105,33 @@ def _planning(found: dict[str, Any]) -> None:
         rule.update(asset_groups=["web"], max_unavailable=2)  # of six hosts
 
 
+def _parity(found: dict[str, Any]) -> None:
+    """A short replay: the bad fix 1.0.2 fails after its first 200 requests, and the second story of the demo is how the canary
+    finds what staging did not. With the policy's own 3000 requests staging finds it (tests/lab/test_parity.py shows that).
+    Sixty, so that two more tries stay below 200. And the machine's processors are everybody's: slowly, and a latency counts only
+    when people would see it.
+    """
+    for rule in found["traffic"]:
+        rule["record"].update(max_requests=60)
+        rule.update(speed=0.25)
+        rule["worse"].update(slower_share=2.0, slower_ms=500)
+
+
 def _sources(found: dict[str, Any], place: Layout, distribution: Archive, vendor_url: str) -> None:
     if distribution.security is None or distribution.distribution != "debian":
-        found["sources"] = [source for source in found["sources"] if source["name"] != "debian-security"]
+        found["sources"] = [source for source in found["sources"] if source["name"] not in ("debian-security", "debian")]
     for source in found["sources"]:
         if source["name"] == "debian-security":
             source.update(suite=f"{distribution.codename}-security", codename=f"{distribution.codename}-security")
+        if source["name"] == "debian":
+            source.update(suite=distribution.codename, codename=distribution.codename)
     keyring = place.vendor / "keyring.gpg"
-    found["sources"].append(
+    found["sources"] += [
         {
-            "name": "lab-vendor",
+            "name": name,
             "kind": "apt",
-            "address": vendor_url,
+            "use": use,
+            "address": address,
             "suite": "stable",
             "components": ["main"],
             "codename": "stable",
@@ -125,6 +142,26 @@ def _sources(found: dict[str, Any], place: Layout, distribution: Archive, vendor
             "max_age_days": 14,
             "contact": "the lab's vendor",
         }
+        for name, address, use in (
+            ("lab-vendor", vendor_url, "patches"),
+            ("lab-vendor-hotfix", f"{vendor_url.rpartition('/')[0]}/hotfix", "out_of_band"),
+        )
+    ]
+
+
+def _vendors(found: dict[str, Any], desk_url: str) -> None:
+    found["vendors"].insert(
+        0,
+        {
+            "name": "lab-vendor",
+            "title": "ACME Lab Vendor",
+            "products": ["acme-*"],
+            "hotfix_source": "lab-vendor-hotfix",
+            "regular_sources": ["lab-vendor"],
+            "contact": {"kind": "desk", "address": desk_url, "lab": True},
+            "acknowledge_within_hours": 1,
+            "fix_within_hours": 24,
+        },
     )
 
 

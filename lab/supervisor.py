@@ -34,6 +34,7 @@ from lab.namespace import Walls
 from lab.nursery import FleetPlan
 from lab.relay import relay_to_unix
 from lab.roles import LB_PORT, PROMETHEUS_PORT
+from lab.vendor.desk import HOTFIX, Desk
 
 OUTWARD = {"service": (BY_NAME["lb1"].address, LB_PORT), "prometheus": (BY_NAME["obs1"].address, PROMETHEUS_PORT)}
 END_PATIENCE_S = 15.0
@@ -121,9 +122,15 @@ def _supervise(layout: Layout, plan: FleetPlan, archive: Archive, owner_uid: int
             lambda: _first_inside(plan, ready),
         )
         served = Served(
-            folders={"internal": layout.repository, "vendor": layout.vendor / "public", "feeds": layout.feeds},
+            folders={
+                "internal": layout.repository,
+                "vendor": layout.vendor / "public",
+                "hotfix": layout.vendor / HOTFIX / "public",
+                "feeds": layout.feeds,
+            },
             archive=archive,
             cache=layout.cache / "archive",
+            desk=Desk(layout.vendor, layout.secrets),
         )
         servers = (UnixGateway(layout.run / "gateway.sock", served, owner_uid), Gateway(layout.gateway_port, served))
         serve_in_threads(*servers)

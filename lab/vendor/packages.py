@@ -53,6 +53,15 @@ RELEASES = {
             "1.0.2", "pool-recycling.py.txt", "files-checked.py.txt", datetime(2026, 11, 20, 9, 0, tzinfo=UTC), "high",
             ("Recycle database connections, so that a session that was taken over ends (LABSA-2026-0002).",),
         ),
+        # Out of band, for who asks at the desk; and the regular release that replaces it.
+        Release(
+            "1.0.1+hotfix1", "pool-expiring.py.txt", "files-checked.py.txt", datetime(2026, 11, 24, 9, 0, tzinfo=UTC),
+            "critical", ("Hotfix: give each database session an age, and open it anew after that (LABSA-2026-0002).",),
+        ),
+        Release(
+            "1.0.3", "pool-expiring.py.txt", "files-checked.py.txt", datetime(2026, 11, 25, 9, 0, tzinfo=UTC), "high",
+            ("Give each database session an age, and open it anew after that (LABSA-2026-0002).",),
+        ),
     )
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ import os
 from typing import Any
 
 from ansible.module_utils import suture_host as host
+from ansible.module_utils import suture_local
 from ansible.module_utils.basic import AnsibleModule
 
 # What makes apt trust or accept less than it should, as apt-config names it.
@@ -130,6 +131,7 @@ def main() -> None:
             "mounts": mounts(),
             "apt": apt_audit(),
             "dpkg_audit": host.dpkg_audit(),
+            "local_changes": suture_local.local_changes(),
             "lease": host.suture_job.read_lease(),
             "packages": host.packages(),
         }

@@ -27,11 +27,16 @@ URI = re.compile(r"https?://[A-Za-z0-9.:_\[\]-]+(?:/[A-Za-z0-9._~/-]*)?")
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,79}")
 
 
+def uris(repository: dict[str, Any]) -> list[str]:
+    """The internal repository's address, and that of its quarantine for the hosts of a patch out of band."""
+    return [repository["uri"], *repository.get("more_uris", [])]
+
+
 def source_text(repository: dict[str, Any], keyring: str) -> str:
     return (
         "# Written by Suture: this host installs from the internal repository only.\n"
         "Types: deb\nURIs: {}\nSuites: {}\nComponents: {}\nSigned-By: {}\n".format(
-            repository["uri"], repository["suite"], repository["component"], keyring
+            " ".join(uris(repository)), repository["suite"], repository["component"], keyring
         )
     )
 
@@ -51,8 +56,9 @@ def options_text(repository: dict[str, Any]) -> str:
 
 
 def checked(repository: dict[str, Any]) -> dict[str, Any]:
-    if not URI.fullmatch(repository["uri"]):
-        raise host.HostError("{!r} is not the address of a repository".format(repository["uri"]))
+    for uri in uris(repository):
+        if not URI.fullmatch(uri):
+            raise host.HostError(f"{uri!r} is not the address of a repository")
     for name in ("suite", "component", "origin"):
         if not WORD.fullmatch(repository[name]):
             raise host.HostError(f"{repository[name]!r} is not a {name}")

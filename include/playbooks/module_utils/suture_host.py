@@ -258,11 +258,11 @@ def stale_processes() -> list[dict[str, Any]]:
         names = {name[: -len(" (deleted)")] for name in files}
         gone = sorted(name for name in names if name.startswith(tuple(f + "/" for f in LIBRARY_FOLDERS)))
         if gone:
-            found.append({"pid": int(folder[6:]), "command": command, "unit": _unit_of(folder), "files": gone})
+            found.append({"pid": int(folder[6:]), "command": command, "unit": unit_of(folder), "files": gone})
     return sorted(found, key=lambda process: process["pid"])
 
 
-def _unit_of(folder: str) -> str | None:
+def unit_of(folder: str) -> str | None:
     try:
         with open(folder + "/cgroup") as file:
             paths = [line.rstrip("\n").split(":", 2)[2] for line in file]

@@ -12,6 +12,7 @@ from suture.campaign.campaigns import Campaign
 from suture.model import Ring
 from suture.store import Store
 
+MOST_CONCERNS = 20
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~])")
 
 
@@ -38,6 +39,7 @@ def release_briefing(store: Store, campaign: Campaign) -> str:
             if campaign.plan.hosts(ring) and ring is not Ring.STAGING
         ),
         "",
+        *_concerns(store, campaign),
         "**Staging**",
         *(
             f"- {escaped(run['stage'].replace('_', ' '))}: {run['tests'] - run['failures']} of {run['tests']} tests passed on "
@@ -48,6 +50,23 @@ def release_briefing(store: Store, campaign: Campaign) -> str:
         f"An approval is for exactly this plan: `{campaign.plan_hash[:16]}`.",
     ]
     return "\n".join(lines)
+
+
+def _concerns(store: Store, campaign: Campaign) -> list[str]:
+    """What the examination of the packages found that policy wants read before a release; [] when there is nothing."""
+    rows = store.fetch_all("intake/list_review_concerns", {"campaign_id": campaign.campaign_id})
+    local = [row["sentence"] for row in store.fetch_all("intake/list_local_changes", {"campaign_id": campaign.campaign_id})]
+    changed = ["**Changed by hand on these hosts**", *(f"- {escaped(text)}" for text in local[:MOST_CONCERNS]), ""] if local else []
+    if not rows:
+        return changed
+    more = len(rows) - MOST_CONCERNS
+    return [
+        *changed,
+        f"**Found in the packages ({len(rows)}), to be read**",
+        *(f"- {escaped(row['package'])}: {escaped(row['sentence'])}" for row in rows[:MOST_CONCERNS]),
+        *([f"- and {more} more: see the campaign's provenance page."] if more > 0 else []),
+        "",
+    ]
 
 
 def escaped(text: str) -> str:

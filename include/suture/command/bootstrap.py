@@ -146,7 +146,9 @@ def _uv_environment(venv: Path) -> dict[str, str]:
     """The environment, with what pip's configuration says of indices and certificates: uv 0.13 does not read it."""
     # Every file is checked against its hash: which index it comes from does not matter.
     found = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
-    told = subprocess.run([str(_python(venv)), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        [str(_python(venv)), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    )
     settings = dict(re.findall(r"^(?:global|install|user|site)\.([a-z-]+)='(.*)'$", told.stdout, re.MULTILINE))
     for ours, pips in (("UV_DEFAULT_INDEX", "index-url"), ("UV_INDEX", "extra-index-url"), ("SSL_CERT_FILE", "cert")):
         if pips in settings:

@@ -57,7 +57,22 @@ def states() -> str:
         after = ", ".join(other.value for other in CampaignState if other in LAWFUL[state]) or "none"
         dag = f"`{DAG_OF[state]}`" if DAG_OF[state] else "–"
         lines.append(f"| **{state.value}** | {MEANING[state]} | {NEXT_STEP[state]} | {dag} | {after} |")
-    return NOTE + "\n".join(lines) + "\n"
+    return NOTE + "\n".join([*lines, *_case_states()]) + "\n"
+
+
+def _case_states() -> list[str]:
+    from suture.sourcing.cases.states import LAWFUL, MEANING, CaseState
+
+    lines = [
+        "\n# The states of a vendor case\n",
+        "The table is `include/suture/sourcing/cases/states.py`.\n",
+        "| State | What it means | Lawful moves |",
+        "|---|---|---|",
+    ]
+    for state in CaseState:
+        after = ", ".join(other.value for other in CaseState if other in LAWFUL[state]) or "none"
+        lines.append(f"| **{state.value}** | {MEANING[state]} | {after} |")
+    return lines
 
 
 def dags(folder: Path) -> str:

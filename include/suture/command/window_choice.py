@@ -30,7 +30,9 @@ def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     choose.add_argument("campaign", nargs="?", metavar="CAMPAIGN", help="a campaign, as SUT-2026-0001")
     choose.add_argument("--window", metavar="NAME", help="without a campaign: a window of windows.yaml")
     choose.add_argument("--needed", metavar="SPAN", help="without a campaign: time that the work needs, such as 1h30m")
-    choose.add_argument("--epss", type=float, action="append", metavar="P", help="EPSS of a CVE, 0 to 1; may be repeated")
+    choose.add_argument(
+        "--epss", type=float, action="append", metavar="P", help="EPSS of a CVE, 0 to 1; may be repeated"
+    )
     choose.add_argument("--exploited", metavar="CVE", help="a CVE that is in KEV or known to be exploited")
     choose.add_argument("--criticality", choices=LEVELS, default="high")
     choose.add_argument("--exposure", choices=REACHES, default="controlled")

@@ -124,6 +124,7 @@ def evidence_state(chain: ChainState, *, campaign_records: int | None = None) ->
     return {
         "records": chain.records,
         "campaign_records": campaign_records,
+        "checked_from": chain.checked_from,
         "head_seq": chain.head_seq,
         "head_hash": chain.head_hash,
         "whole": not chain.faults,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from suture.campaign import CampaignState
+from suture.campaign import CampaignState, fetch_campaign
 from suture.campaign.guidance import DAG_OF, NEXT_STEP, WAITS_FOR_PEOPLE
 from suture.campaign.lifecycle import MEANING
 from suture.compliance.document import as_json, campaign_document, source_state
@@ -17,7 +17,7 @@ from suture.compliance.report import known_anchors
 from suture.evidence import EvidenceKeyError
 from suture.model import Ring
 from suture.settings import Settings
-from suture.store import Store
+from suture.store import Store, parity
 
 STALE_FEED_AFTER = timedelta(hours=24)
 NAMES_SHOWN, CAMPAIGNS_SHOWN, ROWS_SHOWN = 20, 200, 50
@@ -58,16 +58,23 @@ def campaign_list(store: Store, state: str | None = None) -> list[Json]:
     return [{**row, **_guidance(CampaignState(row["state"]))} for row in reversed(rows)]
 
 
-def campaign_view(store: Store, settings: Settings, campaign_id: str, *, now: datetime) -> Json:
-    """One campaign's whole document, its next step and its reports. Raises LifecycleError when there is none."""
+def campaign_view(
+    store: Store, settings: Settings, campaign_id: str, *, now: datetime, whole_chain: bool = True
+) -> Json:
+    """One campaign's whole document, its next step and its reports. whole_chain: False for a page (dossier.gather).
+
+    Raises LifecycleError when there is none.
+    """
     try:
         anchors = known_anchors(settings)
     except EvidenceKeyError:
         anchors = []  # `evidence verify` is where this is said; the page must still open
-    document = campaign_document(gather(store, campaign_id, anchors=anchors), now=now, instance=settings.instance)
+    document = campaign_document(
+        gather(store, campaign_id, anchors=anchors, whole_chain=whole_chain), now=now, instance=settings.instance
+    )
     reports = store.fetch_all("report/list_reports", {"campaign_id": campaign_id})
     guidance = _guidance(CampaignState(document["campaign"]["state"]))
-    return {**document, "next": guidance, "reports": as_json(reports)}
+    return {**document, "next": guidance, "reports": as_json(reports), "staging": _staging(store, campaign_id)}
 
 
 def shortened(document: Json, *, most: int = ROWS_SHOWN) -> Json:
@@ -85,27 +92,34 @@ def shortened(document: Json, *, most: int = ROWS_SHOWN) -> Json:
     return {**document, **cut, "left_out": left}
 
 
-def blast_radius(store: Store, settings: Settings, campaign_id: str, *, now: datetime, most: int | None = None) -> Json:
+def blast_radius(store: Store, campaign_id: str, *, most: int | None = None) -> Json:
     """What a rollback of this campaign would touch: production hosts (staging is never fenced), each with its packages,
-    the versions to go back to, and what has no way back. `by_host` holds the first `most` hosts (None: all)."""
-    view = campaign_view(store, settings, campaign_id, now=now)
-    changes = [
-        row
-        for row in store.fetch_all("report/list_version_changes", {"campaign_id": campaign_id})
-        if row["ring"] != Ring.STAGING
-    ]
+    the versions to go back to, and what has no way back. `by_host` holds the first `most` hosts (None: all).
+
+    Reads only what it shows: it is opened at night, and not for the report. Raises LifecycleError when there is none.
+    """
+    campaign = fetch_campaign(store, campaign_id)
+    one = {"campaign_id": campaign_id}
+    changes = [row for row in store.fetch_all("report/list_version_changes", one) if row["ring"] != Ring.STAGING]
     touched = [row for row in changes if not row["restored"]]
     by_host: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in touched:
         by_host[row["host_id"]].append(row)
-    hosts, backups = sorted(by_host), {row["host_id"]: row for row in view["backups"]}
-    state = CampaignState(view["campaign"]["state"])
+    hosts = sorted(by_host)
+    backups: dict[str, Json] = {
+        row["host_id"]: as_json(row) for row in store.fetch_all("report/list_report_backups", one)
+    }
     return {
-        "campaign": view["campaign"],
-        "next": view["next"],
-        "can_start": state in ROLLBACK_FROM and bool(touched),
+        "campaign": {
+            "campaign_id": campaign.campaign_id,
+            "title": campaign.title,
+            "state": campaign.state.value,
+            "state_reason": campaign.state_reason,
+        },
+        "next": _guidance(campaign.state),
+        "can_start": campaign.state in ROLLBACK_FROM and bool(touched),
         "hosts": hosts,
-        "hosts_in_campaign": sum(1 for host in view["hosts"] if host["environment"] == "production"),
+        "hosts_in_campaign": len(campaign.plan.production_hosts),
         "changes": touched,
         "by_host": [
             {
@@ -136,6 +150,19 @@ def visible(text: str) -> str:
         else f"\\u{ord(character):04x}"
         for character in text
     )
+
+
+def _staging(store: Store, campaign_id: str) -> Json:
+    """Its last parity measurement (None: never measured) and every replay of production's requests."""
+    found: Json = as_json(
+        {"parity": parity.latest_parity(store, campaign_id), "replays": parity.list_replays(store, campaign_id)}
+    )
+    measured = found["parity"]
+    if measured is not None:
+        differences = measured["result"]["differences"]
+        found["left_out"] = max(0, len(differences) - ROWS_SHOWN)
+        measured["result"]["differences"] = differences[:ROWS_SHOWN]  # hard ones stand first
+    return found
 
 
 def _feed(row: Mapping[str, Any], now: datetime, stale_after: timedelta) -> Json:

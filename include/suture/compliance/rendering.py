@@ -16,6 +16,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from suture.settings import PROJECT_ROOT
+from suture.wording import counted
 
 TEMPLATES = PROJECT_ROOT / "include" / "templates"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -43,6 +44,7 @@ def templates() -> Environment:
     )
     environment.filters |= {
         "when": when, "minute": minute, "share": share, "size": size, "words": words, "short": short, "number": number, "tone": tone,
+        "counted": counted,
     }  # fmt: skip
     return environment
 

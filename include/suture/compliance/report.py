@@ -20,6 +20,7 @@ from suture.evidence import AnchoredHead, anchor_head, read_anchors
 from suture.settings import Settings
 from suture.store import Store
 from suture.store.objects import StoredObject, digest, open_objects
+from suture.wording import counted
 
 CONTENT_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8"}
 FLEET = "fleet"
@@ -165,4 +166,5 @@ def coverage_in_words(document: Mapping[str, Any]) -> str:
     hosts = document["coverage"]["hosts"]
     if hosts["share"] is None:
         return "no host was counted."
-    return f"{hosts['compliant']} of {hosts['counted']} hosts are compliant ({hosts['share']:.1%})."
+    verb = "is" if hosts["compliant"] == 1 else "are"
+    return f"{hosts['compliant']} of {counted(hosts['counted'], 'host')} {verb} compliant ({hosts['share']:.1%})."

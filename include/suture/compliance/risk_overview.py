@@ -1,6 +1,7 @@
 """The fleet's risk at a glance: open findings by priority and asset group. Reads some hundred rows, whatever the fleet.
 
-The numbers are those of the last scoring (`as_of`): a patch, an acceptance or a new match since then is not in them yet.
+Each statement that writes findings adds what it changed, so the numbers are of now; `as_of` is when they were last scored.
+Times are exact to the hour.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class RiskOverview:
 
 
 def risk_overview(store: Store, *, now: datetime) -> RiskOverview:
-    """Open findings by priority, by asset group and by both, as of the last scoring."""
+    """Open findings by priority, by asset group and by both."""
     rows = store.fetch_all("risk/list_risk_summary", {"now": now})
     groups = sorted({row["asset_group"] for row in rows})
     return RiskOverview(

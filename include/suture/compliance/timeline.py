@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from suture.wording import counted
+
 Grounds = Mapping[str, Any]
 _HOST_STEP = re.compile(r"^host_(?P<step>\w+)_(?P<status>running|done|failed|unknown)$")
 MAX_FACTS, MAX_FACT_CHARACTERS = 4, 120
@@ -80,6 +82,11 @@ def _refused(grounds: Grounds) -> str | None:
     return f"Tried to {grounds.get('decision', 'answer')} and was refused: {_ended(str(grounds.get('why', '')))}"
 
 
+def _said(grounds: Grounds) -> str | None:
+    """Of records that carry their own sentence."""
+    return _ended(str(grounds["sentence"])) if grounds.get("sentence") else None
+
+
 def _report(grounds: Grounds) -> str | None:
     return (
         f"The compliance report was written ({_short(grounds.get('sha256'))}): {grounds.get('coverage', '')}".rstrip()
@@ -94,6 +101,10 @@ _SENTENCES: Mapping[str, Callable[[Grounds], str | None]] = {
     "release_rejected": _release_rejected,
     "approval_refused": _refused,
     "report_written": _report,
+    "parity_passed": _said,
+    "parity_failed": _said,
+    "traffic_replayed": _said,
+    "traffic_worse": _said,
 }
 
 
@@ -103,7 +114,7 @@ def _host_step(subject: str, step: str, status: str, grounds: Grounds) -> str:
     parts = [f"{host}: {words} {status}"]
     changes, restarted, backup = (grounds.get(name) for name in ("changes", "restarted", "backup"))
     if isinstance(changes, Mapping | list) and changes:
-        parts.append(f"{len(changes)} packages changed")
+        parts.append(f"{counted(len(changes), 'package')} changed")
     if isinstance(restarted, list) and restarted:
         parts.append(f"restarted {', '.join(map(str, restarted[:MAX_FACTS]))}" + (" …" if len(restarted) > MAX_FACTS else ""))
     if isinstance(backup, Mapping):

@@ -15,7 +15,7 @@ cut or rewritten tail contradicts an anchor.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -107,9 +107,30 @@ def record_hash(row: Mapping[str, Any]) -> str:
 
 def verify_rows(rows: Iterable[Mapping[str, Any]], anchors: Iterable[AnchoredHead] = ()) -> list[Fault]:
     """Check records in the order given (by seq) against the rules and the anchors; [] when all is well."""
-    faults: list[Fault] = []
     hashes: dict[int, str] = {}
-    faults.extend(_walk(rows, hashes))
+    return [*_walk(rows, hashes, 1, FIRST_PREV_HASH), *_against(hashes, anchors)]
+
+
+def verify_stretch(rows: Sequence[Mapping[str, Any]], anchors: Iterable[AnchoredHead] = ()) -> list[Fault]:
+    """As verify_rows, for records from some number on: they follow one another, and agree with the anchors among them.
+
+    What stands before the first of them is not looked at. [] for no rows, too.
+    """
+    if not rows:
+        return []
+    first = int(rows[0]["seq"])
+    hashes: dict[int, str] = {}
+    faults = list(_walk(rows, hashes, first, rows[0]["prev_hash"]))
+    return [*faults, *_against(hashes, [anchor for anchor in anchors if anchor.seq >= first])]
+
+
+def edited(rows: Iterable[Mapping[str, Any]]) -> list[Fault]:
+    """The records that do not give their own hash, wherever they stand in the chain."""
+    return [_edited(row) for row in rows if not _gives_its_own_hash(row)]
+
+
+def _against(hashes: Mapping[int, str], anchors: Iterable[AnchoredHead]) -> list[Fault]:
+    faults: list[Fault] = []
     last = max(hashes, default=0)
     for anchor in anchors:
         if anchor.seq > last:
@@ -132,8 +153,14 @@ def verify_rows(rows: Iterable[Mapping[str, Any]], anchors: Iterable[AnchoredHea
     return faults
 
 
-def _walk(rows: Iterable[Mapping[str, Any]], hashes: dict[int, str]) -> Iterator[Fault]:
-    expected_seq, prev_hash = 1, FIRST_PREV_HASH
+def _edited(row: Mapping[str, Any]) -> Fault:
+    seq = int(row["seq"])
+    return Fault(FaultKind.EDITED, seq, f"Record {seq} ({row['action']}) was edited: it does not give its own hash.")
+
+
+def _walk(
+    rows: Iterable[Mapping[str, Any]], hashes: dict[int, str], expected_seq: int, prev_hash: str
+) -> Iterator[Fault]:
     for row in rows:
         seq = int(row["seq"])
         if seq > expected_seq:
@@ -142,9 +169,7 @@ def _walk(rows: Iterable[Mapping[str, Any]], hashes: dict[int, str]) -> Iterator
         elif seq < expected_seq:
             yield Fault(FaultKind.REORDERED, seq, f"Record {seq} ({row['action']}) stands after {expected_seq - 1}.")
         if not _gives_its_own_hash(row):
-            yield Fault(
-                FaultKind.EDITED, seq, f"Record {seq} ({row['action']}) was edited: it does not give its own hash."
-            )
+            yield _edited(row)
         elif seq == expected_seq and row["prev_hash"] != prev_hash:
             yield Fault(FaultKind.REORDERED, seq, f"Record {seq} ({row['action']}) does not follow record {seq - 1}.")
         hashes[seq] = row["hash"]

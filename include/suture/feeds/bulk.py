@@ -3,13 +3,15 @@
 The rules are those of `accept`; what differs is the way there:
 
 1. A record whose content we have is passed over by its digest before it is read.
-2. The others are read (`cve_rows`), checked by the same suites (`suite_stream`), staged and merged a batch at a time, while
-   the next batch is being read.
-3. All of it is one transaction with its snapshot and evidence. A load that is killed or refused leaves nothing, and the
+2. The others are read (`cve_rows`), checked by the same suites (`suite_stream`) and packed as PostgreSQL takes them, a chunk
+   at a time and by several processes (`bulk_reading`, `forks`). Here their results are put together in order.
+3. Where nothing is there yet that a record could meet, the rows go straight into their tables. Else they are staged, and
+   merged a batch at a time. Either way one batch is written while the next is being read.
+4. All of it is one transaction with its snapshot and evidence. A load that is killed or refused leaves nothing, and the
    next one starts over.
-4. An id that stands more than once in a copy counts in none of its forms, as everywhere. The first such id is met when its
-   twin may be merged already: the whole is undone and done anew, without the ids that are then known to be twins.
-5. Records that are left out go into the quarantine with their batch. When the whole copy is refused, the first
+5. An id that stands more than once in a copy counts in none of its forms, as everywhere. The first such id is met when its
+   twin may be written already: the whole is undone and done anew, without the ids that are then known to be twins.
+6. Records that are left out go into the quarantine with their batch. When the whole copy is refused, the first
    MAX_REASONS of them are kept.
 """
 
@@ -18,20 +20,22 @@ from __future__ import annotations
 import gc
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from suture.feeds import accept as gate
 from suture.feeds import record_files, staging
-from suture.feeds.cve_rows import COLUMNS, CveRows, rows_of
-from suture.feeds.decoded import Decoded, Rejected, kept
-from suture.feeds.errors import FeedFormatError, FeedRefusedError
+from suture.feeds.bulk_reading import Chunk, Reading
+from suture.feeds.cve_rows import COLUMNS
+from suture.feeds.decoded import Decoded, Rejected
+from suture.feeds.errors import FeedRefusedError
 from suture.feeds.feed_source import FeedSource
+from suture.feeds.forks import worked
 from suture.feeds.outcome import FeedOutcome, FeedStatus
 from suture.feeds.plugin import plugin_of
 from suture.feeds.seen import KnownDigests, SeenIds
@@ -39,6 +43,8 @@ from suture.feeds.suite_stream import SuiteStream, words
 from suture.store import Store
 
 BATCH = 4000
+CHUNK = 250  # records that a reading process gets at once: about a megabyte, ten milliseconds
+CHUNK_BYTES = 2 * 1024 * 1024
 MAX_REASONS = 1000
 _SCORERS = ["cna", "adp"]
 
@@ -96,8 +102,15 @@ class _RefusedError(Exception):
 
 @dataclass
 class _Batch:
-    rows: list[CveRows] = field(default_factory=list)
+    rows: int = 0
+    packed: dict[str, list[bytes]] = field(default_factory=lambda: {table: [] for table in COLUMNS})
     rejected: list[Rejected] = field(default_factory=list)
+
+    def add(self, chunk: Chunk) -> None:
+        self.rows += chunk.rows
+        self.rejected += chunk.rejected
+        for table, packed in chunk.packed.items():
+            self.packed[table].append(packed)
 
 
 class _Load:
@@ -114,21 +127,15 @@ class _Load:
         report: Report | None,
     ) -> None:
         self.store, self.copy, self.now, self.actor, self.twins, self.report = store, copy, now, actor, twins, report
-        self.records = self.unchanged = 0  # of the reading thread
+        self.records = self.unchanged = self._bytes = 0  # of the reading thread
         self.written = self.quarantined = 0  # of the writing one
         self.reasons: list[Rejected] = []
         self.total = hashlib.sha256()
         self._started = time.monotonic()
         self._seen, self._met_again = SeenIds(), set[str]()
-        self._limits = {
-            "max_record_bytes": source.max_bytes,
-            "max_total_bytes": source.max_total_bytes,
-            "max_records": source.max_files,
-        }
-        self._snapshot_id = 0
-        guard, said = plugin_of("cve5").guard, words(now)
-        self._suites = {table: SuiteStream.load(table, columns, said, guard) for table, columns in COLUMNS.items()}
-        self._why_unique = self._suites["cve"].unique["cve_id"]
+        self._max_record_bytes = source.max_bytes
+        self._most = {"max_total_bytes": source.max_total_bytes, "max_records": source.max_files}
+        self._snapshot_id, self._staged = 0, True
 
     @property
     def kept(self) -> int:
@@ -143,6 +150,8 @@ class _Load:
             staging.lock(store, COLUMNS)
             row = store.fetch_one("feed/list_cve_digests")
             self._known = KnownDigests(row["digests"] if row else None)
+            row = store.fetch_one("feed/fetch_first_load", {"scorers": _SCORERS})
+            self._staged = not (row and row["first_load"])
             self._stream(paths)
             if self._met_again:
                 raise _TwinsError(self._met_again)
@@ -150,6 +159,8 @@ class _Load:
             if last is not None and last["content_sha256"] == digest:
                 raise _RefusedError(FeedStatus.UNCHANGED, None)
             self._refuse_too_few()
+            if not self._staged:
+                store.execute("feed/upsert_snapshot_lookups", self._lookup())
             counts = {"record_count": self.kept, "quarantined_count": self.quarantined, "content_sha256": digest}
             store.execute("feed/update_feed_snapshot", {**counts, "snapshot_id": self._snapshot_id})
             outcome = FeedOutcome(copy.source, FeedStatus.ACCEPTED, None, self.kept, self.quarantined, None, None)
@@ -180,74 +191,61 @@ class _Load:
                 writing.result()
 
     def _batches(self, paths: Sequence[Path]) -> Iterator[_Batch]:
-        batch = _Batch()
-        for name, content in record_files.records(paths, **self._limits):
-            self.records += 1
-            if isinstance(content, bytes):
-                digest = hashlib.sha256(content).digest()
-                self.total.update(digest)
-                place = self._known.find(digest)
-                if place is not None and self._known.meet(place):
-                    self.unchanged += 1
-                else:
-                    self._take(batch, name, content, digest)
-            else:
-                self.total.update(content.reason.encode())
-                batch.rejected.append(content)
-            if len(batch.rows) >= BATCH or len(batch.rejected) >= BATCH or not self.records % (BATCH * 8):
-                yield batch
-                batch = _Batch()
+        guard, said = plugin_of("cve5").guard, words(self.now)
+        suites = {table: SuiteStream.load(table, columns, said, guard) for table, columns in COLUMNS.items()}
+        snapshot_id = None if self._staged else self._snapshot_id
+        reading = Reading(suites, self._known, self.twins, self._max_record_bytes, snapshot_id)
+        items = record_files.records(paths, max_record_bytes=self._max_record_bytes, **self._most, unread=True)
+        batch, told = _Batch(), 0
+        with closing(worked(_chunks(items), reading)) as results:
+            for chunk_items, chunk in results:
+                self.records += chunk.records
+                self._bytes += chunk.size
+                record_files.refuse_more(str(paths[0]), self._bytes, self.records, **self._most)
+                self.total.update(chunk.audit)
+                self._meet(chunk, chunk_items, reading)
+                batch.add(chunk)
+                if batch.rows >= BATCH or len(batch.rejected) >= BATCH or self.records - told >= BATCH * 8:
+                    yield batch
+                    batch, told = _Batch(), self.records
         yield batch
 
-    def _take(self, batch: _Batch, name: str, content: bytes, digest: bytes) -> None:
-        try:
-            rows = rows_of(content, digest, where=name)
-        except FeedFormatError as error:
-            batch.rejected.append(Rejected(name.rpartition("/")[2][-200:], error.message, kept(content[:2000])))
-            return
-        cve_id = rows.cve[0]
-        if cve_id in self.twins:
-            batch.rejected.append(self._twin(rows, name))
-        elif not self._seen.add(cve_id) or self._known.find(digest) is not None:
-            self._met_again.add(cve_id)  # its twin was taken, or passed over as unchanged
-        elif self._fit(rows):
-            batch.rows.append(rows)
-            batch.rejected += rows.rejected
-        else:
-            reasons = [fault for table, row in _each(rows) for fault in self._suites[table].faults(row)]
-            said = "; ".join(dict.fromkeys(reasons))
-            batch.rejected.append(Rejected(cve_id, f"{name}, {cve_id[:80]}: {said}", _shown(rows)))
-            batch.rejected += rows.rejected
-
-    def _fit(self, rows: CveRows) -> bool:
-        suites = self._suites
-        return (
-            suites["cve"].passes(rows.cve)
-            and all(suites["cve_score"].passes(row) for row in rows.scores)
-            and (rows.ssvc is None or suites["cve_ssvc"].passes(rows.ssvc))
-        )
-
-    def _twin(self, rows: CveRows, name: str) -> Rejected:
-        return Rejected(rows.cve[0], f"{name}: cve.cve_id is {rows.cve[0][:100]!r}: {self._why_unique}", _shown(rows))
+    def _meet(self, chunk: Chunk, items: Sequence[record_files.Item], reading: Reading) -> None:
+        """Note the ids of a chunk, and which of its records we have; what comes a second time is a twin."""
+        for number, place in chunk.known:
+            if self._known.meet(place):
+                self.unchanged += 1
+                continue
+            again = reading.read([items[number]], KnownDigests(None))
+            chunk.rejected += again.rejected
+            self._met_again.update(again.ids)  # its twin was passed over as unchanged
+        self._met_again.update(cve_id for cve_id in chunk.ids if not self._seen.add(cve_id))
 
     def _write(self, batch: _Batch) -> None:
         store = self.store
         if batch.rows:
-            staging.stream(store, "cve", (rows.cve for rows in batch.rows))
-            staging.stream(store, "cve_score", (row for rows in batch.rows for row in rows.scores))
-            staging.stream(store, "cve_ssvc", (rows.ssvc for rows in batch.rows if rows.ssvc is not None))
-            known = store.fetch_all("feed/list_staged_known")
-            self.written += len(batch.rows) - self._drop_older(known, batch)
-            if known:
-                store.execute("feed/delete_cve_scores", {"scorers": _SCORERS})
-            for table in COLUMNS:
-                staging.merge(store, table, self._snapshot_id)
-            params = {"source": self.copy.source, "snapshot_id": self._snapshot_id, "now": self.now}
-            store.execute("feed/upsert_staged_lookups", params)
-            store.execute("feed/clear_stage_cve")
+            for table, parts in batch.packed.items():
+                staging.put(store, table, parts, staged=self._staged)
+            self.written += batch.rows
+            if self._staged:
+                self._merge(batch)
         self.quarantined += len(batch.rejected)
         self.reasons += batch.rejected[: MAX_REASONS - len(self.reasons)]
         gate._write_quarantine(store, self.copy.source, self._snapshot_id, batch.rejected, self.now)
+
+    def _merge(self, batch: _Batch) -> None:
+        store = self.store
+        known = store.fetch_all("feed/list_staged_known")
+        self.written -= self._drop_older(known, batch)
+        if known:
+            store.execute("feed/delete_cve_scores", {"scorers": _SCORERS})
+        for table in COLUMNS:
+            staging.merge(store, table, self._snapshot_id)
+        store.execute("feed/upsert_staged_lookups", self._lookup())
+        store.execute("feed/clear_stage_cve")
+
+    def _lookup(self) -> dict[str, Any]:
+        return {"source": self.copy.source, "snapshot_id": self._snapshot_id, "now": self.now}
 
     def _drop_older(self, known: Sequence[dict[str, Any]], batch: _Batch) -> int:
         """Leave out what is older than ours, and note the twins of records that were passed over as unchanged."""
@@ -266,17 +264,17 @@ class _Load:
         return len(older)
 
 
-def _each(rows: CveRows) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    yield "cve", rows.cve
-    for row in rows.scores:
-        yield "cve_score", row
-    if rows.ssvc is not None:
-        yield "cve_ssvc", rows.ssvc
-
-
-def _shown(rows: CveRows) -> dict[str, Any]:
-    row = dict(zip(COLUMNS["cve"], rows.cve, strict=True))
-    return {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
+def _chunks(items: Iterable[record_files.Item]) -> Iterator[list[record_files.Item]]:
+    chunk: list[record_files.Item] = []
+    size, most = 0, min(CHUNK, BATCH)
+    for item in items:
+        chunk.append(item)
+        size += len(item[1]) if isinstance(item[1], bytes) else 0
+        if len(chunk) >= most or size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 @contextmanager

@@ -11,7 +11,7 @@ The rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -80,6 +80,20 @@ MEANING: Mapping[ContradictionKind, tuple[str, str]] = {
 }  # what it is; which claim holds, and why
 
 
+# The tables that each kind compares.
+_COMPARES: Mapping[ContradictionKind, frozenset[str]] = {
+    ContradictionKind.SCORE_NOT_OF_VECTOR: frozenset({"cve_score"}),
+    ContradictionKind.SCORES_DIFFER: frozenset({"cve_score"}),
+    ContradictionKind.KEV_NOT_IN_RECORD: frozenset({"kev", "cve"}),
+    ContradictionKind.RECORD_NOT_IN_KEV: frozenset({"kev", "cve"}),
+    ContradictionKind.KEV_DATES_DIFFER: frozenset({"kev", "cve"}),
+    ContradictionKind.KEV_DUE_BEFORE_ADDED: frozenset({"kev"}),
+    ContradictionKind.KEV_BUT_NOT_ACTIVE: frozenset({"kev", "cve_ssvc"}),
+    ContradictionKind.REJECTED_BUT_IN_KEV: frozenset({"kev", "cve"}),
+    ContradictionKind.REJECTED_BUT_IN_EPSS: frozenset({"epss", "cve"}),
+}
+
+
 @dataclass(frozen=True)
 class Claim:
     """What one source says, in words."""
@@ -107,16 +121,19 @@ class Contradiction:
         return f"{self.cve_id}: {said}. {MEANING[self.kind][1]}"
 
 
-def refresh_contradictions(store: Store, *, now: datetime) -> None:
-    """Bring the table up to what the warehouse holds. An unchanged warehouse writes no row."""
+def refresh_contradictions(store: Store, *, now: datetime, tables: Iterable[str] | None = None) -> None:
+    """Bring the table up to what the warehouse holds. An unchanged warehouse writes no row.
+
+    tables: those that were written; only the kinds that compare one of them are looked at. None: all kinds."""
+    written = None if tables is None else set(tables)
+    kinds = [kind.value for kind, compared in _COMPARES.items() if written is None or written & compared]
     with store.transaction():
         lock(store, ("contradiction",))  # feeds that are synced side by side would write the same rows
         vectors = [row["vector"] for row in store.fetch_all("contradiction/list_uncomputed_vectors")]
         for start in range(0, len(vectors), _VECTORS_AT_ONCE):
             rows = [_computed(vector) for vector in vectors[start : start + _VECTORS_AT_ONCE]]
             store.execute("contradiction/insert_vector_scores", {"rows": Json(rows)})
-        store.execute("contradiction/upsert_present_contradictions", {"now": now})
-        store.execute("contradiction/end_past_contradictions", {"now": now})
+        store.execute("contradiction/refresh_contradictions", {"now": now, "kinds": kinds})
 
 
 def contradictions(

@@ -3,10 +3,12 @@
 The strict reader costs a quarter of a millisecond a record, nearly all of it for proving that no key stands twice. Here a
 record is read once by msgspec, and taken only when that proof is cheap:
 
-1. The text is UTF-8, holds no NUL and no escaped colon, and is nested at most 60 deep.
+1. The text holds no escaped NUL and no escaped colon; msgspec refuses what is no UTF-8, and control characters.
 2. Written anew from what was read, it has as many colons as before. A key that stands twice loses one, since only the last
-   of the two is kept; nothing else loses any, and nothing gains one.
-3. Each field that is used has the type that it should have.
+   of the two is kept; nothing else loses any that is named in `cve_shape`, and nothing gains one. Where one is lost, the
+   same is tried with the whole tree, which has room for fields of any name, but takes twice as long.
+3. It is nested at most 60 deep: by its types, or by counting its brackets.
+4. Each field that is used has the type that it should have.
 
 Whatever fails one of these, for any reason, goes to `sources/cve5`, which decides and gives the reasons: a record can be
 refused by that decoder only, and the rules stand in one place.
@@ -15,16 +17,18 @@ refused by that decoder only, and the rules stand in one place.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from suture.feeds.decoded import Rejected
+from suture.feeds.cve_shape import Container, Metric, Record
+from suture.feeds.decoded import Rejected, utc
 from suture.feeds.sources import cve5
-from suture.feeds.staging import TABLES, text_array
+from suture.feeds.staging import TABLES
 from suture.feeds.strict_json import MAX_DEPTH
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {table: tuple(TABLES[table]) for table in ("cve", "cve_score", "cve_ssvc")}
@@ -33,40 +37,8 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _ONE_KIND = bytes.maketrans(b"[]", b"{}")
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _read = msgspec.json.Decoder().decode
+_read_record = msgspec.json.Decoder(Record).decode
 _write = msgspec.json.Encoder().encode
-
-
-class _Cvss(msgspec.Struct):
-    vectorString: str = ""  # noqa: N815 - the format's own names
-    baseScore: float | None = None  # noqa: N815
-    baseSeverity: Any = None  # noqa: N815
-
-
-class _Metric(msgspec.Struct):
-    cvssV4_0: _Cvss | None = None  # noqa: N815
-    cvssV3_1: _Cvss | None = None  # noqa: N815
-    cvssV3_0: _Cvss | None = None  # noqa: N815
-    cvssV2_0: _Cvss | None = None  # noqa: N815
-    other: Any = None
-
-
-class _Container(msgspec.Struct):
-    providerMetadata: cve5.Provider = msgspec.field(default_factory=cve5.Provider)  # noqa: N815
-    title: str | None = None
-    problemTypes: list[cve5.ProblemType] = []  # noqa: N815 - msgspec copies an empty list
-    metrics: list[_Metric] = []
-
-
-class _Containers(msgspec.Struct):
-    cna: _Container
-    adp: list[_Container] = []
-
-
-class _Record(msgspec.Struct):
-    dataType: str  # noqa: N815
-    dataVersion: str  # noqa: N815
-    cveMetadata: cve5.Metadata  # noqa: N815
-    containers: _Containers
 
 
 @dataclass(slots=True)
@@ -92,19 +64,42 @@ def rows_of(raw: bytes, digest: bytes, *, where: str) -> CveRows:
 
 
 def _quick(raw: bytes, digest: bytes) -> CveRows:
-    str(raw, "utf-8")
-    if b"\x00" in raw or (b"\\" in raw and (b"\\u0000" in raw or b"\\u003" in raw)):
+    if b"\\" in raw and (b"\\u0000" in raw or b"\\u003" in raw):
         raise _UnsureError
+    record = _whole(raw) or _known_part(raw)
+    if record.dataType != "CVE_RECORD" or not record.dataVersion.startswith("5."):
+        raise _UnsureError
+    return _rows(record, digest)
+
+
+def _whole(raw: bytes) -> Record | None:
+    """The record, when every field of it is one that `cve_shape` names; else None."""
+    try:
+        record = _read_record(raw)
+        if raw.count(b":") != _write(record).count(b":"):
+            return None
+    except ValueError:
+        return None
+    for container in (record.containers.cna, *_adps(record)):
+        if container.x_legacyV4Record is not None:
+            return None  # the one field that may be nested as deep as it likes
+    return record
+
+
+def _known_part(raw: bytes) -> Record:
+    """The fields of the record that `cve_shape` names, when the whole of it is proven to be strict."""
+    str(raw, "utf-8")
     tree = _read(raw)
     if raw.count(b":") != _write(tree).count(b":"):
         raise _UnsureError
     # As many brackets close as open, so half of them bounds the depth: most records need no closer look.
     if len(raw.translate(None, _NO_BRACKETS)) > 2 * MAX_DEPTH and not _shallow(raw):
         raise _UnsureError
-    record = msgspec.convert(tree, _Record)
-    if record.dataType != "CVE_RECORD" or not record.dataVersion.startswith("5."):
-        raise _UnsureError
-    return _rows(record, digest)
+    return msgspec.convert(tree, Record)
+
+
+def _adps(record: Record) -> Sequence[Container]:
+    return record.containers.adp or ()
 
 
 def _shallow(raw: bytes) -> bool:
@@ -119,51 +114,55 @@ def _shallow(raw: bytes) -> bool:
     return not brackets
 
 
-def _rows(record: _Record, digest: bytes) -> CveRows:
-    metadata, containers = record.cveMetadata, record.containers
-    cve_id, cna = metadata.cveId, containers.cna
+def _rows(record: Record, digest: bytes) -> CveRows:
+    metadata, cna = record.cveMetadata, record.containers.cna
+    cve_id = metadata.cveId
     scores: dict[tuple[str, str, str], tuple[Any, ...]] = {}
     rejected: list[Rejected] = []
     ssvc: tuple[Any, ...] | None = None
     marks: list[date | None] = []
     cwes: set[str] = set()
     who = f"cna:{cna.providerMetadata.shortName or metadata.assignerShortName or 'unnamed'}"
-    for container in (cna, *containers.adp):
+    for container in (cna, *_adps(record)):
+        provider = container.providerMetadata
         if container is not cna:
-            who = f"adp:{container.providerMetadata.shortName or container.title or 'unnamed'}"
-        for problem in container.problemTypes:
-            for description in problem.descriptions:
+            who = f"adp:{provider.shortName or container.title or 'unnamed'}"
+        for problem in container.problemTypes or ():
+            for description in problem.descriptions or ():
                 if description.cweId:
                     cwes.add(description.cweId)
-        if container.metrics:
-            dated = _utc(container.providerMetadata.dateUpdated)
-            for metric in container.metrics:
-                _add_scores(scores, cve_id, who, dated, metric)
-                if metric.other is not None:
+        dated = _TIMES[provider.dateUpdated]
+        for metric in container.metrics or ():
+            _add_scores(scores, cve_id, who, dated, metric)
+            if metric.other is not None:
+                found = _ssvc(cve_id, who, metric.other, rejected)
+                if found is None:
                     marks += cve5.kev_marks({"other": metric.other})
-                    found = _ssvc(cve_id, who, metric.other, rejected)
-                    if found is not None and (ssvc is None or cve5.is_cisas(who) or not cve5.is_cisas(ssvc[-1])):
-                        ssvc = found
+                elif ssvc is None or cve5.is_cisas(who) or not cve5.is_cisas(ssvc[-1]):
+                    ssvc = found
     cve = (
-        cve_id, metadata.state.upper(), cna.title, _array(frozenset(cwes)), _utc(metadata.datePublished),
-        _utc(metadata.dateUpdated), SOURCE, bool(marks), min((mark for mark in marks if mark), default=None), digest.hex(),
+        cve_id, metadata.state.upper(), cna.title, tuple(sorted(cwes)), _TIMES[metadata.datePublished],
+        _TIMES[metadata.dateUpdated], SOURCE, bool(marks), min((mark for mark in marks if mark), default=None),
+        digest.hex(),
     )  # fmt: skip
     return CveRows(cve, list(scores.values()), ssvc, rejected)
 
 
 def _add_scores(
-    scores: dict[tuple[str, str, str], tuple[Any, ...]], cve_id: str, who: str, dated: datetime | None, metric: _Metric
+    scores: dict[tuple[str, str, str], tuple[Any, ...]], cve_id: str, who: str, dated: datetime | None, metric: Metric
 ) -> None:
     for version, found in (
         ("4.0", metric.cvssV4_0), ("3.1", metric.cvssV3_1), ("3.0", metric.cvssV3_0), ("2.0", metric.cvssV2_0),
     ):  # fmt: skip
         if found is None:
             continue
-        if not found.vectorString and found.baseScore is None:
+        vector, score, word = found.get("vectorString", ""), found.get("baseScore"), found.get("baseSeverity")
+        if not isinstance(vector, str) or not (score is None or type(score) in (int, float)):
             raise _UnsureError
-        word = found.baseSeverity if isinstance(found.baseSeverity, str) else None
-        scores[who, version, found.vectorString] = (
-            cve_id, who, version, found.vectorString, found.baseScore, word, dated,
+        if not vector and score is None:
+            raise _UnsureError
+        scores[who, version, vector] = (
+            cve_id, who, version, vector, score, word if isinstance(word, str) else None, dated,
         )  # fmt: skip
     if metric.other is not None:
         word = cve5.severity_word(metric.other)
@@ -171,45 +170,42 @@ def _add_scores(
             scores[who, "", ""] = (cve_id, who, "", "", None, word, dated)
 
 
-def _ssvc(cve_id: str, who: str, other: Any, rejected: list[Rejected]) -> tuple[Any, ...] | None:
-    content = other.get("content") if isinstance(other, dict) else None
-    key = _ssvc_key(other, content)
-    known = _ssvc_values.get(key) if key is not None else None
-    if known is None or not isinstance(content, dict):
+def _ssvc(cve_id: str, who: str, other: dict[str, Any], rejected: list[Rejected]) -> tuple[Any, ...] | None:
+    content = other.get("content")
+    if not isinstance(content, dict):
+        return None
+    key: tuple[Any, ...] | None = None
+    known: tuple[Any, ...] | None = None
+    try:
+        key = (other["type"], *[pair for option in content["options"] for pair in option.items()])
+        known = _ssvc_values.get(key)
+    except (KeyError, TypeError, AttributeError):  # no options, or some that are not what they should be
+        key = None
+    if known is None:
         before = len(rejected)
         for row in cve5.ssvc_rows(cve_id, who, {"other": other}, rejected):
             known = (row["exploitation"], row["automatable"], row["technical_impact"])
             if key is not None and len(rejected) == before and len(_ssvc_values) < 5000:
                 _ssvc_values[key] = known
-            return (cve_id, *known, _moment(row["dated_at"]), who)
-        return None
-    return (cve_id, *known, _moment(cve5.timestamp(content.get("timestamp"))), who)
+        if known is None:
+            return None
+    return (cve_id, *known, _stamp(content.get("timestamp")), who)
 
 
-# What each way to write SSVC's options means, as `sources/cve5` read them the first time.
+# What each way to write SSVC's options means, as `sources/cve5` read them the first time: nothing was wrong with them.
 _ssvc_values: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
 
-def _ssvc_key(other: Any, content: Any) -> tuple[Any, ...] | None:
-    options = content.get("options") if isinstance(content, dict) else None
-    if not isinstance(options, list):
-        return None
-    key = [other.get("type")]
-    for option in options:
-        if not isinstance(option, dict):
-            return None
-        for name, value in option.items():
-            if not isinstance(value, str):
-                return None
-            key += (name, value)
-    return tuple(key) if isinstance(key[0], str) else None
+@lru_cache(maxsize=5000)
+def _stamp(text: object) -> datetime | None:
+    return _moment(cve5.timestamp(text))
 
 
 def _strict(raw: bytes, digest: bytes, where: str) -> CveRows:
     decoded = cve5.decode(raw, where=where)
     (row,) = decoded.tables["cve"]
     cve = (
-        row["cve_id"], row["state"], row["title"], _array(frozenset(row["cwe_ids"])), _moment(row["published_at"]),
+        row["cve_id"], row["state"], row["title"], tuple(row["cwe_ids"]), _moment(row["published_at"]),
         _moment(row["modified_at"]), SOURCE, row["record_kev"],
         date.fromisoformat(row["record_kev_added"]) if row["record_kev_added"] else None, digest.hex(),
     )  # fmt: skip
@@ -223,24 +219,19 @@ def _strict(raw: bytes, digest: bytes, where: str) -> CveRows:
     return CveRows(cve, others["cve_score"], ssvc[-1] if ssvc else None, decoded.rejected)
 
 
-def _utc(moment: datetime | None) -> datetime | None:
-    if moment is None or moment.tzinfo is UTC:
-        return moment
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-_arrays: dict[frozenset[str], str] = {}
+class _Times(dict[str | None, datetime | None]):
+    """Text of RFC 3339 → moment in UTC, as the strict reader's types have it; a record repeats its dates."""
+
+    def __missing__(self, text: str | None) -> datetime | None:
+        if len(self) > 5000:
+            self.clear()
+        moment = msgspec.convert(text, datetime) if text is not None else None
+        self[text] = found = utc(moment)
+        return found
 
 
-def _array(cwes: frozenset[str]) -> str:
-    known = _arrays.get(cwes)
-    if known is None:
-        if len(_arrays) > 5000:
-            _arrays.clear()
-        known = text_array(sorted(cwes))
-        _arrays[cwes] = known
-    return known
+_TIMES = _Times()

@@ -13,7 +13,8 @@ class FeedSource:
 
     max_data_age, advisory_source, codename: None where policy says nothing. allowed_hosts holds the url's own host too.
     allowed_networks: private networks (CIDR) that its hosts may lie in; max_total_bytes: of a folder or archive, inflated;
-    key_environment, key_header: where its key is read from and goes to, None: it has none.
+    key_environment, key_header: where its key is read from and goes to, None: it has none; sync_seconds: how long one sync
+    of it may take in all.
     """
 
     name: str
@@ -44,6 +45,7 @@ class FeedSource:
     suite: str
     codename: str | None
     connect_seconds: float = 10.0
+    sync_seconds: float = 1200.0
     max_total_bytes: int = 0
     max_files: int = 500_000
     allowed_networks: tuple[str, ...] = ()

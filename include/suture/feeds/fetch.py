@@ -8,7 +8,9 @@ The rules:
 3. Every wait has an end: to connect, between two pieces, and for the whole. Size is bounded as it comes in and as it is
    inflated. 429, 502, 503, 504 and lost connections are tried again, waiting as Retry-After says; one that asks for more
    than policy allows to wait is left alone until the next sync.
-4. What is not there (404, 410) is a fact about that document and no fault of the feed: `Missing`.
+4. A source has a budget of time for one sync (sync_seconds). `time_is_up` says when it is spent, so that a walk of many
+   documents ends between two of them; a request that is still waiting after half as long again is cut off.
+5. What is not there (404, 410) is a fact about that document and no fault of the feed: `Missing`.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from suture.feeds.feed_source import FeedSource
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_REDIRECTS = 3
+_GRACE = 1.5  # times the budget: a request that began within it may end after it
 _MAX_RATIO = 400  # JSON feeds inflate 5- to 20-fold; runs of one byte a thousandfold
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -69,6 +72,10 @@ class Missing:
     status: int
 
 
+class BudgetSpentError(FeedUnreachableError):
+    """The source's time for one sync is over, with its grace: nothing more is asked of it before the next one."""
+
+
 class Fetcher:
     """One session with a source's servers; closed after use. `sleep` and `resolve` are there for tests."""
 
@@ -84,6 +91,7 @@ class Fetcher:
         self._sleep = sleep
         self._key = key
         self._socket: socket.socket | None = None
+        self._began = time.monotonic()
         self._session = requests.Session()
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, GuardedAdapter(source, self._connected, resolve))
@@ -96,6 +104,15 @@ class Fetcher:
     def __exit__(self, *_error: object) -> None:
         self._session.close()
 
+    @property
+    def time_is_up(self) -> bool:
+        """Whether this session has lasted longer than the source's budget for one sync."""
+        return time.monotonic() - self._began > self._source.sync_seconds
+
+    @property
+    def _ends(self) -> float:
+        return self._began + _GRACE * self._source.sync_seconds
+
     def fetch(
         self,
         url: str,
@@ -105,7 +122,10 @@ class Fetcher:
         last_modified: str | None = None,
         accept: str | None = None,
     ) -> Fetched | NotModified | Missing:
-        """Get one document. accept: the media type asked for, None: any. Raises FeedUnreachableError, FeedRefusedError."""
+        """Get one document. accept: the media type asked for, None: any.
+
+        Raises FeedUnreachableError (BudgetSpentError among them), FeedRefusedError.
+        """
         headers = {"User-Agent": "suture", "Accept-Encoding": "gzip"} | ({"Accept": accept} if accept else {})
         if etag:
             headers["If-None-Match"] = etag
@@ -128,14 +148,19 @@ class Fetcher:
                         f" {self._source.max_retry_wait_seconds:.0f} s.",
                         remedy="The last good data stands. It is tried again at the next sync.",
                     ) from error
-                self._sleep(min(max(asked, wait), self._source.max_retry_wait_seconds))
+                pause = min(max(asked, wait), self._source.max_retry_wait_seconds)
+                if time.monotonic() + pause > self._ends:
+                    raise self._budget_spent() from error
+                self._sleep(pause)
                 wait *= 2
         raise AssertionError("unreachable")
 
     def _attempt(
         self, url: str, params: Mapping[str, str] | None, headers: Mapping[str, str]
     ) -> Fetched | NotModified | Missing:
-        deadline = time.monotonic() + self._source.total_seconds
+        if time.monotonic() > self._ends:
+            raise self._budget_spent()
+        deadline = min(time.monotonic() + self._source.total_seconds, self._ends)
         for _hop in range(_MAX_REDIRECTS + 1):
             check_address(url, self._source)
             try:
@@ -194,7 +219,15 @@ class Fetcher:
         if time.monotonic() > deadline:
             raise self._too_slow()
 
+    def _budget_spent(self) -> BudgetSpentError:
+        return BudgetSpentError(
+            f"{self._source.name}: its time for one sync ({self._source.sync_seconds:g} s, sync_seconds) is over.",
+            remedy="What was read counts. The next sync goes on from there.",
+        )
+
     def _too_slow(self) -> FeedUnreachableError:
+        if time.monotonic() > self._ends:
+            return self._budget_spent()
         return FeedUnreachableError(
             f"{self._source.name}: the answer was not complete after {self._source.total_seconds:.0f} s."
         )

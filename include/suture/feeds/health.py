@@ -11,6 +11,7 @@ from typing import Any
 from suture.feeds.errors import StaleFeedError
 from suture.feeds.policies import FeedSource, FeedsPolicy
 from suture.store import Store
+from suture.wording import counted
 
 ARCHIVE_FRESHNESS = timedelta(hours=26)  # sources of sources.yaml sync with the feeds, but have no entry of their own
 
@@ -125,9 +126,9 @@ def _sentence(
         return f"{name} was never loaded.{last}"
     origin = f"a dated snapshot of {snapshot.isoformat()}" if snapshot else "live"
     dated = f", its data of {row['data_date']:%Y-%m-%d}" if row["data_date"] else ""
-    text = f"{name} ({origin}{dated}): {row['record_count'] or 0} records, well {_age(now - row['well_at'])} ago"
+    text = f"{name} ({origin}{dated}): {counted(row['record_count'] or 0, 'record')}, well {_age(now - row['well_at'])} ago"
     if row["status"] not in ("accepted", "unchanged"):
-        text += f"; the last try was {row['status']}: {row['reason']}"
+        text += f"; the last try was {row['status']}: {str(row['reason']).rstrip('.')}"
     return text + ("; stale." if stale else ".")
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from suture.wording import counted
+
 
 class FeedStatus(StrEnum):
     ACCEPTED = "accepted"
@@ -37,7 +39,7 @@ class FeedOutcome:
         origin = f" (dated snapshot of {self.dated_snapshot.isoformat()})" if self.dated_snapshot else ""
         head = f"{self.source}{origin}: {self.status.value}"
         if self.status is FeedStatus.ACCEPTED:
-            head += f", {self.records} records"
+            head += f", {counted(self.records, 'record')}"
             head += f", {self.quarantined} left out" if self.quarantined else ""
         if self.reason:
             head += f": {self.reason}"

@@ -25,7 +25,7 @@ from suture.errors import BadInputError
 from suture.feeds.decoded import Decoded, merged
 from suture.feeds.errors import FeedFormatError, FeedUnreachableError
 from suture.feeds.feed_source import FeedSource
-from suture.feeds.fetch import Fetched, Fetcher
+from suture.feeds.fetch import BudgetSpentError, Fetched, Fetcher
 from suture.store import Store
 
 MAX_PAGES = 1000
@@ -98,6 +98,11 @@ def read_pages(
         while not run.whole:
             if len(run.pages) >= MAX_PAGES:
                 raise FeedFormatError(source.name, f"it has more than {MAX_PAGES} pages")
+            if fetcher.time_is_up:
+                raise BudgetSpentError(
+                    f"{source.name}: its {source.sync_seconds:g} s for one sync are over after {run.read} results. The next "
+                    "sync goes on from there."
+                )
             if run.pages:
                 sleep(pause)
             content, sha256 = _page(fetcher, source, run)

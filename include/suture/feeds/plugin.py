@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
 
 from suture import policy
 from suture.feeds.format import FeedFormat
@@ -28,6 +26,7 @@ from suture.feeds.quality import Guard, shared_expectations
 from suture.feeds.row_schema import RowSchema
 from suture.feeds.sources import FOLDERS, FORMATS, BrokenSourceError
 from suture.policy import PolicyError
+from suture.policy.json_schema import Draft202012Validator, SchemaError
 
 FILES = ("config.yaml", "schema.json", "suite.json", "page.md")
 # What feeds.yaml must say for all sources; config.yaml is checked as an entry beneath it.

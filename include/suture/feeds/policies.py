@@ -111,6 +111,7 @@ def _source(entry: Mapping[str, Any], policy_dir: Path) -> FeedSource:
         suite=entry.get("suite", ""),
         codename=entry.get("codename"),
         connect_seconds=entry.get("connect_seconds", 10.0),
+        sync_seconds=entry.get("sync_seconds", 1200.0),
         max_total_bytes=entry.get("max_total_bytes", entry["max_bytes"]),
         max_files=entry.get("max_files", 500_000),
         allowed_networks=tuple(entry.get("allowed_networks", ())),

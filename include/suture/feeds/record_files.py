@@ -19,6 +19,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -44,7 +45,13 @@ _BROKEN = (
     RuntimeError,
 )
 
-Item = tuple[str, "bytes | Rejected"]
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """In place of the content of a plain file that whoever uses it is to read: by `read`, with the item's name."""
+
+
+UNREAD = Unread()
+Item = tuple[str, "bytes | Rejected | Unread"]
 
 
 def is_container(path: Path) -> bool:
@@ -58,22 +65,43 @@ def records(
     max_record_bytes: int = MAX_RECORD_BYTES,
     max_total_bytes: int = MAX_TOTAL_BYTES,
     max_records: int = MAX_RECORDS,
+    unread: bool = False,
 ) -> Iterator[Item]:
     """(name, content) of each record, or (name, Rejected). Raises BadInputError for a path that cannot be read and
-    FeedRefusedError for a copy that is refused as a whole. The limits may be lower than this module's, not higher."""
-    most_bytes, most_records = min(max_total_bytes, MAX_TOTAL_BYTES), min(max_records, MAX_RECORDS)
+    FeedRefusedError for a copy that is refused as a whole. The limits may be lower than this module's, not higher.
+
+    unread: plain files are named only, and do not count towards max_total_bytes: `refuse_more` is the caller's."""
     total = count = 0
     for path in paths:
         for name, content in _of_path(path):
+            if not unread and isinstance(content, Unread):
+                content = read(name, max_record_bytes)
             if isinstance(content, bytes):
                 total += len(content)
+                if len(content) > max_record_bytes:
+                    content = _too_large(name, max_record_bytes)
             count += 1
-            if total > most_bytes or count > most_records:
-                raise FeedRefusedError(
-                    f"{path}: more than {most_bytes} bytes or {most_records} records in one copy; split it."
-                )
-            too_large = isinstance(content, bytes) and len(content) > max_record_bytes
-            yield name, _too_large(name, max_record_bytes) if too_large else content
+            refuse_more(str(path), total, count, max_total_bytes=max_total_bytes, max_records=max_records)
+            yield name, content
+
+
+def refuse_more(where: str, size: int, count: int, *, max_total_bytes: int, max_records: int) -> None:
+    """Raise FeedRefusedError when a copy of `size` bytes in `count` records is too large."""
+    most_bytes, most_records = min(max_total_bytes, MAX_TOTAL_BYTES), min(max_records, MAX_RECORDS)
+    if size > most_bytes or count > most_records:
+        raise FeedRefusedError(
+            f"{where}: more than {most_bytes} bytes or {most_records} records in one copy; split it."
+        )
+
+
+def read(path: str, max_record_bytes: int = MAX_RECORD_BYTES) -> bytes | Rejected:
+    """The content of a plain file of one record, inflated. Raises BadInputError for one that cannot be read."""
+    try:
+        content = _plain(path)
+    except OSError as error:
+        raise BadInputError(f"{path} cannot be read: {error.strerror or error}.") from error
+    too_large = isinstance(content, bytes) and len(content) > max_record_bytes
+    return _too_large(path, max_record_bytes) if too_large else content
 
 
 def _of_path(path: Path) -> Iterator[Item]:
@@ -113,7 +141,7 @@ def _file(path: str) -> Iterator[Item]:
         with open(path, "rb") as raw:
             yield from _lines(path, gzip.GzipFile(fileobj=raw) if low.endswith(".gz") else raw)
     else:
-        yield path, _plain(path)
+        yield path, UNREAD
 
 
 def _plain(path: str) -> bytes | Rejected:

@@ -15,9 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from suture.feeds.decoded import Row
+from suture.policy.json_schema import Draft202012Validator
 
 Check = Callable[[Any], str | None]  # a value → why it does not fit, None when it does
 _TYPES: Mapping[str, Callable[[Any], bool]] = {

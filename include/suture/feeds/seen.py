@@ -42,8 +42,7 @@ class KnownDigests:
     def __init__(self, digests: bytes | None) -> None:
         """digests: 16 bytes each, in ascending order; None: none."""
         self._digests = digests or b""
-        heads = array("Q")
-        heads.frombytes(b"".join(self._digests[at : at + 8] for at in range(0, len(self._digests), 16)))
+        heads = array("Q", self._digests)[::2]
         if sys.byteorder == "little":
             heads.byteswap()
         self._heads = heads

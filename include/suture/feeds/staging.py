@@ -22,12 +22,12 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "cve_id": "text", "probability": "float8", "percentile": "float8", "score_date": "date", "model_version": "text",
     },
     "cve": {
-        "cve_id": "text", "state": "text", "title": "text", "cwe_ids": "text", "published_at": "timestamptz",
+        "cve_id": "text", "state": "text", "title": "text", "cwe_ids": "text[]", "published_at": "timestamptz",
         "modified_at": "timestamptz", "source": "text", "record_kev": "bool", "record_kev_added": "date",
         "record_sha256": "text",
     },
     "cve_score": {
-        "cve_id": "text", "source": "text", "cvss_version": "text", "vector": "text", "base_score": "float8",
+        "cve_id": "text", "source": "text", "cvss_version": "text", "vector": "text", "base_score": "numeric",
         "severity": "text", "dated_at": "timestamptz",
     },
     "cve_ssvc": {
@@ -56,6 +56,12 @@ def stream(store: Store, table: str, rows: Iterable[Sequence[Any]]) -> int:
     return store.copy_binary(f"stage_{table}", TABLES[table], rows)
 
 
+def put(store: Store, table: str, parts: Iterable[bytes], *, staged: bool) -> int:
+    """Put packed rows (`packed`) into a table's staging table, or into the table itself; how many."""
+    columns = tuple(TABLES[table])
+    return store.copy_packed(f"stage_{table}" if staged else table, columns if staged else (*columns, "snapshot_id"), parts)
+
+
 def lock(store: Store, tables: Iterable[str]) -> None:
     """Wait for other writers of these tables, and hold others off until the transaction ends; always in one order."""
     for table in sorted(tables):
@@ -68,7 +74,7 @@ def merge(store: Store, table: str, snapshot_id: int | None) -> int:
 
 
 def text_array(values: Iterable[str]) -> str:
-    """A text array as PostgreSQL writes it, each value quoted: staging tables have no arrays, whose COPY is slow."""
+    """A text array as PostgreSQL writes it, each value quoted."""
     return "{" + ",".join('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values) + "}"
 
 

@@ -21,6 +21,8 @@ from suture.feeds.decoded import Row
 from suture.feeds.quality import COLUMNS, DATES, ExpectationsError, Guard, Verdict, shared_expectations, well_shaped
 
 Check = Callable[[Any], bool]
+_BETWEEN = "expect_column_values_to_be_between"
+_LENGTH = "expect_column_value_lengths_to_be_between"
 _KNOWN_KWARGS = {
     "expect_column_values_to_match_regex": {"column", "regex"},
     "expect_column_values_to_be_in_set": {"column", "value_set"},
@@ -34,10 +36,12 @@ _KNOWN_KWARGS = {
 @dataclass(frozen=True)
 class SuiteStream:
     """One table's suite. columns: the order of a row's values. unique: why a value may stand once only, by column;
-    row_count: why there must be a floor of rows, None when the suite asks for none."""
+    kinds: which
+    expectation each check is; row_count: why there must be a floor of rows, None when the suite asks for none."""
 
     table: str
     checks: tuple[tuple[int, Check, str, str], ...]
+    kinds: tuple[str, ...]
     unique: Mapping[str, str]
     row_count: str | None
 
@@ -46,6 +50,7 @@ class SuiteStream:
         """words: $today and $tomorrow as dates in ISO 8601; guard: the source's own, None: the shared suite alone.
         Raises ExpectationsError for what cannot be checked here."""
         checks, unique, row_count = _lengths(table, columns, guard), {}, None
+        kinds = ["" if of_items else _LENGTH for of_items in _of_items(table, columns, guard)]
         expectations = guard.expectations.get(table) if guard else shared_expectations(table)
         if not expectations:
             raise ExpectationsError(f"The table {table} has no suite: nothing would be checked.")
@@ -65,9 +70,10 @@ class SuiteStream:
             if kind == "expect_column_values_to_be_unique":
                 unique[kwargs["column"]] = meta["why"]
                 continue
-            bounds = {name: words.get(v, v) if isinstance(v, str) else v for name, v in kwargs.items()}
-            checks.append((columns.index(kwargs["column"]), _check(kind, bounds), kwargs["column"], meta["why"]))
-        return cls(table, tuple(checks), unique, row_count)
+            said = {name: words.get(v, v) if isinstance(v, str) else v for name, v in kwargs.items()}
+            checks.append((columns.index(kwargs["column"]), _check(kind, said), kwargs["column"], meta["why"]))
+            kinds.append(kind)
+        return cls(table, tuple(checks), tuple(kinds), unique, row_count)
 
     def faults(self, row: Sequence[Any]) -> list[str]:
         """Why the row is not fit for use; [] when it is."""
@@ -76,6 +82,25 @@ class SuiteStream:
             for index, passes, column, why in self.checks
             if row[index] is not None and not passes(row[index])
         ]
+
+    def all_pass(self, rows: Sequence[Sequence[Any]]) -> bool:
+        """Whether every row passes, found column by column: of bounds by the least and the greatest value."""
+        columns = [[value for value in column if value is not None] for column in zip(*rows, strict=True)]
+        values: dict[int, set[Any]] = {}
+        for (index, passes, _column, _why), kind in zip(self.checks, self.kinds, strict=True):
+            if not columns or not columns[index]:
+                continue
+            if kind == _BETWEEN:
+                fine = passes(min(columns[index])) and passes(max(columns[index]))
+            elif kind == _LENGTH:
+                fine = passes(max(columns[index], key=len)) and passes(min(columns[index], key=len))
+            else:
+                if index not in values:
+                    values[index] = set(columns[index])
+                fine = all(map(passes, values[index]))
+            if not fine:
+                return False
+        return True
 
     def passes(self, row: Sequence[Any]) -> bool:
         for index, passes, _column, _why in self.checks:  # noqa: SIM110 - a generator costs twice as much here
@@ -154,19 +179,18 @@ def _lengths(table: str, columns: Sequence[str], guard: Guard | None) -> list[tu
     ]  # fmt: skip
 
 
+def _of_items(table: str, columns: Sequence[str], guard: Guard | None) -> list[bool]:
+    """For each of `_lengths`, whether it is of the items of a list."""
+    allowed = guard.shape.lengths[table] if guard else {}
+    return [of_items for column, (_limit, of_items) in allowed.items() if column in columns]
+
+
 def _not_longer(limit: int) -> Check:
     return lambda value: len(value) <= limit
 
 
 def _no_item_longer(limit: int) -> Check:
-    """For a list, or the text that PostgreSQL writes for one."""
-
-    def passes(value: Any) -> bool:
-        if isinstance(value, str) and len(value) <= limit:
-            return True
-        return all(len(item) <= limit for item in (value[2:-2].split('","') if isinstance(value, str) else value))
-
-    return passes
+    return lambda value: all(len(item) <= limit for item in value)
 
 
 def _bound(value: Any) -> Any:

@@ -76,7 +76,7 @@ def accepted(
 
 def _compared(store: Store, outcome: FeedOutcome, tables: Iterable[str], now: datetime) -> FeedOutcome:
     if outcome.status is FeedStatus.ACCEPTED and _COMPARED & set(tables):
-        refresh_contradictions(store, now=now)
+        refresh_contradictions(store, now=now, tables=tables)
     return outcome
 
 
@@ -172,6 +172,9 @@ def _records(store: Store, source: FeedSource, last: Any, now: datetime, sleep: 
     note = None
     with Fetcher(source, sleep=sleep) as fetcher:
         for number, row in enumerate(due):
+            if fetcher.time_is_up and lookups:
+                note = f"stopped after {len(lookups)} of {len(due)} records: its {source.sync_seconds:g} s are over"
+                break
             if number and source.pause_seconds:
                 sleep(source.pause_seconds)
             try:

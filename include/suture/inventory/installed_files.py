@@ -36,7 +36,8 @@ _PINNED = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:\[[^\]]*\]
 
 @dataclass(frozen=True)
 class InstalledPackage:
-    """codename: '' where the file does not say; os_id: None where it names no distribution."""
+    """codename: '' where the file does not say; os_id: None where it names no distribution; location: where on the host it
+    lies, '' where that is not said."""
 
     package: str
     version: str
@@ -45,6 +46,7 @@ class InstalledPackage:
     ecosystem: str = "deb"
     codename: str = ""
     os_id: str | None = None
+    location: str = ""
 
 
 @dataclass(frozen=True)

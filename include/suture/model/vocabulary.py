@@ -16,7 +16,10 @@ class Priority(StrEnum):
     @property
     def rank(self) -> int:
         """0 is the most urgent."""
-        return list(Priority).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {priority: rank for rank, priority in enumerate(Priority)}
 
 
 class Criticality(StrEnum):

@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 
 from suture.errors import BadInputError
+from suture.policy.json_schema import Draft202012Validator, ValidationError
 from suture.settings import PROJECT_ROOT
 
 SCHEMAS = PROJECT_ROOT / "include" / "schemas" / "policy"

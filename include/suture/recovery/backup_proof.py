@@ -21,6 +21,7 @@ from typing import Any
 
 from suture import policy
 from suture.store import Store
+from suture.wording import counted
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,12 @@ class ProofOfBackup:
     @property
     def sentence(self) -> str:
         if self.complete:
-            return f"All {len(self.proven)} hosts have a fresh backup that was read back and restored."
+            every = "The host has" if len(self.proven) == 1 else f"All {len(self.proven)} hosts have"
+            return f"{every} a fresh backup that was read back and restored."
         lacking = " ".join(f"{host}: {why}." for host, why in sorted(self.missing.items()))
-        return f"{len(self.missing)} of {len(self.proven) + len(self.missing)} hosts have no proof of backup. {lacking}"
+        verb = "has" if len(self.missing) == 1 else "have"
+        all_hosts = counted(len(self.proven) + len(self.missing), "host")
+        return f"{len(self.missing)} of {all_hosts} {verb} no proof of backup. {lacking}"
 
 
 def prove(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from suture.campaign.briefing import escaped
 from suture.risk.acceptance_signing import fetch_acceptance, votes_of
 from suture.store import Store
+from suture.wording import counted
 
 _SHOWN = 12
 
@@ -21,7 +22,8 @@ def acceptance_briefing(store: Store, acceptance_id: str) -> str:
     cves = sorted({cve for found in covered for cve in found["cve_ids"]})
     signed = [f"{vote['voter']} ({vote['role'].replace('_', ' ')})" for vote in votes_of(store, acceptance_id)]
     lines = [
-        f"**{escaped(row['requested_by'])}** asks to leave **{len(covered)} findings** on **{len(hosts)} hosts** unpatched "
+        f"**{escaped(row['requested_by'])}** asks to leave **{counted(len(covered), 'finding')}** on "
+        f"**{counted(len(hosts), 'host')}** unpatched "
         f"until **{row['expires_at']:%Y-%m-%d %H:%M} UTC**, review on {row['review_on']}.",
         "",
         f"Most urgent priority **{row['priority'].replace('_', ' ')}**, residual risk **{row['residual_risk']}**. "

@@ -30,6 +30,7 @@ from suture.risk.acceptance_policy import RESIDUAL_RISKS, AcceptancePolicy, Quor
 from suture.risk.acceptance_states import AcceptanceError
 from suture.risk.scoring import most_urgent
 from suture.store import Store
+from suture.wording import counted
 
 MOST_CHARACTERS = 4000
 MOST_NAMES = 200
@@ -214,7 +215,7 @@ def _write(
 ) -> None:
     acceptance_id, terms_hash = terms["acceptance_id"], canonical_hash(dict(terms))
     hosts = len({row["host_id"] for row in covered})
-    asked = f"Asked for by {terms['requested_by']}: {len(covered)} findings on {hosts} hosts."
+    asked = f"Asked for by {terms['requested_by']}: {counted(len(covered), 'finding')} on {counted(hosts, 'host')}."
     store.execute(
         "acceptance/insert_acceptance",
         {

@@ -21,6 +21,7 @@ from suture import evidence
 from suture.risk.acceptance_states import AcceptanceState, StaleAcceptanceError, move_acceptance
 from suture.risk.policies import RiskPolicy
 from suture.store import Json, Store
+from suture.wording import counted
 
 _S = AcceptanceState
 _TOLD = 3  # reasons in the sentence; all are in the record
@@ -38,7 +39,7 @@ class WatchCounts:
     @property
     def sentence(self) -> str:
         ended = ", ".join(f"{name} {state}" for name, state in sorted(self.ended.items())) or "none"
-        return f"Acceptances that ended now: {ended}. {self.reopened} findings are open again."
+        return f"Acceptances that ended now: {ended}. {counted(self.reopened, 'finding is', 'findings are')} open again."
 
 
 def watch_acceptances(

@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
+from suture.wording import counted
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -77,7 +79,7 @@ def forecast(
 def _sentence(
     campaigns: int, minutes: int, rate: float, load: float, capacity: int, use: float | None, wait: float | None, clear: int | None
 ) -> str:
-    told = f"{campaigns} campaigns wait with {minutes / 60:.1f} QA hours; "
+    told = f"{counted(campaigns, 'campaign waits', 'campaigns wait')} with {minutes / 60:.1f} QA hours; "
     if wait is None:
         told += "none arrived in the time looked at"
     else:
@@ -86,5 +88,5 @@ def _sentence(
         return f"{told}; there is no capacity at all: the backlog only grows."
     if clear is None:
         return f"{told}; that is {use:.0%} of {capacity / 60:.1f} hours a train: the backlog grows for ever at these rates."
-    when = "there is no backlog" if not minutes else f"the backlog is gone after {clear} train{'s' if clear != 1 else ''}"
+    when = "there is no backlog" if not minutes else f"the backlog is gone after {counted(clear, 'train')}"
     return f"{told}; that is {use:.0%} of {capacity / 60:.1f} hours a train: {when}."

@@ -16,6 +16,7 @@ from suture.model import Priority
 from suture.risk.capacity import CapacityPolicy, TrainPlan, Work, fill_trains
 from suture.risk.capacity_forecast import Forecast, forecast
 from suture.store import Store
+from suture.wording import counted
 
 _ACTOR = "suture:risk_scoring"
 
@@ -30,7 +31,8 @@ class Filling:
         placed = sum(1 for slot in self.plan.slots if slot.train is not None)
         over = f" Over capacity: {', '.join(sorted(self.plan.over))}." if self.plan.over else ""
         return (
-            f"{placed} campaigns on {len(self.plan.trains)} trains, {len(self.plan.waiting)} wait ({self.plan.solver}).{over}"
+            f"{counted(placed, 'campaign')} on {counted(len(self.plan.trains), 'train')}, "
+            f"{counted(len(self.plan.waiting), 'waits', 'wait')} ({self.plan.solver}).{over}"
             f" {self.outlook.sentence}"
         )
 

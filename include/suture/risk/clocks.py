@@ -12,8 +12,8 @@ The rules:
    critical from 9.0, high from 7.0, medium from 4.0, low below, for every version of CVSS (2.0 itself has no "Critical").
    What has no score has no known severity, and every clock of its group holds: it may be the worst.
 4. PCI DSS 6.3.3 (v4.0: critical and high within one month of release; v4.0.1: critical only, the others by the entity's own
-   time frame, which are the deadlines of sla.yaml) may not be written laxer than it is. A proposed rule is off until it is
-   put in force, whatever its entry says.
+   time frame, which are the deadlines of sla.yaml) may not be written laxer than it is. A rule that is only proposed may be
+   kept too, by choice: every reason that names it says that it is proposed.
 5. A moment that had passed before the finding was seen cannot be kept any more: the other clocks hold, and the reasons still
    show it.
 6. A month-clock whose release nobody dated is counted as 28 days a month from when the finding was seen, and said to be.
@@ -30,6 +30,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from suture.policy import LocatedPolicy
+from suture.wording import counted
 
 SEVERITIES = ("low", "medium", "high", "critical")
 _FLOORS = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"))
@@ -56,7 +57,7 @@ class ClockRule:
         return named and (score is None or severity_of(score) in self.severities)
 
     def time(self, score: float | None, released_at: datetime | None) -> ClockTime:
-        span = f"{self.months} calendar month{'s' if self.months != 1 else ''}" if self.months else f"{self.days} days"
+        span = f"{counted(self.months, 'calendar month')}" if self.months else counted(self.days or 0, "day")
         what = f"{severity_of(score)} severity" if score is not None else "a severity that nobody knows yet"
         why = f"{span} from {'release' if self.starts == 'release' else 'when it was seen'}, for {what}"
         name = f"{self.name} v{self.version}"
@@ -64,7 +65,7 @@ class ClockRule:
             return ClockTime(name, timedelta(days=self.days or 0), None, why)
         if released_at is None:
             within = _SHORTEST_MONTH * self.months if self.months else timedelta(days=self.days or 0)
-            return ClockTime(name, within, None, f"{why}; the release is not dated, so {within.days} days from now")
+            return ClockTime(name, within, None, f"{why}; the release is not dated, so {counted(within.days, 'day')} from now")
         if self.months:
             due = add_months(released_at, self.months, self.time_zone)
         else:
@@ -147,11 +148,8 @@ def load_clocks(sla: LocatedPolicy, zone: ZoneInfo, mistakes: list[str]) -> tupl
     rules = []
     for number, entry in enumerate(sla.value.get("clocks", ())):
         place = sla.place("clocks", number)
-        within, starts, status = entry["within"], entry["starts"], entry["status"]
-        if entry["enabled"] and status == "proposed":
-            mistakes.append(
-                f"{place}: {entry['standard']} v{entry['version']} is only proposed: enable it when it is in force."
-            )
+        within, starts = entry["within"], entry["starts"]
+        marked = entry["status"] != "proposed" or "proposed" in entry["version"]
         if "months" in within and starts != "release":
             mistakes.append(f"{place}: months are counted from release; from when a finding was seen, give days.")
         mistakes += _pci_mistakes(place, entry)
@@ -159,7 +157,7 @@ def load_clocks(sla: LocatedPolicy, zone: ZoneInfo, mistakes: list[str]) -> tupl
             rules.append(
                 ClockRule(
                     name=entry["standard"],
-                    version=entry["version"],
+                    version=entry["version"] if marked else f"{entry['version']} (proposed)",
                     months=within.get("months"),
                     days=within.get("days"),
                     starts=starts,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 
 from suture.risk.cvss_scoring import BadVectorError, assess, without_environment
 
@@ -49,7 +50,12 @@ class CveFacts:
         A severity word without a score, and a vector that cannot be read, are no score.
         """
         known = self.exploitation is not None or self.kev_added is not None
-        return known or choose_score(self.scores) is not None
+        return known or self.chosen_score is not None
+
+    @cached_property
+    def chosen_score(self) -> ChosenScore | None:
+        """The claim that counts. Kept: each kind of asset asks for it."""
+        return choose_score(self.scores)
 
 
 @dataclass(frozen=True)

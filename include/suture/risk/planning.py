@@ -39,6 +39,7 @@ from suture.risk.readiness import ready_findings
 from suture.risk.scoring import most_urgent
 from suture.risk.strategy import StrategyPolicy
 from suture.store import Store
+from suture.wording import counted
 
 RingPlan = Callable[[AssetGroup, Sequence[str]], Mapping[Ring, tuple[str, ...]]]
 Finding = Mapping[str, Any]
@@ -124,6 +125,9 @@ def plan_campaigns(
     with store.transaction():
         _supersede(store, planning, ready_findings(store, strategy, now), now=now, actor=actor)
         busy = {(row["asset_group"], row["source_package"]) for row in store.fetch_all("planning/list_live_sources")}
+        busy |= {
+            (row["asset_group"], row["source_package"]) for row in store.fetch_all("planning/list_hotfix_sources")
+        }
         open_findings = [
             finding
             for finding in ready_findings(store, strategy, now)
@@ -309,8 +313,8 @@ def _reasons(
     planned_sources = {package.source_package for package in packages}
     reasons = [
         f"{worst['source_package']} on {worst['host_id']}: {worst['sentence']}",
-        f"{len(draft.findings)} open findings of {len(planned_sources)} source packages on {len(hosts)} hosts; "
-        f"{len(packages)} binary packages to install.",
+        f"{counted(len(draft.findings), 'open finding')} of {counted(len(planned_sources), 'source package')} on "
+        f"{counted(len(hosts), 'host')}; {counted(len(packages), 'binary package')} to install.",
         *([f"The deadline, {first['deadline']:%Y-%m-%d %H:%M} UTC, is given by {clock}."] if clock else []),
         *sorted({finding["strategy"] for finding in draft.findings if finding.get("strategy")}),
     ]
@@ -324,7 +328,7 @@ def _reasons(
     )
     if held:
         names = ", ".join(f"{row['package']} on {row['host_id']}" for row in held[:5])
-        reasons.append(f"{len(held)} packages are on hold and stay as they are: {names}.")
+        reasons.append(f"On hold, and left as it is: {counted(len(held), 'package')}, {names}.")
     missing = sorted(set(draft.advisories) - planned_sources)
     if missing:
         reasons.append(f"Nothing to install for {', '.join(missing)}: held, or no longer built by the fixed source.")

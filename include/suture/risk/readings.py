@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from suture.model import Criticality, Exposure
 from suture.risk.cvss_scoring import BadVectorError, Requirements, assess, without_environment
-from suture.risk.facts import CveFacts, choose_score
+from suture.risk.facts import CveFacts
 from suture.risk.tables import Fact
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def other_inputs(facts: CveFacts) -> tuple[Input, ...]:
 
 
 def _score(facts: CveFacts, asset: AssetProfile) -> tuple[float | None, tuple[Input, ...]]:
-    chosen = choose_score(facts.scores)
+    chosen = facts.chosen_score
     if chosen is None:
         return None, ()
     claim = chosen.claim

@@ -10,6 +10,7 @@ old to trust must not be what lets a finding wait longer.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +35,8 @@ _KEY = ("advisory_id", "asset_group", "criticality", "exposure")
 
 @dataclass(frozen=True)
 class ScoreCounts:
-    """changed: findings whose priority, score, deadline or reasons changed; open_by_priority: what is open now."""
+    """decisions: groups looked at; changed: findings whose priority, score, deadline or reasons changed;
+    open_by_priority: what is open (or accepted) now on hosts that are not retired."""
 
     decisions: int
     changed: int
@@ -55,30 +57,39 @@ def score_all(
     *,
     now: datetime,
     may_lower: bool = True,
+    whole: bool = False,
     actor: str = "suture:risk_scoring",
 ) -> ScoreCounts:
-    """Give every open finding its priority, score, deadline and reasons by what the warehouse knows now."""
+    """Give every open finding its priority, score, deadline and reasons by what the warehouse knows now.
+
+    Looked at are the findings whose decision or kind of host changed, that are new, or that came back: the others are
+    right already. whole: look at all of them, which finds nothing more (tests hold this to it).
+    """
     with store.transaction():
-        decider = Decider(store, policy, register, now=now)
-        groups = store.fetch_all("finding/list_scoring_groups")
-        settled = decider(groups)
+        marks = store.fetch_all("finding/take_score_changes", {"also_hosts": True})
+        host_ids = [row["host_id"] for row in marks if row["host_id"] is not None]
+        if whole:
+            groups = store.fetch_all("finding/list_scoring_groups")
+        else:
+            groups = store.fetch_all("finding/list_changed_groups", {"host_ids": host_ids})
+        settled = Decider(store, policy, register, now=now)(groups)
+        marks += store.fetch_all("finding/take_score_changes", {"also_hosts": False})  # of what it superseded
+        marked = {
+            "advisory_ids": sorted({row["advisory_id"] for row in marks if row["advisory_id"] is not None}),
+            "host_ids": host_ids,
+        }
         # Counted before the findings move: those that move are counted as they do.
         restated = findings_on(store, settled.restated)
         moved = store.fetch_one(
-            "finding/score_findings",
-            {"now": now, "may_lower": may_lower, "host_ids": None, "advisory_ids": None},
+            "finding/score_findings", {"now": now, "may_lower": may_lower, "whole": whole, **marked}
         )
+        if not may_lower and marks:
+            store.execute("finding/insert_score_changes", marked)
         changed = restated + (moved["changed"] if moved else 0)
-        store.execute("decision/delete_unused_decisions")
-        store.execute("risk/delete_risk_summary")
-        store.execute("risk/insert_risk_summary", {"now": now})
-        counted = store.fetch_all("finding/count_findings")
-        counts = ScoreCounts(
-            decisions=len(groups),
-            changed=changed,
-            unscored=sum(row["unscored"] for row in counted),
-            open_by_priority={row["priority"]: row["findings"] for row in counted},
-        )
+        if whole or marked["advisory_ids"]:
+            advisory_ids = None if whole else marked["advisory_ids"]
+            store.execute("decision/delete_unused_decisions", {"advisory_ids": advisory_ids})
+        counts = _summed(store, now, decisions=len(groups), changed=changed)
         if changed:
             evidence.record(
                 store,
@@ -96,6 +107,20 @@ def score_all(
                 at=now,
             )
     return counts
+
+
+def _summed(store: Store, now: datetime, *, decisions: int, changed: int) -> ScoreCounts:
+    store.execute("risk/fold_risk_summary", {"now": now})
+    found: dict[str, int] = defaultdict(int)
+    for row in store.fetch_all("risk/list_risk_summary", {"now": now}):
+        found[row["priority"]] += (row["open"] or 0) + (row["accepted"] or 0)
+    unscored = store.fetch_one("finding/count_unscored")
+    return ScoreCounts(
+        decisions=decisions,
+        changed=changed,
+        unscored=unscored["unscored"] if unscored else 0,
+        open_by_priority={one.value: found[one.value] for one in Priority if found[one.value]},
+    )
 
 
 def profile_of(row: Mapping[str, Any], register: AssetRegister) -> AssetProfile:

@@ -28,6 +28,7 @@ from suture import policy
 from suture.errors import BadInputError
 from suture.model import Priority
 from suture.model.recurrence import Rule, WindowError, instants, parse_local, parse_rule, time_zone
+from suture.wording import counted
 
 
 class Mode(StrEnum):
@@ -128,7 +129,7 @@ class Strategy:
 
     def _released(self, due: datetime | None) -> str:
         if self.mode is Mode.AT_ONCE:
-            soaked = f" after {self.soak.days} days" if self.soak else ""
+            soaked = f" after {counted(self.soak.days, 'day')}" if self.soak else ""
             return f"strategy {self.name} plans at once{soaked}"
         if due is None:
             return f"strategy {self.name} has no date left: planned at once"
@@ -136,10 +137,10 @@ class Strategy:
 
     def _waits(self, due: datetime) -> str:
         if self.cadence is not None:
-            return f"cut-off {due - self.soak:%Y-%m-%d} and {self.soak.days} days of soak"
+            return f"cut-off {due - self.soak:%Y-%m-%d} and {counted(self.soak.days, 'day')} of soak"
         if self.mode is Mode.REACTIVE:
             return "no trigger holds"
-        return f"{self.soak.days} days of soak"
+        return f"{counted(self.soak.days, 'day')} of soak"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from suture.model.assets import AssetRegister
 from suture.model.candidate import Candidates
 from suture.risk.exposure_cost import Choice, ExposurePolicy, Stakes, weigh, with_measured
 from suture.store import Json, Store
+from suture.wording import counted
 
 BEFORE_ROLLOUT = (CampaignState.PLANNED, CampaignState.VALIDATED, CampaignState.TESTED, CampaignState.APPROVED)
 _ACTOR = "suture:risk_scoring"
@@ -30,7 +31,10 @@ class Weighing:
     @property
     def sentence(self) -> str:
         refused = sum(1 for choice in self.choices.values() if choice.refused)
-        told = f"{len(self.choices)} campaigns weighed, {refused} fit no window, {len(self.failed)} could not be weighed"
+        told = (
+            f"{counted(len(self.choices), 'campaign')} weighed, {counted(refused, 'fits', 'fit')} no window, "
+            f"{len(self.failed)} could not be weighed"
+        )
         return f"{told}{': ' + '; '.join(f'{name}: {why}' for name, why in self.failed.items()) if self.failed else ''}."
 
 

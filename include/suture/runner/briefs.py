@@ -51,9 +51,11 @@ class HostRepository:
             )
         return cls(uri.rstrip("/"), "suture", "main", "Suture", keyring.read_bytes())
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, *, quarantine: bool = False) -> dict[str, Any]:
+        """quarantine: the host also reads the repository of patches out of band, for as long as this campaign acts on it."""
         return {
             "uri": self.uri,
+            "more_uris": [f"{self.uri}/quarantine"] if quarantine else [],
             "suite": self.suite,
             "component": self.component,
             "origin": self.origin,
@@ -94,7 +96,8 @@ def write_brief(
         },
     }
     if phase in (Phase.ENROLL, Phase.PREFLIGHT, Phase.PATCH):
-        brief["repository"] = HostRepository.load(settings).as_json()
+        in_quarantine = plan.extra.get("repository") == "quarantine"
+        brief["repository"] = HostRepository.load(settings).as_json(quarantine=in_quarantine)
     if phase is Phase.BACKUP:
         brief["backup_password"] = backup_password(settings)
     return brief

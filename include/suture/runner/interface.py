@@ -37,9 +37,13 @@ class Phase(StrEnum):
     RESTORE = "restore"
     DATA_CHECK = "data_check"
     RELEASE = "release"
+    PARITY = "parity"
+    TRAFFIC = "traffic"
 
 
-READ_ONLY_PHASES = frozenset({Phase.COLLECT_INVENTORY, Phase.VERIFY, Phase.DATA_CHECK})
+READ_ONLY_PHASES = frozenset(
+    {Phase.COLLECT_INVENTORY, Phase.VERIFY, Phase.DATA_CHECK, Phase.PARITY, Phase.TRAFFIC}
+)
 
 
 class RunnerError(SutureError):

@@ -6,8 +6,7 @@ import json
 from functools import cache
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
+from suture.policy.json_schema import Draft202012Validator
 from suture.runner.interface import Phase
 from suture.settings import PROJECT_ROOT
 

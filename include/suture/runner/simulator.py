@@ -52,6 +52,7 @@ class SimulatedHost:
     fenced: bool = False
     before: dict[str, dict[str, str]] = field(default_factory=dict)
     phases: list[Phase] = field(default_factory=list)
+    components: dict[str, Any] | None = None  # what it finds of other ecosystems; None: it cannot look
 
 
 class FleetSimulator:
@@ -134,8 +135,10 @@ class FleetSimulator:
 
     # -- the phases ---------------------------------------------------------------------------------------------
 
-    def _collect_inventory(self, host: SimulatedHost, _run: PlaybookRun) -> dict[str, Any]:
+    def _collect_inventory(self, host: SimulatedHost, run: PlaybookRun) -> dict[str, Any]:
+        asked = "components" in run.variables and host.components is not None
         return {
+            **({"components": host.components} if asked else {}),
             "inventory": {
                 "collected_at": NOW,
                 "os_id": "debian",

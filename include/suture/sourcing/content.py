@@ -7,19 +7,25 @@ gives, or by a ratio.
 
 from __future__ import annotations
 
+import bz2
 import hashlib
 import lzma
 import zlib
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
+import zstandard
+
 from suture.sourcing.refusal import Refusal, RefusalReason
 from suture.sourcing.release import ListedFile
 
-MAX_INFLATED_BYTES = 512 * 1024 * 1024
+PACKED_FORMS = (".xz", ".zst", ".bz2", ".lzma", ".gz")  # as archives have them (apt: also .lz4, which none publishes)
+# Debian's largest index is 60 MB plain (sid, main); more than four times that is no index.
+MAX_INFLATED_BYTES = 256 * 1024 * 1024
 MAX_RATIO = 200  # Debian's main index inflates 8-fold; runs of one byte in the thousands
 MIN_LIMIT_BYTES = 1024 * 1024
 XZ_MEMORY_BYTES = 256 * 1024 * 1024
+ZST_WINDOW_BYTES = 128 * 1024 * 1024  # zstd's own default limit (--long=27)
 _AR_MAGIC = b"!<arch>\n"
 _AR_HEADER_BYTES = 60
 
@@ -61,20 +67,17 @@ def verify_index(listed: ListedFile, data: bytes) -> str:
 
 
 def inflate(path: str, data: bytes, *, listed_bytes: int | None) -> bytes:
-    """The plain index inside `data` (.xz, .gz, or plain). listed_bytes: what the signed list says it inflates to.
+    """The plain index inside `data` (PACKED_FORMS by the path's suffix, or plain).
 
-    Raises Refusal: TRUNCATED, MALFORMED, SIZE_MISMATCH (more than listed_bytes).
+    listed_bytes: what the signed list says it inflates to. Raises Refusal: TRUNCATED, MALFORMED, SIZE_MISMATCH (more
+    than listed_bytes).
     """
     limit = listed_bytes if listed_bytes is not None else max(len(data) * MAX_RATIO, MIN_LIMIT_BYTES)
     limit = min(limit, MAX_INFLATED_BYTES)
+    suffix = path[path.rfind(".") :] if "." in path.rpartition("/")[2] else ""
     try:
-        if path.endswith(".xz"):
-            plain = _inflate_xz(data, limit)
-        elif path.endswith(".gz"):
-            plain = _inflate_gz(data, limit)
-        else:
-            plain = data
-    except (lzma.LZMAError, zlib.error) as error:
+        plain = _inflate(suffix, data, limit) if suffix in PACKED_FORMS else data
+    except (lzma.LZMAError, zlib.error, zstandard.ZstdError, OSError, ValueError) as error:
         raise Refusal(RefusalReason.MALFORMED, f"{path} cannot be inflated: {error}.", subject=path) from error
     except EOFError as error:
         raise Refusal(RefusalReason.TRUNCATED, f"{path} ends in the middle of its data.", subject=path) from error
@@ -84,36 +87,73 @@ def inflate(path: str, data: bytes, *, listed_bytes: int | None) -> bytes:
     return plain
 
 
-def _inflate_xz(data: bytes, limit: int) -> bytes:
-    plain = bytearray()
-    while data:
-        stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_BYTES)
-        plain += stream.decompress(data, limit + 1 - len(plain))
-        if len(plain) > limit:
-            break
-        if not stream.eof:
-            raise EOFError
-        data = stream.unused_data.lstrip(b"\x00")  # streams may be padded
-    return bytes(plain)
+class _Zlib:
+    """zlib's gzip reader with the interface of the others."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._inner.decompress(data, max_length)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
 
 
-def _inflate_gz(data: bytes, limit: int) -> bytes:
+def _reader(suffix: str) -> Any:
+    """A reader of one stream: decompress(data, max_length), eof, unused_data."""
+    if suffix == ".xz":
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_BYTES)
+    if suffix == ".lzma":
+        return lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=XZ_MEMORY_BYTES)
+    return bz2.BZ2Decompressor() if suffix == ".bz2" else _Zlib()
+
+
+def _inflate(suffix: str, data: bytes, limit: int) -> bytes:
+    """At most limit + 1 bytes. Raises EOFError when the data ends inside a stream."""
+    if suffix == ".zst":
+        return _inflate_zst(data, limit)
     plain = bytearray()
+    if not data:
+        raise EOFError
     while data:
-        stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        stream = _reader(suffix)
         plain += stream.decompress(data, limit + 1 - len(plain))
         if len(plain) > limit:
             break
         if not stream.eof:
             raise EOFError
         data = stream.unused_data
+        if suffix == ".xz":
+            data = data.lstrip(b"\x00")  # streams may be padded
     return bytes(plain)
+
+
+def _inflate_zst(data: bytes, limit: int) -> bytes:
+    """Frame after frame. The reader does not say whether its last frame ended, so the frame is read again to its end."""
+    context = zstandard.ZstdDecompressor(max_window_size=ZST_WINDOW_BYTES)
+    with context.stream_reader(data, read_across_frames=True) as reader:
+        plain = bytes(reader.read(limit + 1))
+    if len(plain) <= limit:
+        rest = data
+        while rest:
+            frame = context.decompressobj()
+            frame.decompress(rest)
+            if not frame.eof:
+                raise EOFError
+            rest = frame.unused_data
+    return plain
 
 
 def _index_is_cut(path: str, data: bytes) -> bool:
     if not data:
         return True
-    if not path.endswith((".xz", ".gz")):
+    if not path.endswith(PACKED_FORMS):
         return not data.endswith(b"\n")
     try:
         inflate(path, data, listed_bytes=None)

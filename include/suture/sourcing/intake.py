@@ -4,9 +4,10 @@ The rules:
 
 1. The campaign's source is proven as a whole, by the pins and expectations of policy, against what was seen before.
 2. Every package of the campaign is taken in exactly the version that the plan names, from that source and no other. A
-   version that was retired is refused, also where only the closure would bring it.
-3. Everything is downloaded and proven before anything is adopted. One refusal refuses the campaign; nothing of it is
-   adopted then.
+   version that was retired is refused, also where only the closure would bring it, and so is a package that the source
+   may not ship, or not to these hosts (`ships` in sources.yaml).
+3. Everything is downloaded, proven and examined (examining.py) before anything is adopted. One refusal refuses the campaign;
+   nothing of it is adopted then.
 4. The versions that the hosts have now come along where the source still offers them, so that hosts can go back; they
    are no part of the plan.
 5. Either way the verdict is written down, with the whole chain that it rests on, as an intake and as evidence.
@@ -14,46 +15,45 @@ The rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from suture import evidence
-from suture.errors import BadInputError, SutureError
-from suture.inventory.debian_version import compare
-from suture.model import PlannedPackage
+from suture.errors import BadInputError
+from suture.model import CampaignPlan, PlannedPackage
 from suture.settings import Settings
 from suture.sourcing.cache import CachedFile
-from suture.sourcing.dependencies import Closure, UnresolvedDependencyError, close_over
+from suture.sourcing.dependencies import UnresolvedDependencyError
+from suture.sourcing.examination import ExaminationRefused
+from suture.sourcing.examining import Examined, examine_intake
+from suture.sourcing.intake_refusal import IntakeReason, IntakeRefused
 from suture.sourcing.internal import InternalRepository
 from suture.sourcing.packages import BinaryPackage
 from suture.sourcing.refusal import Refusal
 from suture.sourcing.release import Release
 from suture.sourcing.repository import Adoption, remember, verify_repository
 from suture.sourcing.seen import NothingSeen, SeenRelease
+from suture.sourcing.selection import Selection, require_use, select
 from suture.sourcing.source import AptSource, load_source
 from suture.sourcing.transport import transport_for
 from suture.store import Store, sources
 
+__all__ = [
+    "QUARANTINE",
+    "IntakeReason",
+    "IntakeRefused",
+    "IntakeVerdict",
+    "StoreSeen",
+    "quarantine_of",
+    "repository_for",
+    "repository_of",
+    "validate_campaign",
+]
+
 ACTOR = "suture:signature_validation"
-
-
-class IntakeReason(StrEnum):
-    """Why an intake is refused although its source may be sound. A source's own refusal gives a RefusalReason."""
-
-    VERSION_MISSING = "version_missing"
-    VERSION_RETIRED = "version_retired"
-    DEPENDENCY_MISSING = "dependency_missing"
-
-
-class IntakeRefused(SutureError):
-    """The campaign's packages cannot be taken in; `reason` is one of IntakeReason."""
-
-    def __init__(self, reason: IntakeReason, sentence: str, remedy: str) -> None:
-        super().__init__(sentence, remedy=remedy)
-        self.reason = reason
+QUARANTINE = "quarantine"  # plan.extra["repository"] of a campaign that brings a hotfix
 
 
 @dataclass(frozen=True)
@@ -104,23 +104,25 @@ class StoreSeen:
         sources.save_source_state(self._store, state)
 
 
-@dataclass(frozen=True)
-class _Selection:
-    """What will be adopted: the plan's packages, the closure's, and earlier versions for going back."""
-
-    planned: tuple[BinaryPackage, ...]
-    closure: Closure
-    earlier: tuple[BinaryPackage, ...]
-
-    @property
-    def all(self) -> tuple[BinaryPackage, ...]:
-        unique = {(p.name, p.version, p.architecture): p for p in (*self.planned, *self.closure.added, *self.earlier)}
-        return tuple(unique.values())
-
-
 def repository_of(settings: Settings) -> InternalRepository:
     """The installation's internal repository."""
     return InternalRepository(settings.repository_dir, owner=f"Suture {settings.instance}")
+
+
+def quarantine_of(settings: Settings) -> InternalRepository:
+    """The repository of patches out of band: below the internal one's address, with its key; only their hosts read it."""
+    root = settings.repository_dir
+    return InternalRepository(
+        root / QUARANTINE,
+        owner=f"Suture {settings.instance}",
+        public=root / "public" / QUARANTINE,
+        key_home=root / "gnupg",
+    )
+
+
+def repository_for(settings: Settings, plan: CampaignPlan) -> InternalRepository:
+    """The one that a campaign's packages are adopted into, and that its hosts get them from."""
+    return quarantine_of(settings) if plan.extra.get("repository") == QUARANTINE else repository_of(settings)
 
 
 def validate_campaign(
@@ -142,18 +144,27 @@ def validate_campaign(
     seen = StoreSeen(store)
     transport = transport_for(source.address)
     proven: Adoption | None = None
+    examined: Examined | None = None
     try:
+        plan = CampaignPlan.from_json(campaign["plan"])
+        in_quarantine = plan.extra.get("repository") == QUARANTINE
+        require_use(source, out_of_band=in_quarantine)
         proven = verify_repository(source, transport, at=now, seen=_ReadOnly(seen))
-        selection = _select(store, campaign_id, campaign["asset_group"], rows, proven)
-        repository = repository_of(settings)
+        selection = select(store, campaign_id, campaign["asset_group"], rows, proven)
+        if in_quarantine:
+            repository_of(settings).ensure(now=now)  # its hosts read both
+        repository = repository_for(settings, plan)
         files = repository.cache.fetch_all(transport, selection.all)
+        examined = examine_intake(store, settings, campaign_id, source, selection, files, repository, now=now)
+        if (concern := examined.refusal()) is not None:
+            raise concern
         snapshot = repository.adopt(files, campaign_id, now=now)
-    except (Refusal, IntakeRefused, UnresolvedDependencyError) as refusal:
-        return _refused(store, campaign_id, source, refusal, proven, now=now, actor=actor)
+    except (Refusal, IntakeRefused, ExaminationRefused, UnresolvedDependencyError) as refusal:
+        return _refused(store, campaign_id, source, refusal, proven, examined, now=now, actor=actor)
     finally:
         transport.close()
     remember(proven, seen, at=now)
-    return _adopted(store, campaign_id, rows, proven, selection, files, snapshot, now=now, actor=actor)
+    return _adopted(store, campaign_id, rows, proven, selection, files, examined, snapshot, now=now, actor=actor)
 
 
 class _ReadOnly(NothingSeen):
@@ -166,73 +177,14 @@ class _ReadOnly(NothingSeen):
         return self._inner.last(source, release)
 
 
-def _select(
-    store: Store, campaign_id: str, asset_group: str, rows: Sequence[Mapping[str, Any]], proven: Adoption
-) -> _Selection:
-    by_key = {(p.name, p.version, p.architecture): p for p in proven.packages}
-    planned = tuple(_exact(row, by_key, proven) for row in rows)
-    installed: dict[str, dict[str, str]] = {}
-    for row in sources.installed_on_campaign_hosts(store, campaign_id):
-        host = installed.setdefault(row["host_id"], {})
-        # Of a package installed for several architectures the oldest counts: it must fit as well.
-        known = host.get(row["package"])
-        host[row["package"]] = row["version"] if known is None or compare(row["version"], known) < 0 else known
-    closure = close_over(planned, proven.packages, installed)
-    retired = {
-        (r.source_package, r.source_version): r
-        for r in sources.list_retired_versions(store, asset_group=asset_group)
-        if r.asset_group in {"*", asset_group}
-    }
-    for package in (*planned, *closure.added):
-        found = retired.get((package.source, package.source_version))
-        if found is not None:
-            raise IntakeRefused(
-                IntakeReason.VERSION_RETIRED,
-                f"{package.name} {package.version} is of {package.source} {package.source_version}, which was retired"
-                f" on {found.retired_at:%Y-%m-%d}: {found.reason}",
-                "A retired version is never offered again: wait for the vendor's next one.",
-            )
-    return _Selection(planned, closure, tuple(_earlier(planned, closure.added, installed, proven, retired)))
-
-
-def _exact(
-    row: Mapping[str, Any], by_key: Mapping[tuple[str, str, str], BinaryPackage], proven: Adoption
-) -> BinaryPackage:
-    """The package that the plan names; packages for all architectures are planned under the host's or under `all`."""
-    for architecture in (row["architecture"], "all"):
-        found = by_key.get((row["package"], row["version"], architecture))
-        if found is not None:
-            return found
-    offered = sorted({v for (name, v, _a) in by_key if name == row["package"]})
-    raise IntakeRefused(
-        IntakeReason.VERSION_MISSING,
-        f"{proven.source.name} does not offer {row['package']} {row['version']} ({row['architecture']}); it offers"
-        f" {', '.join(offered) or 'no version of it'}.",
-        "The source has moved on since the plan was made: run risk_scoring again for a plan with the present version.",
-    )
-
-
-def _earlier(
-    planned: Iterable[BinaryPackage],
-    added: Iterable[BinaryPackage],
-    installed: Mapping[str, Mapping[str, str]],
-    proven: Adoption,
-    retired: Mapping[tuple[str, str], Any],
-) -> Iterable[BinaryPackage]:
-    names = {package.name for package in (*planned, *added)}
-    present = {(name, version) for host in installed.values() for name, version in host.items() if name in names}
-    for package in proven.packages:
-        if (package.name, package.version) in present and (package.source, package.source_version) not in retired:
-            yield package
-
-
 def _adopted(
     store: Store,
     campaign_id: str,
     rows: Sequence[Mapping[str, Any]],
     proven: Adoption,
-    selection: _Selection,
+    selection: Selection,
     files: Sequence[CachedFile],
+    examined: Examined,
     snapshot: str,
     *,
     now: datetime,
@@ -250,13 +202,17 @@ def _adopted(
         "assumed": list(selection.closure.assumed),
         "earlier_versions": [f"{p.name} {p.version}" for p in selection.earlier],
         "internal_snapshot": snapshot,
+        "examination": examined.chain(),
     }
     sentence = (
         f"{len(files)} package files of {proven.source.name} ({proven.source.suite} of"
         f" {proven.release.date:%Y-%m-%d %H:%M} UTC) are proven from key {proven.signed.key_fingerprint[-16:]} down to"
         f" each file, and adopted as {snapshot}."
     )
-    intake_id = _write(store, campaign_id, proven.source.name, None, sentence, snapshot, chain, now=now, actor=actor)
+    sentence = " ".join(part for part in (sentence, examined.sentence, *proven.alarms) if part)
+    intake_id = _write(
+        store, campaign_id, proven.source.name, None, sentence, snapshot, chain, examined, now=now, actor=actor
+    )
     return IntakeVerdict(campaign_id, True, None, sentence, None, False, snapshot, packages, intake_id, chain)
 
 
@@ -264,18 +220,21 @@ def _refused(
     store: Store,
     campaign_id: str,
     source: AptSource,
-    refusal: Refusal | IntakeRefused | UnresolvedDependencyError,
+    refusal: Refusal | IntakeRefused | ExaminationRefused | UnresolvedDependencyError,
     proven: Adoption | None,
+    examined: Examined | None,
     *,
     now: datetime,
     actor: str,
 ) -> IntakeVerdict:
-    reason = getattr(refusal, "reason", IntakeReason.DEPENDENCY_MISSING).value
+    reason = str(getattr(refusal, "reason", IntakeReason.DEPENDENCY_MISSING))
     chain: dict[str, Any] = proven.chain() if proven else {"source": source.name, "suite": source.suite}
     if isinstance(refusal, Refusal):
         chain["refused_subject"] = refusal.subject
+    if examined is not None:
+        chain["examination"] = examined.chain()
     sentence = refusal.message
-    intake_id = _write(store, campaign_id, source.name, reason, sentence, None, chain, now=now, actor=actor)
+    intake_id = _write(store, campaign_id, source.name, reason, sentence, None, chain, examined, now=now, actor=actor)
     return IntakeVerdict(
         campaign_id, False, reason, sentence, refusal.remedy, refusal.retryable, None, (), intake_id, chain
     )
@@ -289,6 +248,7 @@ def _write(
     sentence: str,
     snapshot: str | None,
     chain: dict[str, Any],
+    examined: Examined | None,
     *,
     now: datetime,
     actor: str,
@@ -306,6 +266,8 @@ def _write(
             chain=chain,
             decided_at=now,
         )
+        if examined is not None:
+            examined.write(store, intake_id=intake_id, campaign_id=campaign_id, now=now)
         evidence.record(
             store,
             actor=actor,

@@ -63,14 +63,23 @@ class PublishedState:
 class InternalRepository:
     """The repository below `root` (settings.repository_dir)."""
 
-    def __init__(self, root: Path, *, architectures: Sequence[str] = ("amd64",), owner: str = "Suture") -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        architectures: Sequence[str] = ("amd64",),
+        owner: str = "Suture",
+        public: Path | None = None,
+        key_home: Path | None = None,
+    ) -> None:
+        """public, key_home: where they are not below `root` (the quarantine repository shares address and key)."""
         self.root = root
-        self.public = root / "public"
+        self.public = public or root / "public"
         self.cache = FileCache(root / "cache")
         self._folder = PublicFolder(self.public)
         self._architectures = tuple(dict.fromkeys((*architectures, "all")))
         self._aptly = Aptly(root / "aptly", root / "staging")
-        self._key = SigningKey(root / "gnupg", owner=f"{owner} internal repository")
+        self._key = SigningKey(key_home or root / "gnupg", owner=f"{owner} internal repository")
 
     @property
     def keyring(self) -> Path:

@@ -31,7 +31,7 @@ class RefusalReason(StrEnum):
     HASH_MISMATCH = "hash_mismatch"
 
 
-_NEXT_STEP = {
+NEXT_STEP = {
     RefusalReason.UNREACHABLE: "Check the address and the way to it, then run again; nothing was taken over.",
     RefusalReason.MALFORMED: "Ask the vendor; do not work around it: what cannot be read cannot be proven.",
     RefusalReason.TRUNCATED: "Run again in a few minutes; if it stays, the mirror is damaged: tell its owner.",
@@ -54,7 +54,7 @@ class Refusal(SutureError):
     """A source, or a file of it, that is not proven. `subject` is the file or address that failed."""
 
     def __init__(self, reason: RefusalReason, sentence: str, *, subject: str) -> None:
-        super().__init__(sentence, remedy=_NEXT_STEP[reason])
+        super().__init__(sentence, remedy=NEXT_STEP[reason])
         self.reason = reason
         self.sentence = sentence
         self.subject = subject

@@ -18,6 +18,7 @@ from suture.sourcing.source import AptSource
 
 MAX_FUTURE = timedelta(seconds=10)  # apt's Acquire::Max-FutureTime
 STRONG_HASHES: Mapping[str, int] = {"SHA256": 64, "SHA512": 128}  # hexadecimal digits
+WEAK_HASHES = ("MD5Sum", "SHA1")
 _FIELD = re.compile(r"^(?P<name>[!-9;-~]+):[ \t]*(?P<value>.*)$")
 _UNSAFE_PATH = re.compile(r"(^/)|(^~)|(^-)|(//)|(^|/)\.\.?(/|$)|[\x00-\x20\x7f\\]|[^\x00-\x7f]")
 
@@ -33,7 +34,10 @@ class ListedFile:
 
 @dataclass(frozen=True)
 class Release:
-    """valid_until: None when the file does not say. components and architectures: () when it names none."""
+    """valid_until: None when the file does not say. components and architectures: () when it names none.
+
+    weakly_listed: paths that have an MD5 or SHA-1 digest and no strong one.
+    """
 
     origin: str | None
     label: str | None
@@ -45,6 +49,7 @@ class Release:
     components: tuple[str, ...]
     architectures: tuple[str, ...]
     files: Mapping[str, ListedFile]
+    weakly_listed: frozenset[str] = frozenset()
 
     def expires_at(self, max_age: timedelta) -> datetime:
         return self.valid_until if self.valid_until is not None else self.date + max_age
@@ -60,6 +65,8 @@ def parse_release(text: bytes, *, subject: str) -> Release:
     fields = _fields(text, subject)
     if "Date" not in fields:
         raise _malformed(subject, "it has no Date, so nothing says how old it is")
+    files = _files(fields, subject)
+    weak = {line.split()[-1] for name in WEAK_HASHES for line in fields.get(name, "").split("\n") if line}
     return Release(
         origin=fields.get("Origin"),
         label=fields.get("Label"),
@@ -70,7 +77,8 @@ def parse_release(text: bytes, *, subject: str) -> Release:
         acquire_by_hash=fields.get("Acquire-By-Hash", "no").lower() == "yes",
         components=tuple(fields.get("Components", "").split()),
         architectures=tuple(fields.get("Architectures", "").split()),
-        files=_files(fields, subject),
+        files=files,
+        weakly_listed=frozenset(weak - files.keys()),
     )
 
 
@@ -165,7 +173,7 @@ def _date(value: str, subject: str) -> datetime:
 def _files(fields: Mapping[str, str], subject: str) -> dict[str, ListedFile]:
     present = [name for name in STRONG_HASHES if fields.get(name)]
     if not present:
-        weak = [name for name in ("MD5Sum", "SHA1") if name in fields]
+        weak = [name for name in WEAK_HASHES if name in fields]
         if weak:
             raise Refusal(
                 RefusalReason.WEAK_HASH,

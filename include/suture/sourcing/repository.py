@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from suture.sourcing.content import inflate, verify_index, verify_stream
+from suture.sourcing.content import PACKED_FORMS, inflate, verify_index, verify_stream
 from suture.sourcing.keyring import Keyring, load_keyring
 from suture.sourcing.packages import BinaryPackage, parse_packages
 from suture.sourcing.refusal import Refusal, RefusalReason
@@ -42,7 +42,7 @@ MAX_RELEASE_BYTES = 16 * 1024 * 1024
 MAX_INDEX_BYTES = 256 * 1024 * 1024
 WORKERS = 4
 FileChoice = Callable[[tuple[BinaryPackage, ...]], Sequence[BinaryPackage]]
-_FORMS = (".xz", ".gz", "")  # smallest first
+_FORMS = (*PACKED_FORMS, "")  # smallest first
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,10 @@ class VerifiedFile:
 
 @dataclass(frozen=True)
 class Adoption:
-    """What was proven. files: the package files that were checked, () when only the indices were asked for."""
+    """What was proven. files: the package files that were checked, () when only the indices were asked for.
+
+    key_ends_at: when the key that signed stops counting, None: never. alarms: what somebody must do about keys in time.
+    """
 
     source: AptSource
     address: str
@@ -80,6 +83,8 @@ class Adoption:
     packages: tuple[BinaryPackage, ...]
     files: tuple[VerifiedFile, ...]
     judged_at: datetime
+    key_ends_at: datetime | None = None
+    alarms: tuple[str, ...] = ()
 
     def chain(self) -> dict[str, Any]:
         """The proof as JSON, for evidence: key, Release, indices, files."""
@@ -92,6 +97,8 @@ class Adoption:
             "key_fingerprint": self.signed.key_fingerprint,
             "signing_fingerprint": self.signed.signing_fingerprint,
             "key_owner": self.signed.key_owner,
+            "key_ends_at": self.key_ends_at.isoformat() if self.key_ends_at else None,
+            "alarms": list(self.alarms),
             "signature_digest": self.signed.digest,
             "signature_notes": list(self.signed.notes),
             "release_path": self.release_path,
@@ -131,7 +138,7 @@ def verify_repository(
 
     choose_files: picks from the proven indices the packages whose files are read and checked too; None: no files.
     """
-    keyring = keyring or load_keyring(source.keyrings, source.fingerprints)
+    keyring = keyring or load_keyring(source.keyrings, source.fingerprints, source.pin_rules)
     folder = f"dists/{source.suite}"
     signed, path, carried = _fetch_release(transport, folder, keyring, at)
     release = parse_release(signed.text, subject=path)
@@ -152,6 +159,8 @@ def verify_repository(
         packages=packages,
         files=(),
         judged_at=at,
+        key_ends_at=keyring.ends_at(signed.key_fingerprint, signed.signing_fingerprint),
+        alarms=keyring.alarms(signed.key_fingerprint, signed.signing_fingerprint, at=at),
     )
     if choose_files is not None:
         adoption = replace(adoption, files=verify_files(transport, choose_files(packages)))
@@ -240,11 +249,22 @@ def _wanted_indices(source: AptSource, release: Release, folder: str) -> Iterato
                 yield component, architecture, stem
             elif asked and architecture != "all":
                 # Packages of architecture "all" stand in every architecture's index unless there is one for them.
-                sentence = f"{folder}: the Release file lists no index {stem} in a form that we read (xz, gz, plain)."
-                raise Refusal(RefusalReason.MALFORMED, sentence, subject=stem)
+                raise _unlisted(release, folder, stem)
+    if not count and any("/Packages" in path for path in release.weakly_listed):
+        raise _unlisted(release, folder, "Packages")
     if not count:
         sentence = f"{folder}: the Release file lists no Packages index."
         raise Refusal(RefusalReason.MALFORMED, sentence, subject=folder)
+
+
+def _unlisted(release: Release, folder: str, stem: str) -> Refusal:
+    if any(path.startswith(stem) or path.rpartition("/")[2].startswith(stem) for path in release.weakly_listed):
+        sentence = f"{folder}: the Release file lists {stem} by MD5 or SHA-1 only; these can be forged."
+        return Refusal(RefusalReason.WEAK_HASH, sentence, subject=stem)
+    sentence = (
+        f"{folder}: the Release file lists no index {stem} in a form that we read (plain, {', '.join(PACKED_FORMS)})."
+    )
+    return Refusal(RefusalReason.MALFORMED, sentence, subject=stem)
 
 
 def _read_index(
@@ -262,7 +282,7 @@ def _read_index(
         if plain_entry is not None and plain_entry is not entry:
             verify_index(plain_entry, plain)
         if isinstance(transport, FolderTransport):
-            _check_other_forms(transport, folder, listed)
+            _check_other_forms(transport, folder, listed, plain)
         packages = parse_packages(plain, subject=f"{folder}/{entry.path}", component=component)
         return (
             VerifiedIndex(entry.path, component, architecture, entry.size, sha256, len(packages)),
@@ -287,8 +307,8 @@ def _fetch_form(transport: Transport, folder: str, entry: ListedFile, *, by_hash
     raise FileMissing(entry.path)
 
 
-def _check_other_forms(transport: FolderTransport, folder: str, listed: Sequence[ListedFile]) -> None:
-    """A folder does not change under us: everything of this index that lies there must be what was signed."""
+def _check_other_forms(transport: FolderTransport, folder: str, listed: Sequence[ListedFile], plain: bytes) -> None:
+    """A folder does not change under us: everything of this index that lies there must be what was signed, and say the same."""
     for entry in listed:
         parent = entry.path.rpartition("/")[0]
         copies = [f"{parent}/by-hash/{name}/{digest}" for name, digest in entry.digests.items()]
@@ -298,6 +318,9 @@ def _check_other_forms(transport: FolderTransport, folder: str, listed: Sequence
             except FileMissing:
                 continue
             verify_index(replace(entry, path=path), data)
+            if path == entry.path and inflate(path, data, listed_bytes=len(plain)) != plain:
+                sentence = f"{folder}/{path} is signed, and holds another list than the index's other forms."
+                raise Refusal(RefusalReason.HASH_MISMATCH, sentence, subject=path)
 
 
 def _without_twins(packages: Iterable[BinaryPackage], folder: str) -> Iterator[BinaryPackage]:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from suture import evidence
 from suture.settings import Settings
-from suture.sourcing.intake import repository_of
+from suture.sourcing.intake import quarantine_of, repository_of
 from suture.store import Store, sources
 
 
@@ -49,4 +49,7 @@ def retire(
                 grounds={"reason": reason},
                 at=now,
             )
+    quarantine = quarantine_of(settings)
+    if (quarantine.public / "dists").exists():
+        quarantine.retire(source_package, source_version, now=now)
     return repository_of(settings).retire(source_package, source_version, now=now)

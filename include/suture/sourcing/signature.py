@@ -11,6 +11,8 @@ The rules:
    revoked key is revoked at all times.
 5. The signature's own digest must be SHA-256, SHA-384 or SHA-512 (RFC 9580 identifiers 8, 9, 10).
 6. One signature that counts is enough: archives sign with the old and the new key while they change over.
+7. A pin may have a rule for that time: it counts from a day on, or until a day. Before and after it the key is none.
+8. Keys too weak to prove anything (RSA below 2048 bits, DSA) are not trusted, pinned or not.
 """
 
 from __future__ import annotations
@@ -74,6 +76,9 @@ def verify_clearsigned(data: bytes, keyring: Keyring, *, at: datetime, subject: 
 
 def verify_detached(data: bytes, signature: bytes, keyring: Keyring, *, at: datetime, subject: str) -> SignedText:
     """`data` itself, proven by a detached signature (armoured or binary). Raises Refusal."""
+    if signature.lstrip().startswith(_SIGNATURE) and _END not in signature:
+        sentence = f"{subject}: its detached signature breaks off before its end."
+        raise Refusal(RefusalReason.TRUNCATED, sentence, subject=subject)
     with tempfile.TemporaryDirectory(prefix="suture-gpgv-") as folder:
         signed, detached = Path(folder, "signed"), Path(folder, "signature")
         signed.write_bytes(data)
@@ -208,6 +213,15 @@ def _accept(one: _Found, text: bytes, keyring: Keyring, *, at: datetime, subject
         raise refuse(RefusalReason.KEY_UNTRUSTED, f"it is signed by {name}, which is not pinned for this source.")
     if one.verdict == "REVKEYSIG" or keyring.revoked(primary, signing):
         raise refuse(RefusalReason.KEY_REVOKED, f"it is signed by {name}, which its owner has revoked.")
+    if keyring.weak(primary, signing):
+        raise refuse(RefusalReason.KEY_UNTRUSTED, f"it is signed by {name}, a key too weak to prove anything.")
+    rule = keyring.rule(primary, signing)
+    if rule.accept_from is not None and at < rule.accept_from:
+        sentence = f"it is signed by {name}, which policy accepts from {_day(rule.accept_from)} on only."
+        raise refuse(RefusalReason.KEY_UNTRUSTED, sentence)
+    if rule.accept_until is not None and at >= rule.accept_until:
+        sentence = f"it is signed by {name}, which policy accepted until {_day(rule.accept_until)}."
+        raise refuse(RefusalReason.KEY_EXPIRED, sentence)
     expiry = keyring.expires_at(primary, signing)
     if expiry is not None and expiry <= at:
         raise refuse(RefusalReason.KEY_EXPIRED, f"it is signed by {name}, which expired on {_day(expiry)}.")

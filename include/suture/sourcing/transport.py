@@ -3,7 +3,8 @@
 The rules:
 
 1. Every fetch has a limit in bytes and a deadline in seconds; a server that sends for ever, or one byte a
-   second (in the headers or in the body), is cut off at them.
+   second (in the headers or in the body), is cut off at them. Where nothing signed says how long a file is, each
+   mebibyte that came earns the time for the next one.
 2. Redirects are followed within the same host and port only (and from http to https of the same host), at
    most three.
 3. Bytes are taken as they lie on the server: no content encoding is asked for, none is undone.
@@ -14,7 +15,8 @@ from __future__ import annotations
 
 import http.client
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +55,14 @@ class Transport(Protocol):
 
 class FileMissing(Exception):
     """The source answers, and has no such file."""
+
+
+class NotAuthorised(Refusal):
+    """The server wants to know who asks. challenge: its WWW-Authenticate header, '' for none."""
+
+    def __init__(self, url: str, challenge: str) -> None:
+        super().__init__(RefusalReason.UNREACHABLE, f"{url} cannot be had: it answers 401 to us.", subject=url)
+        self.challenge = challenge
 
 
 def read_whole(transport: Transport, path: str, *, limit_bytes: int) -> bytes:
@@ -126,9 +136,20 @@ class _Deadline:
     sock: Any = None
 
     def __post_init__(self) -> None:
-        self._timer = threading.Timer(self.seconds, self._expire)
+        self._started = time.monotonic()
+        self._start(self.seconds)
+
+    def _start(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._expire)
         self._timer.daemon = True
         self._timer.start()
+
+    def extend(self, seconds: float) -> None:
+        """That much later; a deadline that has passed stays passed."""
+        self._timer.cancel()
+        self.seconds += seconds
+        if not self.expired:
+            self._start(max(0.0, self._started + self.seconds - time.monotonic()))
 
     def _expire(self) -> None:
         self.expired = True
@@ -202,12 +223,24 @@ class HttpTransport:
     def close(self) -> None:
         self._session.close()
 
+    def with_headers(self, headers: Mapping[str, str], *, address: str | None = None) -> HttpTransport:
+        """Another transport of the same patience (below `address`) that sends these as well; to be closed by itself."""
+        other = HttpTransport(address or self.address, timeout_s=self._timeout_s)
+        other._session.headers.update({**self._session.headers, **headers})
+        return other
+
+    def ask(self, path: str, query: str, *, limit_bytes: int) -> bytes:
+        """The answer to a question, at most limit_bytes and one more; paths of files never have a query."""
+        url = f"{self.address}/{quote(path)}?{query}"
+        with _Deadline(self._timeout_s) as deadline, self._translated(url), self._get(url, 0) as response:
+            return b"".join(self._body(response, url, limit_bytes, deadline, paced=False))
+
     def open(self, path: str, *, expected_bytes: int, offset: int = 0, size_known: bool = True) -> Iterator[bytes]:
         # Debian's file names hold + ~ and : as they are; everything else unusual is quoted.
         url = f"{self.address}/{quote(path, safe='/~+:@!$&()*,;=')}"
         allowed_s = self._timeout_s + ((expected_bytes - offset) / MIN_BYTES_PER_S if size_known else 0)
         with _Deadline(allowed_s) as deadline, self._translated(url), self._get(url, offset) as response:
-            yield from self._body(response, url, expected_bytes - offset, deadline)
+            yield from self._body(response, url, expected_bytes - offset, deadline, paced=not size_known)
 
     def _get(self, url: str, offset: int) -> requests.Response:
         headers = {"Range": f"bytes={offset}-"} if offset else {}
@@ -237,11 +270,17 @@ class HttpTransport:
         if response.status_code in {404, 410}:
             response.close()
             raise FileMissing(url)
+        if response.status_code == 401:
+            response.close()
+            raise NotAuthorised(url, response.headers.get("WWW-Authenticate", ""))
         if response.status_code != (206 if offset else 200):
             response.close()
             raise self._unreachable(url, f"it answers {response.status_code} {response.reason}")
 
-    def _body(self, response: requests.Response, url: str, remaining: int, deadline: _Deadline) -> Iterator[bytes]:
+    def _body(
+        self, response: requests.Response, url: str, remaining: int, deadline: _Deadline, *, paced: bool
+    ) -> Iterator[bytes]:
+        earned = 0
         announced = response.headers.get("Content-Length", "")
         missing = int(announced) if announced.isdigit() else 0
         while remaining >= 0:
@@ -253,6 +292,10 @@ class HttpTransport:
                 break
             remaining -= len(chunk)
             missing -= len(chunk)
+            earned += len(chunk)
+            if paced and earned >= CHUNK_BYTES:
+                deadline.extend(earned / MIN_BYTES_PER_S)
+                earned = 0
             yield chunk
         if missing > 0 and remaining >= 0:
             raise Refusal(

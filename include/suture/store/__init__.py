@@ -5,7 +5,7 @@
 
 from psycopg.types.json import Jsonb as Json
 
-from suture.store.connection import Store, StoreError, StoreUnavailableError
+from suture.store.connection import DuplicateKeyError, Store, StoreError, StoreUnavailableError
 from suture.store.migrations import migrate
 
-__all__ = ["Json", "Store", "StoreError", "StoreUnavailableError", "migrate"]
+__all__ = ["DuplicateKeyError", "Json", "Store", "StoreError", "StoreUnavailableError", "migrate"]

@@ -29,12 +29,18 @@ from suture.settings import PROJECT_ROOT
 QUERIES = PROJECT_ROOT / "include" / "sql" / "queries"
 SCHEMA = "suture"
 STATEMENT_TIMEOUT_MS = 120_000
+_BINARY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # no flags, no extension
+_BINARY_END = b"\xff\xff"
 
 Row = dict[str, Any]
 
 
 class StoreError(SutureError):
     """The warehouse refused a statement for good (constraint, syntax, type)."""
+
+
+class DuplicateKeyError(StoreError):
+    """A row's key is there already."""
 
 
 class StoreUnavailableError(StoreError):
@@ -174,6 +180,21 @@ class Store:
                 count += 1
         return count
 
+    def copy_packed(self, table: str, columns: Iterable[str], parts: Iterable[bytes]) -> int:
+        """COPY rows that are packed already, in PostgreSQL's binary format without its header; how many came in.
+
+        Table and columns are identifiers from code, never from data."""
+        statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+            sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+        )
+        with _translated(f"copy into {table}"), self._alive().transaction(), self._connection.cursor() as cursor:
+            with cursor.copy(statement) as copy:
+                copy.write(_BINARY_HEADER)
+                for part in parts:
+                    copy.write(part)
+                copy.write(_BINARY_END)
+            return cursor.rowcount
+
 
 def _bound(params: Mapping[str, Any] | None) -> dict[str, Any]:
     # Always a mapping, so that %% and %(name)s mean the same in every file, with or without parameters.
@@ -195,5 +216,7 @@ def _translated(what: str) -> Iterator[None]:
         yield
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise StoreUnavailableError(f"{what}: the warehouse did not answer: {str(error).strip()}.") from error
+    except psycopg.errors.UniqueViolation as error:
+        raise DuplicateKeyError(f"{what}: {str(error).strip()}") from error
     except psycopg.Error as error:
         raise StoreError(f"{what}: {str(error).strip()}") from error

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from suture.store.connection import Store
 
 _COLUMNS = (
@@ -42,7 +44,7 @@ def settle(store: Store, rows: Iterable[Mapping[str, Any]], *, now: datetime) ->
     """Make these decisions the current ones. rows: as table work_decision; they are streamed, not kept."""
     with store.transaction():
         store.execute("decision/open_work")
-        given = store.copy_rows("work_decision", _COLUMNS, ([row[name] for name in _COLUMNS] for row in rows))
+        given = store.copy_rows("work_decision", _COLUMNS, map(_values, rows))
         if not given:
             return Settled()
         store.execute("decision/analyze_work")
@@ -51,6 +53,11 @@ def settle(store: Store, rows: Iterable[Mapping[str, Any]], *, now: datetime) ->
         store.execute("decision/supersede_decisions", {"now": now})
         fresh = store.execute("decision/insert_decisions", {"now": now})
     return Settled(given, fresh, tuple(row["decision_id"] for row in restated))
+
+
+def _values(row: Mapping[str, Any]) -> list[Any]:
+    """Reasons are some kilobytes of JSON each: encoded here, since json.dumps took a fifth of the time of deciding."""
+    return [msgspec.json.encode(row[name]).decode() if name == "reasons" else row[name] for name in _COLUMNS]
 
 
 def findings_on(store: Store, decision_ids: Iterable[int]) -> int:

@@ -4,11 +4,13 @@ The rules:
 
 1. A scope is all hosts and all advisories, some hosts with all advisories, or some advisories on all hosts. Inside its
    scope a run leaves the findings as a run over everything would.
-2. Distinct (source package, version, release) are compared once; hosts are taken in chunks, so that memory and the time
-   of a statement stay bounded however large the fleet is. All chunks are one transaction.
+2. Distinct (source package, version, release) are compared once; what hosts have of a source package (a situation) is
+   resolved once, and what it comes to on a kind of asset is made once (an outcome). Hosts are taken in chunks, so that
+   memory and the time of a statement stay bounded however large the fleet is; what the chunks share is kept. All chunks
+   are one transaction.
 3. A row that is already right is not written.
-4. `decide`, where given, is called for each chunk before its findings are written: new findings then get their
-   decision at once and are not written twice.
+4. `decide`, where given, is called for each chunk with what is new in it, before its findings are written: new findings
+   then get their decision at once and are not written twice.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
-from typing import Any
 
 from suture.store.connection import Row, Store
 
@@ -60,22 +61,25 @@ class Changes:
 def fan_out(store: Store, scope: Scope, *, unscored: Unscored, now: datetime, decide: Decide | None = None) -> Changes:
     """Match one scope in SQL. advisory_pair must be up to date. Runs in the caller's transaction, or in one of its own."""
     with store.transaction():
-        hosts, chunks = _prepare(store, scope)
+        hosts = _prepare(store, scope)
+        heirs = store.fetch_one("matching/count_heirs")
+        inherits = bool(heirs and heirs["pairs"])
         changes = Changes(hosts=hosts)
-        for chunk in range(chunks):
-            store.execute("matching/empty_share")
-            found = store.execute("matching/fill_share", {"chunk": chunk})
-            store.execute("matching/analyze_share")
-            if decide is not None and found:
-                decide(store.fetch_all("decision/list_share_groups"))
-            changes += _merge(store, scope, found, chunk, unscored, now, decided=decide is not None)
+        for chunk in range(-(-hosts // _chunk(scope))):
+            _fill(store, scope, chunk, unscored, now, decide)
+            changes += _merge(store, unscored, now, inherits=inherits)
+        if scope == Scope():
+            store.fetch_one("matching/analyze_tables")
     return changes
 
 
-def _prepare(store: Store, scope: Scope) -> tuple[int, int]:
-    """Open the work tables and fill scope and pairs: (hosts, chunks)."""
+def _prepare(store: Store, scope: Scope) -> int:
+    """Open the work tables and fill scope and pairs; how many hosts there are."""
     store.execute("matching/open_work")
+    if scope == Scope():
+        store.fetch_one("matching/analyze_tables")
     host_ids = None if scope.host_ids is None else list(scope.host_ids)
+    store.execute("matching/fill_kinds", {"host_ids": host_ids})
     hosts = store.execute("matching/fill_scope", {"host_ids": host_ids, "chunk_hosts": _chunk(scope)})
     if scope.advisory_ids is not None:
         store.execute("matching/fill_advisories", {"advisory_ids": list(scope.advisory_ids)})
@@ -87,7 +91,7 @@ def _prepare(store: Store, scope: Scope) -> tuple[int, int]:
     else:
         store.execute("matching/fill_pairs")
     store.execute("matching/analyze_inputs")
-    return hosts, -(-hosts // _chunk(scope))
+    return hosts
 
 
 def _chunk(scope: Scope) -> int:
@@ -95,19 +99,33 @@ def _chunk(scope: Scope) -> int:
     return CHUNK_HOSTS if scope.advisory_ids is None else 100_000
 
 
-def _merge(
-    store: Store, scope: Scope, found: int, chunk: int, unscored: Unscored, now: datetime, *, decided: bool
-) -> Changes:
-    unscored_values: dict[str, Any] = {"priority": unscored.priority, "deadline": unscored.deadline, "now": now}
-    touched: Row | None = None
-    new = 0
-    if found:
-        new = store.execute("matching/insert_new_findings", {**unscored_values, "decided": decided})
-        if new < found:
-            touched = store.fetch_one("matching/update_matched_findings", unscored_values)
-    part = {"chunk": chunk, "now": now}
-    if scope.advisory_ids is None:
-        closed = store.fetch_one("matching/close_unmatched_findings", part) or {}
-    else:
-        closed = store.fetch_one("matching/close_unmatched_findings_of_advisories", part) or {}
-    return Changes(new=new, **(touched or {}), **closed)
+def _fill(store: Store, scope: Scope, chunk: int, unscored: Unscored, now: datetime, decide: Decide | None) -> None:
+    """What the chunk's hosts show (work_held with work_outcome), and the findings that they have (work_standing)."""
+    part = {"chunk": chunk}
+    store.execute("matching/empty_chunk")
+    before = store.fetch_one("matching/fetch_known")
+    known = {"known": before["situations"] if before else 0}
+    store.execute("matching/fill_held", {**part, **known})
+    if store.execute("matching/fill_found", known) + store.execute("matching/fill_places", part):
+        if decide is not None:
+            decide(store.fetch_all("decision/list_share_groups", part))
+        outcome = {"priority": unscored.priority, "deadline": unscored.deadline, "now": now}
+        store.execute("matching/fill_outcomes", {**part, **outcome, "decided": decide is not None})
+    of_advisories = scope.advisory_ids is not None
+    store.execute("matching/fill_standing_of_advisories" if of_advisories else "matching/fill_standing", part)
+    store.execute("matching/analyze_chunk")
+
+
+def _merge(store: Store, unscored: Unscored, now: datetime, *, inherits: bool) -> Changes:
+    standing = store.fetch_one("matching/count_standing")
+    stands = bool(standing and standing["stands"])
+    heirs = store.execute("matching/fill_heirs") if inherits and stands else 0
+    new = store.execute("matching/insert_new_findings", {"now": now})
+    if heirs:
+        store.execute("matching/pass_on_clocks")
+    if not stands:
+        return Changes(new=new)
+    again = {"priority": unscored.priority, "deadline": unscored.deadline, "now": now}
+    touched = store.fetch_one("matching/update_matched_findings", again) or {}
+    closed = store.fetch_one("matching/close_unmatched_findings", {"now": now}) or {}
+    return Changes(new=new, **touched, **closed)

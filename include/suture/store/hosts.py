@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from psycopg.types.json import Jsonb as Json
+
 from suture.store.connection import Row, Store
 
 _PACKAGE_COLUMNS = (
@@ -41,17 +43,32 @@ def _as_set(packages: Sequence[Mapping[str, Any]]) -> set[tuple[Any, ...]]:
     return {tuple(package[name] for name in _PACKAGE_COLUMNS) for package in packages}
 
 
-def write_components(store: Store, host_id: str, ecosystems: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def write_components(
+    store: Store, host_id: str, ecosystems: Sequence[str], rows: Sequence[Sequence[Any]], *, complete: bool = True
+) -> None:
     """A host's components of these ecosystems, in place of the old ones, in one transaction.
 
-    rows: ecosystem, name, version, source name or None, source version or None, location, collected_at.
+    rows: ecosystem, name, version, source name or None, source version or None, location, collected_at. complete: False
+    keeps what the rows do not name in another version. Components that are as they were are not written: the host is not
+    matched again.
     """
-    columns = ("ecosystem", "name", "version", "source_name", "source_version", "location", "collected_at")
+    columns = ("ecosystem", "name", "version", "source_name", "source_version", "location")
     with store.transaction():
-        store.execute(
-            "component/delete_host_components", {"host_id": host_id, "ecosystems": list(ecosystems)}
-        )
-        store.copy_rows("host_component", ("host_id", *columns), [(host_id, *row) for row in rows])
+        known = {
+            tuple(row[name] for name in columns)
+            for row in store.fetch_all("component/list_host_components", {"host_id": host_id})
+            if row["ecosystem"] in ecosystems
+        }
+        given = {tuple(row[: len(columns)]): row for row in rows}
+        fresh = [row for key, row in given.items() if key not in known]
+        gone = known - set(given)
+        if not complete:  # only what the rows name in another version, at the same place
+            places = {(key[0], key[1], key[-1]) for key in given}
+            gone = {key for key in gone if (key[0], key[1], key[-1]) in places}
+        if gone:
+            keys = [dict(zip(columns, key, strict=True)) for key in gone]
+            store.execute("component/delete_host_components", {"host_id": host_id, "keys": Json(keys)})
+        store.copy_rows("host_component", ("host_id", *columns, "collected_at"), [(host_id, *row) for row in fresh])
 
 
 def list_components(store: Store, host_id: str) -> list[Row]:

@@ -8,11 +8,17 @@ from typing import Any
 
 from airflow.sdk import BaseOperator
 
+from suture.campaign import fetch_campaign
 from suture.runner import Runner
+from suture.runner.inventory import Inventory
 from suture.runner.phases import PhaseOutcome, run_phase
 from suture.settings import Settings
+from suture.staging.mirror import followers
+from suture.staging.parity_policy import ParityPolicy
 from suture_airflow.translation import campaign_of, translated
 from suture_airflow.warehouse import open_store
+
+FOLLOWERS = "followers"
 
 
 class AnsiblePhaseOperator(BaseOperator):
@@ -23,7 +29,8 @@ class AnsiblePhaseOperator(BaseOperator):
     try's token is refused by the host.
 
     :param phase: the step's name, a key of `suture.runner.phases.STEPS` (templated).
-    :param ring: the ring whose hosts are meant, or `touched`: those on which a patch was begun (templated).
+    :param ring: the ring whose hosts are meant; `touched`: those on which a patch was begun; `followers`: the staging hosts
+        whose role the campaign patched in production (templated).
     :param campaign_id: the campaign; default: the DAG run's partition key (templated).
     :param timeout: how long one batch of hosts may take.
     """
@@ -71,14 +78,20 @@ class AnsiblePhaseOperator(BaseOperator):
         settings = Settings.load()
         self._runner = AnsibleRunner(settings.inventory_path)
         task = context["ti"]
+        campaign_id = self.campaign_id or campaign_of(context)
         with open_store() as store:
+            hosts = None
+            if self.ring == FOLLOWERS:
+                rules, inventory = ParityPolicy.load(settings.policy_dir), Inventory.load(settings.inventory_path)
+                hosts = followers(rules, inventory, fetch_campaign(store, campaign_id).plan)
             return run_phase(
                 store,
                 self._runner,
                 settings,
-                campaign_id=self.campaign_id or campaign_of(context),
+                campaign_id=campaign_id,
                 step=self.phase,
                 ring=self.ring,
+                hosts=hosts,
                 actor=f"suture:{task.dag_id}",
                 holder=f"{task.dag_id}/{task.run_id}/{task.task_id}/{task.map_index}/try {task.try_number}",
                 log=self.log.info,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from suture.errors import SutureError
@@ -16,7 +18,8 @@ from suture.settings import Settings
 from suture.sourcing import AptSource, Refusal, RefusalReason, load_sources, verify_repository
 from suture.sourcing.cache import FileCache
 from suture.sourcing.changelog import changelog_cves
-from suture.sourcing.intake import StoreSeen, repository_of
+from suture.sourcing.intake import StoreSeen, quarantine_of, repository_of
+from suture.sourcing.source import Use
 from suture.sourcing.transport import Transport, transport_for
 from suture.store import Store
 from suture_airflow.clock import utc_now
@@ -25,6 +28,16 @@ from suture_airflow.warehouse import open_store
 
 ACTOR = "suture:feed_sync"
 SECURITY_SUITE = "-security"
+ARCHIVE = "archive:"
+THREAT_TABLES = frozenset({"kev", "epss", "threat_signal"})  # with SSVC of the records, what the watch on threats reads
+
+
+class Lane(StrEnum):
+    """Which tasks of feed_sync a source belongs to."""
+
+    THREATS = "threats"
+    ADVISORIES = "advisories"
+    RECORDS = "records"
 
 
 class FeedsFailedError(SutureError):
@@ -34,37 +47,36 @@ class FeedsFailedError(SutureError):
 
 
 @translated
-def sync_advisories() -> list[str]:
-    """Vendors' advisories first, then each patch source's own archive; a sentence on each."""
-    settings = Settings.load()
-    policy = FeedsPolicy.load(settings.policy_dir)
-    now = utc_now()
-    with open_store() as store:
-        outcomes = [
-            sync_source(store, source, now=now, actor=ACTOR)
-            for source in policy.sources
-            if source.enabled and _gives_advisories(source)
-        ]
-        outcomes += [
-            _sync_archive(store, settings, source, now) for source in load_sources(settings.policy_dir).values()
-        ]
-    return _require_ok(outcomes)
+def threat_feeds() -> list[str]:
+    """The enabled feeds that the watch on threats looks at and that need nobody's CVEs, in the policy's order."""
+    return [source.name for source in _enabled() if _lane(source) is Lane.THREATS]
 
 
 @translated
-def threat_feeds() -> list[str]:
-    """The names of the enabled feeds that give no advisories, in the policy's order: they follow once CVEs are known."""
-    policy = FeedsPolicy.load(Settings.load().policy_dir)
-    return [source.name for source in policy.sources if source.enabled and not _gives_advisories(source)]
+def advisory_sources() -> list[str]:
+    """What vendors say, in the policy's order, then each patch source's own archive (`archive:NAME`)."""
+    archives = _archives(Settings.load())
+    vendors = [source.name for source in _enabled() if _lane(source) is Lane.ADVISORIES]
+    return vendors + [f"{ARCHIVE}{name}" for name in archives]
+
+
+@translated
+def record_feeds() -> list[str]:
+    """The enabled feeds of CVE records. They follow the advisories: some ask for each CVE that those name."""
+    return [source.name for source in _enabled() if _lane(source) is Lane.RECORDS]
 
 
 @translated
 def sync_feed(name: str) -> list[str]:
-    """One feed by its name; a sentence on it. One that policy has left out, or switched off, since is nothing to do."""
-    policy = FeedsPolicy.load(Settings.load().policy_dir)
-    chosen = [source for source in policy.sources if source.enabled and source.name == name]
+    """One source by its name; a sentence on it. One that policy has left out, or switched off, since is nothing to do."""
+    settings = Settings.load()
+    now = utc_now()
     with open_store() as store:
-        return _require_ok([sync_source(store, source, now=utc_now(), actor=ACTOR) for source in chosen])
+        if name.startswith(ARCHIVE):
+            archive = _archives(settings).get(name.removeprefix(ARCHIVE))
+            return _require_ok([_sync_archive(store, settings, archive, now)] if archive is not None else [])
+        chosen = [source for source in _enabled() if source.name == name]
+        return _require_ok([sync_source(store, source, now=now, actor=ACTOR) for source in chosen])
 
 
 @translated
@@ -84,6 +96,9 @@ def refresh_repository() -> str:
     now = utc_now()
     if not (repository.public / "dists").exists():
         repository.ensure(now=now)
+    quarantine = quarantine_of(Settings.load())
+    if (quarantine.public / "dists").exists():
+        quarantine.refresh(now=now)
     return repository.refresh(now=now).isoformat()
 
 
@@ -92,8 +107,21 @@ def urgencies_may_fall(store: Store, settings: Settings, now: datetime) -> bool:
     return not stale_feeds(store, FeedsPolicy.load(settings.policy_dir), now=now)
 
 
-def _gives_advisories(source: FeedSource) -> bool:
-    return "advisory" in FORMATS[source.format].tables
+def _enabled() -> list[FeedSource]:
+    return [source for source in FeedsPolicy.load(Settings.load().policy_dir).sources if source.enabled]
+
+
+def _archives(settings: Settings) -> dict[str, AptSource]:
+    """The sources that hosts are patched from: not those of hotfixes, which cases ask, nor those for comparison."""
+    found = load_sources(settings.policy_dir)
+    return {name: source for name, source in found.items() if source.use is Use.PATCHES}
+
+
+def _lane(source: FeedSource) -> Lane:
+    kind = FORMATS[source.format]
+    if source.transport == "records" or kind.main_table == "cve":
+        return Lane.RECORDS
+    return Lane.THREATS if THREAT_TABLES & set(kind.tables) else Lane.ADVISORIES
 
 
 def _sync_archive(store: Store, settings: Settings, source: AptSource, now: datetime) -> FeedOutcome:
@@ -112,10 +140,14 @@ def _sync_archive(store: Store, settings: Settings, source: AptSource, now: date
             makes_advisories=security,
         )
         reader = _ChangelogReader(repository_of(settings).cache, transport)
-        return sync_archive(store, archive, read_changelog=reader.read, now=now, actor=ACTOR)
+        outcome = sync_archive(store, archive, read_changelog=reader.read, now=now, actor=ACTOR)
+        if not proven.alarms:
+            return outcome
+        # A key that ends soon: said each time, so that there is time to get its successor.
+        return replace(outcome, reason=" ".join(filter(None, (outcome.reason, *proven.alarms))))
     except Refusal as refusal:
         status = FeedStatus.UNREACHABLE if refusal.reason is RefusalReason.UNREACHABLE else FeedStatus.QUARANTINED
-        nothing = Copy(f"archive:{source.name}", f"apt:{source.name}", Decoded(None, {}), "", main_table="advisory")
+        nothing = Copy(f"{ARCHIVE}{source.name}", f"apt:{source.name}", Decoded(None, {}), "", main_table="advisory")
         said = f"{refusal.reason.value}: {refusal}"
         return conclude(store, nothing, status, said, now=now, actor=ACTOR)
     finally:

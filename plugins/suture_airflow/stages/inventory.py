@@ -7,6 +7,7 @@ from typing import Any
 
 from suture.errors import SutureError
 from suture.inventory.collect import collect
+from suture.inventory.component_policy import ComponentPolicy
 from suture.model.assets import AssetRegister
 from suture.settings import Settings
 from suture_airflow.translation import translated
@@ -32,6 +33,7 @@ def collect_hosts(context: Any) -> dict[str, int]:  # noqa: ARG001 - every stage
             AssetRegister.load(settings.policy_dir),
             now=datetime.now(UTC),
             log=print,
+            components=ComponentPolicy.load(settings.policy_dir),
         )
     if not found.collected:
         why = "; ".join(f"{host}: {reason}" for host, reason in sorted(found.unreachable.items())[:5])

@@ -22,6 +22,7 @@ from suture.sourcing.retirement import retire
 from suture.store import Store
 from suture.store.steps import list_steps
 from suture.telemetry import Prometheus, impact_from_counters, impact_from_log
+from suture.wording import counted
 from suture_airflow.clock import utc_now
 from suture_airflow.translation import failed_tasks, moved_before, translated
 from suture_airflow.warehouse import open_store
@@ -73,7 +74,7 @@ def accept_request(context: Any) -> str:
             expected=campaign.state,
             to=CampaignState.ROLLING_BACK,
             actor=who,
-            reason=f"Rollback of {len(plan.hosts)} host{'s' if len(plan.hosts) != 1 else ''}: {reason}",
+            reason=f"Rollback of {counted(len(plan.hosts), 'host')}: {reason}",
             grounds={"plan": plan.as_json(), "plan_hash": campaign.plan_hash, "run": context["dag_run"].run_id},
         )
     return plan.blast_radius
@@ -137,7 +138,7 @@ def stop(context: Any) -> str:
 
 
 def _run_again(hosts: int) -> str:
-    return "1 host runs what it ran before" if hosts == 1 else f"{hosts} hosts run what they ran before"
+    return counted(hosts, "host runs what it ran before", "hosts run what they ran before")
 
 
 def _is_ours(store: Store, campaign_id: str, context: Any) -> bool:

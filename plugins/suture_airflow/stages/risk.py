@@ -16,6 +16,7 @@ from suture.risk.exposure_cost import ExposurePolicy
 from suture.risk.policies import RiskPolicy
 from suture.risk.scoring import Decider, score_all
 from suture.risk.strategy import StrategyPolicy
+from suture.risk.urgency import watch_threats
 from suture.risk.urgency_campaigns import Opens, plan_in_lanes
 from suture.risk.urgency_campaigns import hasten_campaigns as hasten
 from suture.risk.urgency_policy import UrgencyPolicy
@@ -44,7 +45,10 @@ def match_findings() -> str:
             unscored_deadline=policy.unscored_deadline,
             decide=Decider(store, policy, AssetRegister.load(settings.policy_dir), now=now),
         )
-    return _logged(counts.sentence)
+        # A CVE is looked at for the first time when its finding is there: left to the next sync, a KEV entry of the hour
+        # between would be taken for what was known already, and no campaign would ask for an earlier window.
+        changes = watch_threats(store, UrgencyPolicy.load(settings.policy_dir), now=now)
+    return _logged(" ".join([counts.sentence, *(change.reason for change in changes[:20])]))
 
 
 @translated

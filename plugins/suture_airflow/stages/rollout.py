@@ -14,6 +14,9 @@ from suture.recovery import incident
 from suture.recovery.incident import calls_for_incident
 from suture.rollout.trials import latest_verdict
 from suture.settings import Settings
+from suture.sourcing.intake import repository_for
+from suture.staging import gate
+from suture.staging.snapshot import require_same
 from suture.store import Store
 from suture.store.steps import StepStatus, list_steps
 from suture_airflow.clock import utc_now
@@ -38,6 +41,7 @@ def start(context: Any) -> str:
                 _decline(store, campaign.campaign_id, str(error))
             raise
         require_window(store, campaign)
+        _require_tested_files(store, campaign)
         expected = CampaignState.HALTED if campaign.state is CampaignState.HALTED else CampaignState.APPROVED
         move(
             store,
@@ -49,6 +53,16 @@ def start(context: Any) -> str:
             grounds={"plan_hash": campaign.plan_hash, "approvers": approvers},
         )
         return campaign.plan_hash
+
+
+def _require_tested_files(store: Store, campaign: Campaign) -> None:
+    """Raises SnapshotChangedError when production would get other files than staging was tested with."""
+    held = gate.held_snapshot(store, campaign)
+    if held is None:
+        print(f"{campaign.campaign_id} was tested before staging's snapshot was written down.")
+        return
+    published = repository_for(Settings.load(), campaign.plan).state(now=utc_now())
+    print(require_same(held, published.snapshot, published.packages, campaign.plan))
 
 
 @translated
@@ -65,7 +79,7 @@ def conclude(context: Any) -> None:
             expected=CampaignState.ROLLING_OUT,
             to=CampaignState.VERIFIED,
             actor=ACTOR,
-            reason=f"All {hosts} hosts were patched, verified and judged.",
+            reason=f"{'The host was' if hosts == 1 else f'All {hosts} hosts were'} patched, verified and judged.",
             grounds={"plan_hash": campaign.plan_hash},
         )
 

@@ -18,16 +18,25 @@ from suture.compliance.rendering import TEMPLATES
 from suture.compliance.report import CONTENT_TYPES, read_kept
 from suture.compliance.risk_overview import risk_overview
 from suture.errors import SutureError
-from suture.feeds import FeedsPolicy, feed_health
+from suture.feeds import (
+    MEANING,
+    ContradictionKind,
+    FeedsPolicy,
+    contradiction_counts,
+    contradictions,
+    feed_health,
+)
 from suture.feeds.health import ARCHIVE_FRESHNESS
 from suture.settings import Settings
 from suture.store import Store
-from suture_airflow.ui import risk_pages
+from suture_airflow.ui import risk_pages, sourcing_pages
 from suture_airflow.ui.drawing import HEADERS, opened, page, problem
 
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'"
+CONTRADICTIONS_SHOWN, CONTRADICTIONS_OF_ONE_KIND = 10, 200
 router = APIRouter(dependencies=[Depends(get_user)])
 router.include_router(risk_pages.router)
+router.include_router(sourcing_pages.router)
 
 
 def build() -> FastAPI:
@@ -50,7 +59,9 @@ def show_overview(request: Request) -> Response:
 
 
 @router.get("/feeds")
-def show_feeds(request: Request) -> Response:
+def show_feeds(request: Request, kind: ContradictionKind | None = None) -> Response:
+    """kind: only contradictions of this kind, and more of them."""
+
     def read(store: Store, settings: Settings, now: datetime) -> dict[str, Any]:
         rules = FeedsPolicy.load(settings.policy_dir)
         goals = {source.name: source.freshness for source in rules.sources}
@@ -62,7 +73,7 @@ def show_feeds(request: Request) -> Response:
             }
             for one in feed_health(store, rules, now=now)
         ]
-        return {"feeds": feeds(store, now=now), "health": health}
+        return {"feeds": feeds(store, now=now), "health": health, **_disagreements(store, kind)}
 
     return page(request, "feeds", read)
 
@@ -72,7 +83,9 @@ def show_campaign(request: Request, campaign_id: str) -> Response:
     return page(
         request,
         "campaign",
-        lambda store, settings, now: {"doc": shortened(campaign_view(store, settings, campaign_id, now=now))},
+        lambda store, settings, now: {
+            "doc": shortened(campaign_view(store, settings, campaign_id, now=now, whole_chain=False))
+        },
     )
 
 
@@ -81,7 +94,7 @@ def show_rollback(request: Request, campaign_id: str) -> Response:
     return page(
         request,
         "rollback",
-        lambda store, settings, now: {"radius": blast_radius(store, settings, campaign_id, now=now, most=ROWS_SHOWN)},
+        lambda store, _settings, _now: {"radius": blast_radius(store, campaign_id, most=ROWS_SHOWN)},
     )
 
 
@@ -108,6 +121,25 @@ def style() -> Response:
 def links() -> Response:
     text = (TEMPLATES / "ui" / "links.js").read_text("utf-8")
     return PlainTextResponse(text, media_type="text/javascript", headers=HEADERS)
+
+
+def _disagreements(store: Store, kind: ContradictionKind | None) -> dict[str, Any]:
+    """How many contradictions of each kind there are now, and the newest of them; the first claim of each holds."""
+    counts = contradiction_counts(store)
+    most = CONTRADICTIONS_SHOWN if kind is None else CONTRADICTIONS_OF_ONE_KIND
+    return {
+        "kinds": [
+            {
+                "kind": one.value,
+                "count": count,
+                "what": MEANING[one][0],
+                "holds": MEANING[one][1],
+                "shown": contradictions(store, kind=one, max_rows=most) if kind in (None, one) else [],
+            }
+            for one, count in counts.items()
+        ],
+        "kind": kind,
+    }
 
 
 def _hours(span: timedelta) -> float:

@@ -5,20 +5,32 @@ Everything is made here: the .deb files byte by byte, the indices, the Release f
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import io
 import lzma
 import tarfile
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import zstandard
 
 from suture.sourcing.signing import SigningKey
 
 RELEASE_DATE = "%a, %d %b %Y %H:%M:%S UTC"
 SUITE = "stable"
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": lambda data: gzip.compress(data, mtime=0),
+    ".xz": lzma.compress,
+    ".bz2": bz2.compress,
+    ".zst": lambda data: zstandard.ZstdCompressor().compress(data),
+    ".lzma": lambda data: lzma.compress(data, format=lzma.FORMAT_ALONE),
+}
 
 
 class Key(SigningKey):
@@ -45,10 +57,28 @@ class Key(SigningKey):
             inline = self._gpg(home, [*clock, "--clearsign"], text)
             return inline, self._gpg(home, [*clock, "--armor", "--detach-sign"], text)
 
+    @staticmethod
+    def sign_together(keys: Sequence[Key], text: bytes, at: datetime) -> bytes:
+        """Clear-signed by all of them in one signature block, as archives do while their key changes over."""
+        with tempfile.TemporaryDirectory() as folder:
+            ring = Key(Path(folder, "ring"), owner="unused")
+            secrets = [key.secret_key() for key in keys]
+            with ring._home() as home:
+                for secret in secrets:
+                    ring._gpg(home, ["--import"], secret)
+                users = [part for key in keys for part in ("--local-user", f"={key._owner}")]
+                clock = ["--faked-system-time", at.strftime("%Y%m%dT%H%M%S!")]
+                return ring._gpg(home, [*clock, *users, "--clearsign"], text)
+
+    def secret_key(self) -> bytes:
+        with self._home() as home:
+            return self._gpg(home, ["--passphrase", "", "--export-secret-keys"])
+
 
 @dataclass
 class Deb:
-    """A binary package to be. extra: further fields of its control file."""
+    """A binary package to be. extra: further fields of its control file. files: more content, path → bytes, with the modes that are
+    not 644; scripts: maintainer scripts."""
 
     name: str
     version: str
@@ -58,6 +88,9 @@ class Deb:
     payload: bytes = b"content\n"
     extra: dict[str, str] = field(default_factory=dict)
     link_doc_to: str | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+    scripts: dict[str, str] = field(default_factory=dict)
 
     @property
     def filename(self) -> str:
@@ -72,23 +105,26 @@ class Deb:
         return "".join(f"{name}: {value}\n" for name, value in fields.items())
 
     def build(self) -> bytes:
-        control = _tar({"./control": self.control().encode()})
+        control = _tar({"./control": self.control().encode()} | {f"./{n}": s.encode() for n, s in self.scripts.items()})
         doc = f"./usr/share/doc/{self.name}"
         files: dict[str, bytes | str] = {f"./usr/share/{self.name}/payload": self.payload}
         if self.link_doc_to:
             files[doc] = self.link_doc_to
         elif self.changelog:
             files[f"{doc}/changelog.Debian.gz"] = gzip.compress(self.changelog.encode(), mtime=0)
-        members = {"debian-binary": b"2.0\n", "control.tar.gz": control, "data.tar.gz": _tar(files)}
+        files |= {f"./{path}": data for path, data in self.files.items()}
+        modes = {f"./{path}": mode for path, mode in self.modes.items()}
+        members = {"debian-binary": b"2.0\n", "control.tar.gz": control, "data.tar.gz": _tar(files, modes)}
         return b"!<arch>\n" + b"".join(_ar_member(name, data) for name, data in members.items())
 
 
-def _tar(files: dict[str, bytes] | dict[str, bytes | str]) -> bytes:
+def _tar(files: dict[str, bytes] | dict[str, bytes | str], modes: dict[str, int] | None = None) -> bytes:
     """A gzipped tar; a str value is the target of a symbolic link."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
+            info.mode = (modes or {}).get(name, 0o644)
             if isinstance(content, str):
                 info.type, info.linkname = tarfile.SYMTYPE, content
                 archive.addfile(info)
@@ -175,13 +211,8 @@ class Repository:
             stanzas.append(stanza + "".join(f"{name}: {_digest(name, data)}\n" for name in self.package_digests))
         index = self.edit_index("\n".join(stanzas)).encode()
         self.index.parent.mkdir(parents=True, exist_ok=True)
-        packers: dict[str, Callable[[bytes], bytes]] = {
-            "": lambda data: data,
-            ".gz": lambda data: gzip.compress(data, mtime=0),
-            ".xz": lzma.compress,
-        }
         for form in self.forms:
-            data = self.edit_form(form, packers[form](index))
+            data = self.edit_form(form, PACKERS[form](index))
             self.index.with_name("Packages" + form).write_bytes(data)
             if self.by_hash:
                 copy = self.index.parent / "by-hash" / "SHA256" / hashlib.sha256(data).hexdigest()

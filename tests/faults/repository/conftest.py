@@ -15,7 +15,7 @@ import pytest
 from suture.campaign import create_campaign
 from suture.command.postgres import EmbeddedPostgres
 from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
-from suture.settings import Settings
+from suture.settings import PROJECT_ROOT, Settings
 from suture.sourcing.intake import IntakeVerdict, validate_campaign
 from suture.sourcing.internal import InternalRepository
 from suture.store import Store
@@ -25,13 +25,15 @@ from tests.faults.repository.builder import SUITE, Key, Repository, good_reposit
 
 @dataclass(frozen=True)
 class Keys:
-    """good: pinned. expired, revoked: pinned once. unpinned: in the keyring, but not pinned. stranger: unknown."""
+    """good: pinned. expired, revoked: pinned once. unpinned: in the keyring, but not pinned. stranger: unknown. short: pinned, RSA of
+    1024 bits.."""
 
     good: Key
     expired: Key
     revoked: Key
     unpinned: Key
     stranger: Key
+    short: Key
     keyring: Path
     pins: tuple[str, ...]
 
@@ -42,15 +44,17 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
     made = {
         name: Key(folder / name, owner=f"Vendor {name}").make(
-            made_at=long_ago, lifetime="30d" if name == "expired" else "never"
+            made_at=long_ago,
+            lifetime="30d" if name == "expired" else "never",
+            algorithm="rsa1024" if name == "short" else "ed25519",
         )
-        for name in ("good", "expired", "revoked", "unpinned", "stranger")
+        for name in ("good", "expired", "revoked", "unpinned", "stranger", "short")
     }
     fingerprints = {name: key.ensure() for name, key in made.items()}
     return Keys(
         **made,
         keyring=folder / "vendor.gpg",
-        pins=tuple(fingerprints[name] for name in ("good", "expired", "revoked")),
+        pins=tuple(fingerprints[name] for name in ("good", "expired", "revoked", "short")),
     )
 
 
@@ -60,7 +64,7 @@ def published_keyring(keys: Keys) -> Path:
     copy = Key(keys.keyring.parent / "revoked-copy", owner="unused")
     _copy_folder(keys.keyring.parent / "revoked", keys.keyring.parent / "revoked-copy")
     copy.revoke()
-    parts = [key.public_key() for key in (keys.good, keys.expired, copy, keys.unpinned)]
+    parts = [key.public_key() for key in (keys.good, keys.expired, copy, keys.unpinned, keys.short)]
     keys.keyring.write_bytes(b"".join(parts))
     return keys.keyring
 
@@ -114,6 +118,11 @@ class Ground:
             *(f"    {name}: {value}" for name, value in expected.items()),
         ]
         (self.settings.policy_dir / "sources.yaml").write_text("\n".join(lines) + "\n", "utf-8")
+        # What is in the packages is test_examination.py's business: here it would cost each intake two processes.
+        examination = (PROJECT_ROOT / "include" / "policy" / "examination.yaml").read_text("utf-8")
+        (self.settings.policy_dir / "examination.yaml").write_text(
+            examination.replace("enabled: true", "enabled: false"), "utf-8"
+        )
 
     def intake(self, *, at: datetime | None = None) -> IntakeVerdict:
         return validate_campaign(self.store, self.settings, self.campaign, now=at or self.now)

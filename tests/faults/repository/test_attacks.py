@@ -5,6 +5,7 @@ Catalogue: F13 to F18, apt's integration tests, TUF's threat list.
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import lzma
@@ -18,7 +19,7 @@ import pytest
 
 from suture.sourcing import RefusalReason
 from suture.store import sources
-from tests.faults.repository.builder import RELEASE_DATE, SUITE, Deb
+from tests.faults.repository.builder import PACKERS, RELEASE_DATE, SUITE, Deb
 from tests.faults.repository.conftest import Ground
 
 R = RefusalReason
@@ -103,6 +104,55 @@ def weak_signature_digest(g: Ground) -> None:
     g.repository().publish(g.keys.good, digest="SHA1")
 
 
+def _detached(attack: Attack) -> Attack:
+    """The same attack where there is only Release and Release.gpg."""
+
+    def without_inrelease(g: Ground) -> None:
+        attack(g)
+        (g.root / "dists" / SUITE / "InRelease").unlink()
+
+    without_inrelease.__name__ = f"detached_{attack.__name__}"
+    return without_inrelease
+
+
+def _edited_signature(name: str, edit: Callable[[bytes], bytes]) -> Attack:
+    def attack(g: Ground) -> None:
+        r = g.good()
+        r.inrelease.unlink()
+        path = r.dist / "Release.gpg"
+        path.write_bytes(edit(path.read_bytes()))
+
+    attack.__name__ = name
+    return attack
+
+
+def signature_of_another_release(g: Ground) -> None:
+    """Release.gpg of yesterday beside Release of today: a mix of two states, each well signed."""
+    r = g.repository(fields={"Date": stamp(g.now - timedelta(hours=9))}).publish(g.keys.good)
+    yesterday = (r.dist / "Release.gpg").read_bytes()
+    r = g.good()
+    r.inrelease.unlink()
+    (r.dist / "Release.gpg").write_bytes(yesterday)
+
+
+def one_bad_signature_beside_a_good_one(g: Ground) -> None:
+    r = g.good()
+    _inline, other = g.keys.unpinned.sign_at(b"another text\n", g.now - timedelta(hours=1))
+    r.inrelease.unlink()
+    good = (r.dist / "Release.gpg").read_bytes()
+    (r.dist / "Release.gpg").write_bytes(one_armour(good, other))
+
+
+def one_armour(*armoured: bytes) -> bytes:
+    """Several detached signatures as one binary file, the way archives carry them."""
+    bodies = (re.search(rb"\n\n(.*?)\n=", text, re.DOTALL) for text in armoured)
+    return b"".join(base64.b64decode(body[1]) for body in bodies if body)
+
+
+def signed_by_short_rsa_key(g: Ground) -> None:
+    g.repository().publish(g.keys.short)
+
+
 # -- time -----------------------------------------------------------------------------------------------------------
 
 
@@ -157,6 +207,50 @@ def weak_hashes_for_packages(g: Ground) -> None:
     g.repository(package_digests=("MD5sum", "SHA1")).publish(g.keys.good)
 
 
+def weak_hash_for_the_index_alone(g: Ground) -> None:
+    """SHA-256 for everything but the index itself."""
+    r = g.repository()
+    r.edit_release = lambda text: re.sub(r"(?s)(SHA256:\n).*", rf"\1 {'0' * 64} 10 main/Contents-amd64\n", text)
+    r.publish(g.keys.good)
+
+
+def form_that_says_something_else(g: Ground) -> None:
+    """Both forms match their digests; a client that takes the other form gets another list."""
+    r = g.repository(forms=(".gz", ".xz"))
+    r.edit_form = lambda form, data: gzip.compress(b"Package: evil\n", mtime=0) if form == ".gz" else data
+    r.publish(g.keys.good)
+
+
+def index_of_the_next_state(g: Ground) -> None:
+    """A mirror in the middle of its update: Release of one state, indices of the next."""
+    old = g.good()
+    release = {path.name: path.read_bytes() for path in old.dist.iterdir() if path.is_file()}
+    new = g.repository()
+    new.debs.append(Deb("newer", "1.0"))
+    new.publish(g.keys.good)
+    for name, data in release.items():
+        (new.dist / name).write_bytes(data)
+
+
+def _bomb(form: str) -> Attack:
+    def attack(g: Ground) -> None:
+        r = g.repository(forms=(form,))
+        r.edit_form = lambda _form, _data: PACKERS[form](b"\n" * 16 * 1024 * 1024)
+        r.publish(g.keys.good)
+
+    attack.__name__ = f"bomb{form}"
+    return attack
+
+
+def _cut_form(form: str) -> Attack:
+    def attack(g: Ground) -> None:
+        path = g.repository(forms=(form,)).publish(g.keys.good).index.with_name("Packages" + form)
+        path.write_bytes(path.read_bytes()[:-12])
+
+    attack.__name__ = f"cut{form}"
+    return attack
+
+
 def tampered_index(g: Ground) -> None:
     r = g.good()
     for form, pack in ((".xz", lzma.compress), ("", bytes)):
@@ -209,19 +303,6 @@ def packed_index_holds_another_text(g: Ground) -> None:
     r = g.repository()
     evil = r.edit_form
     r.edit_form = lambda form, data: lzma.compress(b"Package: evil\n") if form == ".xz" else evil(form, data)
-    r.publish(g.keys.good)
-
-
-def gzip_bomb(g: Ground) -> None:
-    """Signed and rightly hashed: 16 MiB of one character in 16 KiB."""
-    r = g.repository(forms=(".gz",))
-    r.edit_form = lambda _form, _data: gzip.compress(b"\n" * 16 * 1024 * 1024, mtime=0)
-    r.publish(g.keys.good)
-
-
-def xz_bomb(g: Ground) -> None:
-    r = g.repository(forms=(".xz",))
-    r.edit_form = lambda _form, _data: lzma.compress(b"\n" * 16 * 1024 * 1024)
     r.publish(g.keys.good)
 
 
@@ -322,6 +403,18 @@ ATTACKS: list[tuple[Attack, RefusalReason]] = [
     (cut_inrelease, R.TRUNCATED),
     (empty_inrelease, R.TRUNCATED),
     (weak_signature_digest, R.WEAK_HASH),
+    (signed_by_short_rsa_key, R.KEY_UNTRUSTED),
+    (_detached(signed_by_stranger), R.KEY_UNTRUSTED),
+    (_detached(signed_by_unpinned_key), R.KEY_UNTRUSTED),
+    (_detached(signed_by_expired_key), R.KEY_EXPIRED),
+    (_detached(signed_by_revoked_key), R.KEY_REVOKED),
+    (_detached(signed_by_short_rsa_key), R.KEY_UNTRUSTED),
+    (_detached(weak_signature_digest), R.WEAK_HASH),
+    (_edited_signature("empty_signature", lambda _data: b"\n"), R.SIGNATURE_MISSING),
+    (_edited_signature("cut_signature", lambda data: data[:-40]), R.TRUNCATED),
+    (_edited_signature("no_signature_in_it", lambda _data: b"<html>Please log in</html>"), R.SIGNATURE_INVALID),
+    (signature_of_another_release, R.SIGNATURE_INVALID),
+    (one_bad_signature_beside_a_good_one, R.SIGNATURE_INVALID),
     (frozen, R.EXPIRED),
     (old_without_valid_until, R.EXPIRED),
     (dated_in_the_future, R.NOT_YET_VALID),
@@ -340,8 +433,11 @@ ATTACKS: list[tuple[Attack, RefusalReason]] = [
     (missing_index, R.UNREACHABLE),
     (unlisted_index, R.MALFORMED),
     (packed_index_holds_another_text, R.SIZE_MISMATCH),
-    (gzip_bomb, R.MALFORMED),
-    (xz_bomb, R.MALFORMED),
+    *[(_bomb(form), R.MALFORMED) for form in PACKERS if form],
+    *[(_cut_form(form), R.TRUNCATED) for form in PACKERS if form],
+    (weak_hash_for_the_index_alone, R.WEAK_HASH),
+    (form_that_says_something_else, R.HASH_MISMATCH),
+    (index_of_the_next_state, R.SIZE_MISMATCH),
     (index_is_no_archive, R.MALFORMED),
     (_edited_index("pool/main/p/portal/portal_", "../../../tmp/portal_"), R.MALFORMED),
     (_edited_index("pool/main/p/portal/portal_", "/etc/portal_"), R.MALFORMED),

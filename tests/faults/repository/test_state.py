@@ -11,13 +11,15 @@ import pytest
 
 from suture.settings import Settings
 from suture.sourcing import RefusalReason
-from suture.sourcing.intake import IntakeReason, repository_of
+from suture.sourcing.intake import repository_of
+from suture.sourcing.intake_refusal import IntakeReason
 from suture.sourcing.internal import InternalRepository, InternalRepositoryError
 from suture.sourcing.retirement import retire
 from suture.sourcing.signing import SigningError, SigningKey
 from suture.store import Store, sources
 from tests.faults.repository.builder import RELEASE_DATE, Deb
 from tests.faults.repository.conftest import Ground, Keys, break_ground
+from tests.faults.repository.test_attacks import one_armour
 
 pytestmark = pytest.mark.database
 
@@ -90,19 +92,10 @@ def test_while_keys_change_over_one_good_signature_is_enough(own: Ground) -> Non
     del inline
     r.inrelease.unlink()
     good = (r.dist / "Release.gpg").read_bytes()
-    (r.dist / "Release.gpg").write_bytes(_one_armour(old, good))
+    (r.dist / "Release.gpg").write_bytes(one_armour(old, good))
     verdict = own.intake()
     assert verdict.adopted, verdict.sentence
     assert any("expired" in note for note in verdict.chain["signature_notes"])
-
-
-def _one_armour(*armoured: bytes) -> bytes:
-    """Several detached signatures as one binary file, the way archives carry them."""
-    import base64
-    import re
-
-    bodies = (re.search(rb"\n\n(.*?)\n=", text, re.DOTALL) for text in armoured)
-    return b"".join(base64.b64decode(body[1]) for body in bodies if body)
 
 
 def test_a_key_that_expires_later_is_judged_by_the_clock_given(own: Ground) -> None:
@@ -190,3 +183,19 @@ def test_evidence_holds_the_whole_chain(own: Ground) -> None:
     assert chain["date"].startswith(f"{own.now - timedelta(hours=1):%Y-%m-%dT%H}")
     assert [index["path"] for index in chain["indices"]] == ["main/binary-amd64/Packages.xz"]
     assert {file["sha256"] for file in chain["files"]} == {package.sha256 for package in verdict.packages}
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"), [("{packages: [nginx, port-*]}", "packages of portal"), ("{groups: [db]}", "to web")]
+)
+def test_a_source_ships_only_what_policy_lets_it_ship_to_whom(own: Ground, scope: str, said: str) -> None:
+    """Else a vendor's repository could replace any library of the distribution by listing a newer one."""
+    own.good()
+    own.point_at(str(own.root), ships=scope)
+    before = own.public_digest()
+    verdict = own.intake()
+    assert (verdict.adopted, verdict.reason) == (False, IntakeReason.OUT_OF_SCOPE)
+    assert said in verdict.sentence
+    assert own.public_digest() == before
+    own.point_at(str(own.root), ships="{packages: [port*], groups: [web]}")
+    assert own.intake().adopted

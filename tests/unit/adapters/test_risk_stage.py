@@ -12,8 +12,9 @@ from suture.inventory.matching import match_all
 from suture.risk import capacity_run
 from suture.risk.policies import RiskPolicy
 from suture.store import Store
-from suture_airflow.stages import risk, strategy
+from suture_airflow.stages import risk, strategy, urgency
 from tests.fleet_rows import NOW, add_advisory, add_host, install
+from tests.unit.risk.acceptances import add_kev
 
 pytestmark = pytest.mark.database
 
@@ -45,7 +46,7 @@ def test_by_default_what_is_planned_is_handed_over_and_weighed(open_finding: Sto
     planned = risk.plan_campaigns()
     assert planned == campaigns(open_finding)
     assert len(planned) == 1
-    assert "1 campaigns weighed, 0 fit no window" in risk.weigh_windows()
+    assert "1 campaign weighed, 0 fit no window" in risk.weigh_windows()
     assert risk.plan_campaigns() == []
 
 
@@ -96,3 +97,15 @@ def test_strategies_are_compared_and_nothing_to_compare_skips(
     with pytest.raises(AirflowSkipException, match="nothing to compare"):
         strategy.compare_strategies()
     assert actions() == []  # evidence of a group is no evidence of a campaign
+
+
+@pytest.mark.usefixtures("policy_dir", "warehouse")
+def test_a_kev_entry_in_the_hour_after_the_finding_is_news_and_not_what_was_known(store: Store) -> None:
+    add_host(store, "app1")
+    install(store, "app1", "nginx", "1.22.1-9+deb12u9")
+    add_advisory(store, "nginx", "1.22.1-9+deb12u11", cves=("CVE-2026-0001",))
+    risk.match_findings()
+    with pytest.raises(AirflowSkipException):
+        urgency.watch()  # nothing has happened yet
+    add_kev(store, "CVE-2026-0001", NOW.date())
+    assert "CVE-2026-0001 was added to CISA's catalogue" in urgency.watch()[0]

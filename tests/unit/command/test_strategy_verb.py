@@ -37,7 +37,7 @@ def test_text_names_the_recommendation_and_what_was_left_out(history: str, capsy
     out = capsys.readouterr().out
     assert "would have been cheapest" in out
     assert "1 of 2 advisories (50.00%" in out
-    assert "1 lines left out, the first: list:8:" in out
+    assert "1 line left out, the first: list:8:" in out
 
 
 def test_json_with_packages_kev_and_chart(history: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

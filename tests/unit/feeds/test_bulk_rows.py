@@ -182,6 +182,7 @@ def test_an_expectation_that_a_stream_cannot_check_stops_the_load() -> None:
         suite_stream.SuiteStream.load("cve", cve_rows.COLUMNS["cve"], {}, replace(guard, expectations={}))
 
 
+@settings(deadline=None)
 @given(st.lists(st.from_regex(r"CVE-20[0-2][0-9]-[0-9]{4,9}", fullmatch=True) | st.text(max_size=5)))
 def test_seen_ids_are_a_set(ids: list[str]) -> None:
     seen, truth = SeenIds(), set()

@@ -142,3 +142,28 @@ def test_the_verb_shows_both_claims_and_which_holds(
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["kind"], found["ended_at"]) == ("kev_due_before_added", None)
     assert main(["feed", "contradictions", "--kind", "nosuch"]) == 2
+
+
+def test_status_counts_them_and_says_which_holds(
+    store: Store,
+    warehouse_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SUTURE_WAREHOUSE_URL", warehouse_url)
+    monkeypatch.setenv("SUTURE_HOME", str(tmp_path))
+    monkeypatch.setenv("SUTURE_POLICY_DIR", str(PROJECT_ROOT / "include" / "policy"))
+    main(["feed", "status"])
+    assert "disagree" not in capsys.readouterr().out
+    catalogue = json.loads(sample("kev"))
+    catalogue["vulnerabilities"][0]["dueDate"] = "2023-10-09"
+    load(store, "kev", json.dumps(catalogue).encode(), tmp_path)
+    main(["feed", "status"])
+    shown = capsys.readouterr().out
+    assert "kev_due_before_added: 1. KEV's due date lies before the date added. What holds: The date added starts" in shown
+    main(["feed", "status", "--json"])
+    (one,) = json.loads(capsys.readouterr().out)["contradictions"]
+    assert (one["kind"], one["count"]) == ("kev_due_before_added", 1)
+    main(["feed", "status", "kev", "--json"])
+    assert "contradictions" not in json.loads(capsys.readouterr().out)

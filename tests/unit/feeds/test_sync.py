@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -281,6 +283,33 @@ def test_cve_records_are_asked_for_one_by_one_and_gaps_are_facts(store: Store, s
     assert sync(store, feed, hours=25).status in (OK, FeedStatus.QUARANTINED, FeedStatus.UNCHANGED)
     assert len(server.requests) == asked + 5
     assert len(store.fetch_all("feed/list_cve_dates", {"cve_ids": list(named), "source": "cve5"})) == 2
+
+
+def test_asking_for_records_ends_with_the_sources_time_and_goes_on_at_the_next_sync(
+    store: Store, server: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = ("CVE-2024-28757", "CVE-2023-44487")
+    add_advisory(store, "expat", "2.0", cves=named)
+    passed = [0.0]
+
+    def answer(cve: str) -> Callable[[dict[str, list[str]]], Answer]:
+        def slowly(_query: dict[str, list[str]]) -> Answer:
+            passed[0] += 120
+            return Answer((SNAPSHOT / "cve5" / f"{cve}.json").read_bytes())
+
+        return slowly
+
+    for cve in named:
+        server.answers[f"/cve/{cve}"] = answer(cve)
+    real = time.monotonic
+    monkeypatch.setattr("suture.feeds.fetch.time", SimpleNamespace(monotonic=lambda: real() + passed[0]))
+    feed = source(server, "cve5", "/cve/{cve_id}", sync_seconds=100, total_seconds=500)
+    first = sync(store, feed)
+    assert (first.status, first.records) == (OK, 1)
+    assert first.reason == "stopped after 1 of 2 records: its 100 s are over"
+    assert sync(store, feed).records == 1
+    assert {path for path, _headers in server.requests} == {f"/cve/{cve}" for cve in named}
+    assert len(server.requests) == 2  # each was asked for once
 
 
 def test_an_older_copy_of_a_record_is_refused(store: Store, server: Script) -> None:

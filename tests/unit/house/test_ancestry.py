@@ -145,3 +145,16 @@ def test_the_guard_would_see_a_way_around() -> None:
     }
     assert "patch_b" in reachable(tasks, without=["judge_a"])
     assert "patch_b" not in reachable(tasks, without=["patch_a"])
+
+
+def test_no_threat_waits_for_an_advisory_source(airflow_view: dict[str, Any]) -> None:
+    tasks: Tasks = airflow_view["dags"]["feed_sync"]["tasks"]
+    slow = ("list_advisory_sources", "sync_advisories", "sync_records")
+    assert set(slow) <= set(tasks)
+    assert {"sync_threats", "watch_threats"} <= reachable(tasks, without=slow)
+    assert {name for name, task in tasks.items() if "watch_threats" in task["downstream"]} == {"sync_threats"}
+    assert tasks["watch_threats"]["trigger_rule"] == "all_done"  # one feed that is down holds up no other's news
+    assert "urgency_changed" in tasks["watch_threats"]["outlets"]
+    # CVE records say what is exploited too, and come last: they are looked at as well.
+    assert tasks["sync_records"]["downstream"] == ["watch_records"]
+    assert "urgency_changed" in tasks["watch_records"]["outlets"]

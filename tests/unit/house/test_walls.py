@@ -14,16 +14,18 @@ from tests.unit.house.conftest import python_files
 
 DOMAIN = PROJECT_ROOT / "include" / "suture"
 FILES = python_files("include/suture")
-CORE = {"campaign", "errors", "evidence", "model", "policy", "runner", "settings", "store"}
+CORE = {"campaign", "errors", "evidence", "model", "policy", "runner", "settings", "store", "wording"}
 COMPOSING = {"command"}  # the command wires rooms together, as the stages of suture_airflow do
 # Windows in the wall, each with its reason.
 WINDOWS = {
     "suture.inventory.debian_version": "the order of versions is vocabulary, not an inside",
+    "suture.inventory.versions": "one order of versions for matching, ranges, and an SBOM's next version",
     "suture.sourcing.proof": "a signature is proven in one place, for whoever fetches signed files",
     ("rollout", "telemetry"): "the judge's observations are read by telemetry",
 }
 CORE_MAY_KNOW = {
     "errors": set[str](),
+    "wording": set[str](),
     "settings": {"errors"},
     "store": {"errors", "settings"},
     "policy": {"errors", "settings"},

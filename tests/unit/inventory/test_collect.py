@@ -28,7 +28,7 @@ def packages(store: Store, host: str) -> dict[str, str]:
 def test_hosts_and_packages_are_written_as_they_are(store: Store) -> None:
     fleet = make_fleet()
     found = collect(store, fleet, REGISTER, now=NOW)
-    assert found.counts() == {"collected": 5, "unreachable": 0, "unmanaged": 0, "retired": 0, "packages": 15}
+    assert found.counts() == {"collected": 5, "unreachable": 0, "unmanaged": 0, "retired": 0, "packages": 15, "components": 0}
     row = by_name(store)["app1"]
     assert (row["asset_group"], row["environment"], row["collected_at"]) == ("web", "production", NOW)
     del fleet.fleet["app1"].packages["bash"]

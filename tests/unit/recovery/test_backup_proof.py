@@ -27,7 +27,7 @@ def test_a_fresh_checked_restored_backup_is_proof() -> None:
     proof = prove(["app1"], [GOOD], START, AGE)
     assert proof.complete
     assert proof.proven == {"app1": 7}
-    assert "All 1 hosts" in proof.sentence
+    assert "The host has a fresh backup" in proof.sentence
 
 
 @pytest.mark.parametrize(

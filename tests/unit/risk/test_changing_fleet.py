@@ -146,6 +146,25 @@ def found_open(store: Store) -> list[tuple[Any, ...]]:
     )
 
 
+def summary(store: Store) -> list[tuple[Any, ...]]:
+    return rows(
+        store,
+        "SELECT asset_group, priority, status, is_unscored, deadline_hour, seen_hour, sum(findings) FROM risk_summary"
+        " GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(findings) <> 0 ORDER BY 1, 2, 3, 4, 5, 6",
+    )
+
+
+def counted_summary(store: Store) -> list[tuple[Any, ...]]:
+    """What the summary must say, counted finding by finding."""
+    return rows(
+        store,
+        "SELECT asset_group, priority, status, score IS NULL AS is_unscored, date_trunc('hour', deadline) AS deadline_hour,"
+        " date_trunc('hour', coalesce(reopened_at, first_seen_at)) AS seen_hour, count(*) FROM finding"
+        " INNER JOIN host USING (host_id) WHERE status IN ('open', 'accepted') AND retired_at IS NULL"
+        " GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6",
+    )
+
+
 def score_by_reference(
     store: Store, policy: RiskPolicy, register: AssetRegister, *, now: datetime, may_lower: bool
 ) -> tuple[int, list[tuple[Any, ...]]]:
@@ -190,6 +209,8 @@ def test_a_changing_fleet(store: Store, policy: RiskPolicy, register: AssetRegis
             == expected[1]
         )
         assert counts.changed == expected[0]
+        assert score_all(store, policy, register, now=now, may_lower=may_lower, whole=True).changed == 0
+        assert summary(store) == counted_summary(store)
         whole = match_all(store, whole=True, **options(store, policy, register, now, decided=False))
         assert (whole.new, whole.reopened, whole.updated, whole.fixed, whole.withdrawn) == (0, 0, 0, 0, 0)
         for _ in range(fleet.pick.randint(1, 5)):

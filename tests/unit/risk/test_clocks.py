@@ -153,18 +153,21 @@ def test_a_moment_that_has_passed_leaves_the_others() -> None:
     assert earliest([past, span], RELEASED - timedelta(hours=1)) is past
 
 
-def test_the_proposed_hipaa_clock_is_off_and_counts_days_when_it_is_put_in_force(edited: Edit) -> None:
+def test_the_proposed_hipaa_clocks_are_off_and_say_that_they_are_proposed_when_they_are_wanted(edited: Edit) -> None:
     assert not any("HIPAA" in clock.name for clock in edited().clocks)
-    policy = edited(("status: proposed\n    enabled: false", "status: in_force\n    enabled: true"))
+    policy = edited(("status: proposed\n    enabled: false", "status: proposed\n    enabled: true"))
     found = decide([scored(CRITICAL)], asset(), policy, released_at=RELEASED)
     (clock,) = [clock for clock in found.clocks if "HIPAA" in clock.name]
     assert clock.deadline(RELEASED) == RELEASED + timedelta(days=15)
+    assert "HIPAA Security Rule, critical vproposed 2025-01" in clock.name
+    off = "version: proposed 2025-01\n    status: proposed\n    enabled: false"
+    other = edited((off, 'version: "2025"\n    status: proposed\n    enabled: true'))
+    assert "2025 (proposed)" in [clock.version for clock in other.clocks if "HIPAA" in clock.name]
 
 
 @pytest.mark.parametrize(
     ("change", "mistake"),
     [
-        (("status: proposed\n    enabled: false", "status: proposed\n    enabled: true"), "is only proposed"),
         (("severities: [critical, high]", "severities: [critical]"), "v4.0 also covers the severity high"),
         (("within: {months: 1}", "within: {months: 2}"), "gives one month from release at most"),
         (("within: {months: 1}", "within: {days: 29}"), "gives one month from release at most"),

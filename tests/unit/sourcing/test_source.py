@@ -64,13 +64,22 @@ def test_the_machines_own_archive_is_looked_up(tmp_path: Path) -> None:
 def test_the_shipped_policy_pins_keys_that_its_keyring_holds(tmp_path: Path) -> None:
     apt = tmp_path / "apt"
     apt.mkdir()
-    (apt / "sources.list").write_text("deb http://machine.test/debian-security bookworm-security main\n")
+    (apt / "sources.list").write_text(
+        "deb http://machine.test/debian-security bookworm-security main\ndeb http://machine.test/debian bookworm main\n"
+    )
     for source in load_sources(PROJECT_ROOT / "include" / "policy", machine_sources=apt).values():
         if not all(path.exists() for path in source.keyrings):
             pytest.skip("the distribution's archive keyring is not installed")
         assert source.fingerprints <= set(load_keyring(source.keyrings).keys)
         assert source.origin
         assert source.codename
+
+
+def test_a_machine_without_the_suite_to_compare_with_has_the_others(tmp_path: Path) -> None:
+    (tmp_path / "sources.list").write_text("deb http://machine.test/debian-security bookworm-security main\n")
+    found = load_sources(PROJECT_ROOT / "include" / "policy", machine_sources=tmp_path)
+    assert set(found) == {"debian-security"}
+    assert found["debian-security"].predecessors == ("debian",)
 
 
 @pytest.mark.parametrize(

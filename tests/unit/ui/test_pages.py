@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
+from suture import evidence
 from suture.compliance import write_report
 from suture.settings import Settings
 from suture.store import Store
@@ -153,3 +154,29 @@ def test_links_follow_a_base_path(store: Store, installation: Settings) -> None:
         links = Page(client.get(f"/airflow{URL_PREFIX}/").text).links
     assert f"/airflow{URL_PREFIX}/feeds" in links
     assert "/airflow/required_actions" in links
+
+
+def test_a_campaigns_page_checks_its_own_records_and_the_newest_however_long_the_chain(
+    store: Store, browser: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.verified(store)
+    whole = " ".join(Page(browser.get(f"{URL_PREFIX}/campaigns/{CAMPAIGN}").text).text.split())
+    assert "records is whole" in whole
+    for number in range(40):
+        evidence.record(store, actor="test", action="noted", subject=f"note:{number}")
+    monkeypatch.setattr("suture.compliance.dossier.NEWEST_CHECKED", 10)
+    monkeypatch.setattr("suture.compliance.dossier.MOST_CHECKED", 10)
+    text = " ".join(Page(browser.get(f"{URL_PREFIX}/campaigns/{CAMPAIGN}").text).text.split())
+    assert "This campaign's records, and the newest 11 of" in text
+    head = store.fetch_one("evidence/fetch_evidence_head")
+    assert head is not None
+    own = store.fetch_all("evidence/list_evidence", {"campaign_id": CAMPAIGN})[0]["seq"]
+    store._connection.execute("ALTER TABLE evidence DISABLE TRIGGER USER")
+    for seq, said in ((own, f"Record {own} ("), (head["seq"] - 3, f"Record {head['seq'] - 3} (")):
+        store._connection.execute("UPDATE evidence SET actor = actor || ' x' WHERE seq = %s", (seq,))
+        text = " ".join(Page(browser.get(f"{URL_PREFIX}/campaigns/{CAMPAIGN}").text).text.split())
+        assert "The evidence was altered." in text
+        assert said in text
+    store._connection.execute("DELETE FROM evidence WHERE seq = %s", (head["seq"] - 5,))
+    text = " ".join(Page(browser.get(f"{URL_PREFIX}/campaigns/{CAMPAIGN}").text).text.split())
+    assert f"Record {head['seq'] - 5} is missing" in text

@@ -12,6 +12,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from suture.compliance import overview, queue
+from suture.inventory.components import load_components
+from suture.inventory.installed_files import InstalledPackage
 from suture.model.assets import AssetRegister
 from suture.model.candidate import Candidates, CandidateWindow
 from suture.risk.capacity import CapacityPolicy
@@ -25,10 +27,11 @@ from suture.store import Json, Store
 from suture_airflow.ui import URL_PREFIX, pages, risk_pages
 from suture_airflow.ui.drawing import HEADERS
 from suture_airflow.ui.pages import build
-from tests.fleet_rows import NOW
+from tests.fleet_rows import NOW, add_host
 from tests.unit.campaign.campaigns import add_campaign
 from tests.unit.compliance import scene
 from tests.unit.compliance.test_report import Page
+from tests.unit.matching.test_pairs import advise
 from tests.unit.risk import acceptances as risk
 
 POLICY_DIR = risk.POLICY_DIR
@@ -121,7 +124,7 @@ def make_hostile(store: Store, acceptance_id: str) -> None:
         " now())", mark,
     )  # fmt: skip
     run("UPDATE host SET reachable = false, asset_group = %(bad)s WHERE host_id = 'app2'", mark)
-    run("UPDATE risk_summary SET asset_group = %(bad)s WHERE ctid = (SELECT min(ctid) FROM risk_summary)", mark)
+    run("UPDATE risk_summary SET asset_group = %(bad)s WHERE asset_group = (SELECT min(asset_group) FROM risk_summary)", mark)
     run("SET session_replication_role = DEFAULT")
 
 
@@ -267,7 +270,7 @@ def test_capacity_is_read_without_the_solver(
     assert capacity_view(store, rules, now=now)["trains"]
     text = words(browser, "/capacity")
     assert CAMPAIGN in text
-    assert "1 campaigns wait" in text
+    assert "1 campaign waits" in text
 
 
 def test_the_strategy_page_draws_the_chart_and_says_what_is_too_much(
@@ -314,7 +317,7 @@ def test_a_large_campaign_is_cut_on_its_page_and_says_so(
     text = " ".join(page.text.split())
     assert "2 more hosts are not shown: those that failed or want a look stand first" in text
     assert "app2" not in text[text.index("Hosts, with versions") : text.index("Approvals")]
-    assert "1 more hosts are not shown" in words(browser, f"/campaigns/{CAMPAIGN}/rollback")
+    assert "1 more host is not shown" in words(browser, f"/campaigns/{CAMPAIGN}/rollback")
 
 
 def test_what_is_cut_are_the_hosts_that_need_no_look() -> None:
@@ -325,3 +328,72 @@ def test_what_is_cut_are_the_hosts_that_need_no_look() -> None:
     assert [host["host_id"] for host in found["hosts"]] == ["h3", "h1"]
     assert found["timeline"] == [2, 3]
     assert found["left_out"] == {"hosts": 2, "timeline": 1}
+
+
+def contradiction(store: Store, number: int, *, kind: str = "scores_differ", says: str = "5.0") -> None:
+    claims = [{"source": "cna:mitre", "says": "9.8"}, {"source": "nvd:nvd@nist.gov", "says": says}]
+    store._connection.execute(
+        "INSERT INTO contradiction (kind, cve_id, subject, claims, first_seen_at, last_changed_at)"
+        " VALUES (%s, %s, '3.1', %s, %s, %s)",
+        (kind, f"CVE-2026-{number}", Json(claims), NOW, NOW + timedelta(minutes=number)),
+    )
+
+
+def test_the_feeds_page_shows_which_claim_holds_and_by_which_rule(store: Store, browser: TestClient) -> None:
+    assert "No source contradicts another." in words(browser, "/feeds")
+    for number in range(10001, 10013):
+        contradiction(store, number)
+    contradiction(store, 10020, kind="kev_not_in_record", says=HOSTILE)
+    text = words(browser, "/feeds")
+    assert "scores differ12Several sources score the CVE differently" in text
+    assert "The CNA, then the vendor of the fix" in text
+    assert "CVE-2026-10012 9.8 cna:mitre 5.0 nvd:nvd@nist.gov" in text  # what holds, then what is set aside
+    assert "CVE-2026-10002 " not in text
+    assert "The newest 10 of 12." in text
+    assert HOSTILE in text
+    assert "<script>alert" not in browser.get(URL_PREFIX + "/feeds").text
+    one_kind = words(browser, "/feeds?kind=scores_differ")
+    assert "CVE-2026-10001 " in one_kind
+    assert "CVE-2026-10020" not in one_kind
+    assert browser.get(URL_PREFIX + "/feeds?kind=nosuch").status_code == 422
+
+
+def test_what_the_sources_agree_on_again_is_gone_from_the_feeds_page(store: Store, browser: TestClient) -> None:
+    contradiction(store, 10001)
+    store._connection.execute("UPDATE contradiction SET ended_at = now()")
+    assert "No source contradicts another." in words(browser, "/feeds")
+
+
+def test_a_finding_of_another_ecosystem_says_where_it_lies(store: Store, browser: TestClient) -> None:
+    add_host(store, "app1")
+    log4j = "org.apache.logging.log4j:log4j-core"
+    advise(store, "GHSA-1", "maven", log4j, {"introduced": "2.0", "fixed": "2.15.0"}, fixed="2.15.0")
+    places = [f"/opt/app{number}/shop.war!/WEB-INF/lib/log4j-core.jar" for number in range(1, 5)]
+    load_components(
+        store,
+        "app1",
+        [InstalledPackage(log4j, "2.14.1", log4j, "2.14.1", "maven", location=place) for place in [*places[:3], HOSTILE]]
+        + [InstalledPackage(log4j, "2.17.1", log4j, "2.17.1", "maven", location=places[3])],
+        now=NOW,
+    )
+    risk.score(store)
+    text = words(browser, "/findings")
+    assert f"{log4j} maven" in text
+    assert "2.14.1 → 2.15.0" in text
+    assert places[0] in text
+    assert "and 1 more place" in text
+    assert places[3] not in text  # that one is not affected
+    assert "<script>alert" not in browser.get(URL_PREFIX + "/findings").text
+
+
+def test_a_feed_whose_last_try_failed_is_not_called_stale_while_its_data_is_within_its_goal(
+    store: Store, browser: TestClient
+) -> None:
+    snapshot = "INSERT INTO feed_snapshot (source, url, status, reason, record_count, fetched_at) VALUES ('kev', 'u', %s, %s, 5, %s)"
+    now = datetime.now(UTC)
+    store._connection.execute(snapshot, ("accepted", None, now - timedelta(hours=2)))
+    store._connection.execute(snapshot, ("unreachable", "kev: no answer (3 tries).", now - timedelta(hours=1)))
+    text = words(browser, "/feeds")
+    assert "kev was not read well, and its last good data is within its goal" in text
+    assert "kev is stale" not in text
+    assert "(3 tries).." not in text

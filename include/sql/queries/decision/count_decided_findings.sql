@@ -1,7 +1,8 @@
 -- How many scored open findings rest on some decisions.
 SELECT count(*) AS findings
-FROM finding
+FROM decision
+INNER JOIN finding ON decision.advisory_id = finding.advisory_id AND decision.decision_id = finding.decision_id
 WHERE
-    status IN ('open', 'accepted')
-    AND priority_since IS NOT NULL
-    AND decision_id = any(%(decision_ids)s::bigint[])
+    decision.decision_id = any(%(decision_ids)s::bigint[])
+    AND finding.status IN ('open', 'accepted')
+    AND finding.priority_since IS NOT NULL

@@ -3,7 +3,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS stage_cve_score (
     source text NOT NULL,
     cvss_version text NOT NULL,
     vector text NOT NULL,
-    base_score double precision,
+    base_score numeric(3, 1),
     severity text,
     dated_at timestamptz
 ) ON COMMIT DROP

@@ -8,13 +8,13 @@ WHEN MATCHED AND (row.source = 'cve5' OR cve.source <> 'cve5')
         cve.state, cve.title, cve.cwe_ids, cve.published_at, cve.modified_at, cve.source, cve.record_kev,
         cve.record_kev_added, cve.record_sha256
     ) IS DISTINCT FROM (
-        row.state, coalesce(row.title, cve.title), row.cwe_ids::text[], row.published_at, row.modified_at, row.source,
+        row.state, coalesce(row.title, cve.title), row.cwe_ids, row.published_at, row.modified_at, row.source,
         row.record_kev, row.record_kev_added, row.record_sha256
     )
     THEN UPDATE SET
         state = row.state,
         title = coalesce(row.title, cve.title),
-        cwe_ids = row.cwe_ids::text[],
+        cwe_ids = row.cwe_ids,
         published_at = row.published_at,
         modified_at = row.modified_at,
         source = row.source,
@@ -28,6 +28,6 @@ WHEN NOT MATCHED
         snapshot_id
     )
     VALUES (
-        row.cve_id, row.state, row.title, row.cwe_ids::text[], row.published_at, row.modified_at, row.source,
+        row.cve_id, row.state, row.title, row.cwe_ids, row.published_at, row.modified_at, row.source,
         row.record_kev, row.record_kev_added, row.record_sha256, %(snapshot_id)s
     )

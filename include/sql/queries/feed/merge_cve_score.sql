@@ -6,7 +6,7 @@ USING stage_cve_score AS row
         AND cve_score.cvss_version = row.cvss_version
         AND cve_score.vector = row.vector
 WHEN MATCHED AND (cve_score.base_score, cve_score.severity, cve_score.dated_at)
-    IS DISTINCT FROM (row.base_score::numeric(3, 1), row.severity, row.dated_at)
+    IS DISTINCT FROM (row.base_score, row.severity, row.dated_at)
     THEN UPDATE SET
         base_score = row.base_score,
         severity = row.severity,

@@ -16,7 +16,9 @@ SELECT
     found.first_seen_at,
     found.reopened_at,
     found.campaign_id,
-    coalesce(decision.reasons ->> 'sentence', 'Matched, not scored yet.') AS sentence
+    coalesce(decision.reasons ->> 'sentence', 'Matched, not scored yet.') AS sentence,
+    coalesce(lies.places, '{}') AS places,
+    coalesce(lies.in_all, 0) AS places_in_all
 FROM (
     SELECT ranked.*
     FROM unnest(%(priorities)s::text[]) WITH ORDINALITY AS wanted (priority, place)
@@ -39,4 +41,18 @@ FROM (
     LIMIT %(rows)s OFFSET %(skipped)s
 ) AS found
 LEFT JOIN decision ON found.decision_id = decision.decision_id
+-- Where on the host a component lies; Debian's packages have no place of their own.
+LEFT JOIN LATERAL (
+    SELECT
+        count(*) AS in_all,
+        (array_agg(host_component.location ORDER BY host_component.location))[:3] AS places
+    FROM host_component
+    WHERE
+        found.ecosystem <> 'deb'
+        AND host_component.host_id = found.host_id
+        AND host_component.ecosystem = found.ecosystem
+        AND coalesce(host_component.source_name, host_component.name) = found.source_package
+        AND coalesce(host_component.source_version, host_component.version) = found.installed_version
+        AND host_component.location <> ''
+) AS lies ON TRUE
 ORDER BY found.place, found.deadline, found.finding_id

@@ -2,7 +2,26 @@
 -- priority that is raised later gets its own time from now, but never a later deadline than before. While a feed is
 -- stale (may_lower FALSE) a priority is never lowered: the finding stays with the decision that it has. A due
 -- date (of a catalogue, of a clock from release) that had passed before the finding was seen is left out.
-WITH ranked AS (
+-- Looked at are all findings (whole), or those that were never scored, came back, or bear a mark.
+WITH wanted AS MATERIALIZED (
+    SELECT finding_id
+    FROM finding
+    WHERE %(whole)s
+    UNION
+    SELECT finding_id
+    FROM finding
+    WHERE priority_since IS NULL
+    UNION
+    SELECT finding_id
+    FROM finding
+    WHERE advisory_id = any(%(advisory_ids)s::text[])
+    UNION
+    SELECT finding_id
+    FROM finding
+    WHERE host_id = any(%(host_ids)s::text[])
+),
+
+ranked AS (
     SELECT
         finding.finding_id,
         finding.decision_id AS decision_before,
@@ -21,7 +40,8 @@ WITH ranked AS (
         array_position(ARRAY['immediate', 'out_of_cycle', 'scheduled', 'defer'], finding.priority) - 1 AS old_rank,
         coalesce(finding.decision_id <> decision.decision_id, TRUE)
         AND coalesce(earlier.reasons <> decision.reasons, TRUE) AS says_new
-    FROM finding
+    FROM wanted
+    INNER JOIN finding ON wanted.finding_id = finding.finding_id
     INNER JOIN host ON finding.host_id = host.host_id
     INNER JOIN decision
         ON
@@ -33,8 +53,6 @@ WITH ranked AS (
     LEFT JOIN decision AS earlier ON finding.decision_id = earlier.decision_id
     WHERE
         finding.status IN ('open', 'accepted')
-        AND (%(host_ids)s::text[] IS NULL OR finding.host_id = any(%(host_ids)s::text[]))
-        AND (%(advisory_ids)s::text[] IS NULL OR finding.advisory_id = any(%(advisory_ids)s::text[]))
 ),
 
 timed AS (

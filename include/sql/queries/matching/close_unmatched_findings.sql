@@ -1,6 +1,6 @@
--- Closed is what a host in the chunk no longer shows. It is `fixed` when the host changed (the version that was found
--- is gone), `withdrawn` when only the advisories did. Nothing closes while a package of it is half installed, or while
--- the kernel that runs may be the old one: then it stays (kept), and its conditions say why.
+-- Closed is what a host no longer shows, of the findings that stand. It is `fixed` when the host changed (the version
+-- that was found is gone), `withdrawn` when only the advisories did. Nothing closes while a package of it is half
+-- installed, or while the kernel that runs may be the old one: then it stays (kept), and its conditions say why.
 WITH unmatched AS (
     SELECT
         finding.finding_id,
@@ -30,17 +30,20 @@ WITH unmatched AS (
                 AND still.source_package = finding.source_package
         ) AS is_unchanged,
         advisory.withdrawn_at IS NOT NULL AS is_withdrawn
-    FROM finding
+    FROM work_standing
+    INNER JOIN finding ON work_standing.finding_id = finding.finding_id
     INNER JOIN advisory ON finding.advisory_id = advisory.advisory_id
     INNER JOIN host ON finding.host_id = host.host_id
-    INNER JOIN work_scope ON finding.host_id = work_scope.host_id
     WHERE
-        work_scope.chunk = %(chunk)s
-        AND finding.status IN ('open', 'accepted')
+        work_standing.is_live
         AND NOT EXISTS (
             SELECT 1
-            FROM work_share
-            WHERE work_share.host_id = finding.host_id AND work_share.advisory_id = finding.advisory_id
+            FROM work_held
+            INNER JOIN work_outcome
+                ON work_held.situation_id = work_outcome.situation_id AND work_held.kind_id = work_outcome.kind_id
+            WHERE
+                work_held.host_id = work_standing.host_id
+                AND work_outcome.advisory_id = work_standing.advisory_id
         )
 ),
 

@@ -1,12 +1,21 @@
 -- One that was closed opens again, its clock anew; one that is open is only brought up to date. An accepted one stays
 -- accepted: acceptance is a person's decision.
-WITH touched AS (
+WITH shown AS MATERIALIZED (
+    SELECT
+        work_held.host_id,
+        work_outcome.*
+    FROM work_held
+    INNER JOIN work_outcome
+        ON work_held.situation_id = work_outcome.situation_id AND work_held.kind_id = work_outcome.kind_id
+),
+
+touched AS (
     UPDATE finding
     SET
-        installed_version = work_share.installed_version,
-        fixed_version = work_share.fixed_version,
-        packages = work_share.packages,
-        conditions = work_share.conditions,
+        installed_version = shown.installed_version,
+        fixed_version = shown.fixed_version,
+        packages = shown.packages,
+        conditions = shown.conditions,
         status = CASE WHEN finding.status IN ('fixed', 'withdrawn') THEN 'open' ELSE finding.status END,
         reopened_at
         = CASE WHEN finding.status IN ('fixed', 'withdrawn') THEN %(now)s::timestamptz ELSE finding.reopened_at END,
@@ -16,16 +25,17 @@ WITH touched AS (
         = CASE WHEN finding.status IN ('fixed', 'withdrawn') THEN %(deadline)s::timestamptz ELSE finding.deadline END,
         campaign_id = CASE WHEN finding.status IN ('fixed', 'withdrawn') THEN NULL ELSE finding.campaign_id END,
         closed_at = CASE WHEN finding.status IN ('fixed', 'withdrawn') THEN NULL ELSE finding.closed_at END
-    FROM work_share
+    FROM shown
+    INNER JOIN work_standing
+        ON shown.host_id = work_standing.host_id AND shown.advisory_id = work_standing.advisory_id
     WHERE
-        finding.host_id = work_share.host_id
-        AND finding.advisory_id = work_share.advisory_id
+        finding.finding_id = work_standing.finding_id
         AND (
             finding.status IN ('fixed', 'withdrawn')
-            OR finding.installed_version <> work_share.installed_version
-            OR finding.fixed_version IS DISTINCT FROM work_share.fixed_version
-            OR finding.packages <> work_share.packages
-            OR finding.conditions <> work_share.conditions
+            OR finding.installed_version <> shown.installed_version
+            OR finding.fixed_version IS DISTINCT FROM shown.fixed_version
+            OR finding.packages <> shown.packages
+            OR finding.conditions <> shown.conditions
         )
     RETURNING finding.reopened_at IS NOT DISTINCT FROM %(now)s::timestamptz AS is_reopened
 )

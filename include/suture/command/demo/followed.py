@@ -84,9 +84,9 @@ class Followed:
 
     def _stuck(self, campaign: Campaign, since: float | None) -> float | None:
         """Fail soon, with the reason, when a run of this campaign failed and nothing else is moving it."""
-        runs = self.api.get(
-            "dags/~/dagRuns", partition_key_pattern=self.campaign_id, order_by="-run_after", limit=30
-        )["dag_runs"]
+        runs = self.api.get("dags/~/dagRuns", partition_key_pattern=self.campaign_id, order_by="-run_after", limit=30)[
+            "dag_runs"
+        ]
         for run in runs:
             if run["state"] == "failed" and run["dag_run_id"] not in self._failures_said:
                 self._failures_said.add(run["dag_run_id"])

@@ -21,6 +21,7 @@ from suture.command.demo.followed import DemoError, Followed, answer_as
 from suture.command.demo.narration import Narrator
 from suture.settings import Settings
 from suture.store import Store
+from suture.wording import counted
 
 APPROVERS = ("vera", "amir")
 WEB = "web"
@@ -90,10 +91,12 @@ class Demo:
     def tell_findings(self) -> None:
         for row in self.store.fetch_all("report/list_report_sources"):
             dated = ", a dated snapshot" if row["dated_snapshot"] else ""
-            self.narrator.fact(f"{row['source']:<18} {row['status']:<10} {row['record_count'] or 0:>6} records{dated}")
+            records = counted(row["record_count"] or 0, "record", width=6)
+            self.narrator.fact(f"{row['source']:<18} {row['status']:<10} {records}{dated}")
         for row in self.store.fetch_all("report/count_open_findings", {"at": datetime.now(UTC)}):
             self.narrator.fact(
-                f"{row['findings']:>5} findings {row['priority']:<13} {row['advisories']} advisories on {row['hosts']} hosts"
+                f"{counted(row['findings'], 'finding', width=5):<14} {row['priority']:<13} "
+                f"{counted(row['advisories'], 'advisory')} on {counted(row['hosts'], 'host')}"
             )
 
     def show_report(self, campaign: Campaign) -> None:
@@ -106,9 +109,7 @@ class Demo:
                 raise DemoError(f"No report of {campaign.campaign_id} was written within 3 minutes.")
             time.sleep(2)
         self.narrator.look("Report", row["uri"])
-        for line in self.store.fetch_all(
-            "report/list_version_changes", {"campaign_id": campaign.campaign_id}
-        )[:12]:
+        for line in self.store.fetch_all("report/list_version_changes", {"campaign_id": campaign.campaign_id})[:12]:
             self.narrator.fact(
                 f"{line['host_id']:<9} {line['package']:<24} {line['before'] or '–':<26} → {line['after'] or '–'}"
             )
@@ -168,11 +169,15 @@ class Demo:
         deadline = time.monotonic() + FEED_PATIENCE_S
         while run["state"] not in ("success", "failed"):
             if time.monotonic() > deadline:
-                raise DemoError(f"{dag_id} did not end within {FEED_PATIENCE_S:.0f} s.", remedy=f"{self.ui_url}/dags/{dag_id}")
+                raise DemoError(
+                    f"{dag_id} did not end within {FEED_PATIENCE_S:.0f} s.", remedy=f"{self.ui_url}/dags/{dag_id}"
+                )
             time.sleep(1)
             run = self.api.get(f"dags/{dag_id}/dagRuns/{run['dag_run_id']}")
         if run["state"] == "failed":
-            raise DemoError(f"The run of {dag_id} failed.", remedy=f"See {self.ui_url}/dags/{dag_id}/runs/{run['dag_run_id']}.")
+            raise DemoError(
+                f"The run of {dag_id} failed.", remedy=f"See {self.ui_url}/dags/{dag_id}/runs/{run['dag_run_id']}."
+            )
         self.narrator.say(f"{dag_id} is done.")
 
     def _await_campaign(self, source: str) -> str:
@@ -187,7 +192,7 @@ class Demo:
         campaign = fetch_campaign(self.store, found)
         self.narrator.say(
             f"Risk scoring planned {found}: {campaign.title}; priority {campaign.priority}, "
-            f"{len(campaign.plan.packages)} packages, {len(campaign.plan.production_hosts)} hosts."
+            f"{counted(len(campaign.plan.packages), 'package')}, {counted(len(campaign.plan.production_hosts), 'host')}."
         )
         return found
 

@@ -8,9 +8,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from suture.wording import counted
+
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("acceptance", help="which risks were accepted, until when, and whether it still holds")
+    parser = subparsers.add_parser(
+        "acceptance", help="which risks were accepted, until when, and whether it still holds"
+    )
     verbs = parser.add_subparsers(dest="acceptance_verb", required=True)
     listing = verbs.add_parser("list", help="all acceptances, newest first")
     listing.add_argument("--state", metavar="STATE", help="only those in this state (requested, active, voided …)")
@@ -20,7 +24,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     showing.add_argument("acceptance_id", metavar="ID")
     showing.add_argument("--json", action="store_true", help="print JSON")
     showing.set_defaults(handler=show_one)
-    checking = verbs.add_parser("check", help="whether the signed acceptances hold by what is known now; changes nothing")
+    checking = verbs.add_parser(
+        "check", help="whether the signed acceptances hold by what is known now; changes nothing"
+    )
     checking.add_argument("acceptance_id", metavar="ID", nargs="?", help="only this one")
     checking.add_argument("--json", action="store_true", help="print JSON")
     checking.set_defaults(handler=check)
@@ -86,7 +92,8 @@ def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> int:
     for row in rows:
         holds = "holds" if row["valid"] else "NOT VALID"
         print(
-            f"{row['acceptance_id']:<14} {row['state']:<11} {holds:<10} {row['findings']} findings on {row['hosts']} hosts, "
+            f"{row['acceptance_id']:<14} {row['state']:<11} {holds:<10} "
+            f"{counted(row['findings'], 'finding')} on {counted(row['hosts'], 'host')}, "
             f"residual risk {row['residual_risk']}, until {row['expires_at']}"
         )
         print(f"{'':<14} {visible(row['why_not'] or row['state_reason'])}")
@@ -101,7 +108,9 @@ def _print_one(view: Mapping[str, Any]) -> None:
     if view["why_not"]:
         print(f"  Not valid      {visible(view['why_not'])}")
     print(f"  Requested by   {visible(view['requested_by'])}, {view['requested_at']}")
-    print(f"  Until          {view['expires_at']}, review on {view['review_on']}{' (due)' if view['review_due'] else ''}")
+    print(
+        f"  Until          {view['expires_at']}, review on {view['review_on']}{' (due)' if view['review_due'] else ''}"
+    )
     print(f"  Priority       {view['priority']}, residual risk {view['residual_risk']}")
     print(f"  Justification  {visible(view['justification'])}")
     print(f"  Control        {visible(view['compensating_control'])}")
@@ -109,6 +118,6 @@ def _print_one(view: Mapping[str, Any]) -> None:
     print("\nSignatures")
     for row in view["votes"]:
         print(f"  {row['role']:<16} {row['decision']:<7} {visible(row['voter'])}, {row['decided_at']}")
-    print(f"\nCovered ({view['findings']} findings on {view['hosts']} hosts)")
+    print(f"\nCovered ({counted(view['findings'], 'finding')} on {counted(view['hosts'], 'host')})")
     for row in view["covered"][:50]:
         print(f"  {visible(row['host_id']):<20} {row['status'] or 'gone':<10} {visible(row['advisory_id'])}")

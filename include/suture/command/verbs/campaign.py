@@ -20,7 +20,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     showing.add_argument("campaign_id", metavar="ID")
     showing.add_argument("--json", action="store_true", help="print JSON")
     showing.set_defaults(handler=show_one)
-    again = verbs.add_parser("replan", help="give up a rejected, failed or declined campaign: its findings are planned anew")
+    again = verbs.add_parser(
+        "replan", help="give up a rejected, failed or declined campaign: its findings are planned anew"
+    )
     again.add_argument("campaign_id", metavar="ID")
     again.add_argument("--reason", required=True, help="what was mended; kept as evidence")
     again.set_defaults(handler=replan)

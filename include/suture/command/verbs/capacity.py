@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from suture.command.moments import parse_moment
 from suture.errors import BadInputError, SutureError
+from suture.wording import counted
 
 if TYPE_CHECKING:
     from suture.risk.capacity import CapacityPolicy, Work
@@ -73,7 +74,9 @@ def _from_file(path: Path, rules: CapacityPolicy, now: datetime) -> Filling:
     work = [_work(entry, number, rules, now) for number, entry in enumerate(entries, 1)]
     names = [one.campaign_id for one in work]
     if len(set(names)) < len(names):
-        raise BadInputError(f"{path}: the campaign {next(n for n in names if names.count(n) > 1)!r} stands there twice.")
+        raise BadInputError(
+            f"{path}: the campaign {next(n for n in names if names.count(n) > 1)!r} stands there twice."
+        )
     trains = rules.trains(now)
     recent = [
         one
@@ -181,9 +184,11 @@ def _print(filling: Filling, rules: CapacityPolicy) -> None:
         over = "  OVER CAPACITY" if train.train_id in plan.over else ""
         print(
             f"{train.starts_at:%Y-%m-%d}  {plan.minutes_of(train) / 60:6.1f} of {train.capacity_minutes / 60:.1f} h"
-            f"  {len(plan.campaigns_of(train)):>4} campaigns{over}"
+            f"  {counted(len(plan.campaigns_of(train)), 'campaign', width=4)}{over}"
         )
     for slot in plan.slots:
         print(visible(f"  {slot.work.campaign_id} ({slot.work.priority}): {slot.sentence}"))
     print(filling.outlook.sentence)
-    print(f"Solver: {plan.solver}. {'The trains are enforced.' if rules.enforce else 'The trains are shown, not enforced.'}")
+    print(
+        f"Solver: {plan.solver}. {'The trains are enforced.' if rules.enforce else 'The trains are shown, not enforced.'}"
+    )

@@ -6,6 +6,8 @@ import argparse
 import json
 import sys
 
+from suture.wording import counted
+
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser("evidence", help="check and read the record of every decision and action")
@@ -50,7 +52,7 @@ def verify(args: argparse.Namespace) -> int:
     if forged:
         print(f"anchors  {forged}")
     head = f"head {chain.head_seq} {chain.head_hash}" if chain.records else "no head"
-    print(f"{'WHOLE' if whole else 'ALTERED'}: {chain.records} records, {head}, {len(anchors)} anchors.")
+    print(f"{'WHOLE' if whole else 'ALTERED'}: {counted(chain.records, 'record')}, {head}, {counted(len(anchors), 'anchor')}.")
     if chain.records and not anchors and forged is None:
         print(f"No anchor yet ({anchors_file(settings)}): a cut tail could not be seen. A report makes one.")
     elif whole and anchors and anchors[-1].seq < chain.head_seq:

@@ -37,7 +37,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     loading.set_defaults(handler=load)
     looking = verbs.add_parser(
         "status",
-        help="each feed's state, age, freshness goal, counts and quarantine",
+        help="each feed's state, age, freshness goal, counts and quarantine, and where feeds disagree",
         description="Status 0: all that policy uses are fresh; 1: one is stale, was never loaded, or its last copy was refused.",
     )
     looking.add_argument("source", metavar="SOURCE", nargs="?", help="only this source")
@@ -73,7 +73,7 @@ def load(args: argparse.Namespace) -> int:
 
 def status(args: argparse.Namespace) -> int:
     """0: all feeds that policy uses are fresh; 1: one is not."""
-    from suture.feeds import FeedsPolicy, FeedState, feed_health
+    from suture.feeds import MEANING, FeedsPolicy, FeedState, contradiction_counts, feed_health
     from suture.settings import Settings
     from suture.store import Store
 
@@ -90,14 +90,25 @@ def status(args: argparse.Namespace) -> int:
             if args.quarantine
             else []
         )
+        # They are between sources: of one source alone there is nothing to say.
+        disagreements = contradiction_counts(store) if args.source is None else {}
     if args.json:
-        document = {"feeds": [_plain(asdict(health)) for health in found]}
+        document: dict[str, Any] = {"feeds": [_plain(asdict(health)) for health in found]}
+        if args.source is None:
+            document["contradictions"] = [
+                {"kind": kind.value, "count": count, "what": MEANING[kind][0], "holds": MEANING[kind][1]}
+                for kind, count in disagreements.items()
+            ]
         print(json.dumps(document | ({"quarantine": _plain(kept)} if args.quarantine else {}), indent=2))
     else:
         for health in found:
             goal = f" Goal: {health.goal.total_seconds() / 3600:.0f} hours." if health.enabled else ""
-            count = f" {health.quarantined} in quarantine." if health.quarantined else ""
-            print(f"{health.state.value:<11}  {_visible(health.sentence)}{goal}{count}")
+            kept_aside = f" {health.quarantined} in quarantine." if health.quarantined else ""
+            print(f"{health.state.value:<11}  {_visible(health.sentence)}{goal}{kept_aside}")
+        for kind, count in disagreements.items():
+            print(f"disagree     {kind.value}: {count}. {MEANING[kind][0]} What holds: {MEANING[kind][1]}")
+        if disagreements:
+            print("             `./suture feed contradictions` shows both claims of each, the one that holds first.")
         for row in kept:
             print(f"  {row['source']}  {_visible(row['record_id'])}: {_visible(row['reason'])}")
     return 0 if all(health.state in (FeedState.FRESH, FeedState.OFF) for health in found) else 1

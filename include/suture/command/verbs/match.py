@@ -34,7 +34,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="dpkg's status file, or lines of package, version[, source package, source version] separated by tabs; "
         "`rpm -qa`; `pip freeze`; a purl a line; CycloneDX JSON",
     )
-    parser.add_argument("--form", choices=FORMS, help="what the packages file is, where it cannot be told from its text")
+    parser.add_argument(
+        "--form", choices=FORMS, help="what the packages file is, where it cannot be told from its text"
+    )
     parser.add_argument(
         "--advisories",
         required=True,
@@ -47,7 +49,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--vex", action="append", default=[], metavar="FILE", help="OpenVEX or CSAF; may be given several times"
     )
     parser.add_argument(
-        "--codename", default="", metavar="NAME", help="the host's release (bookworm, jammy, el9), where no file says it"
+        "--codename",
+        default="",
+        metavar="NAME",
+        help="the host's release (bookworm, jammy, el9), where no file says it",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(handler=run)

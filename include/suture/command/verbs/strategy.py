@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suture.errors import BadInputError, SutureError
+from suture.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,10 +37,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     which = simulate.add_mutually_exclusive_group()
     which.add_argument("--group", metavar="G", help="an asset group: the source packages its hosts run (warehouse)")
     which.add_argument("--packages", type=Path, metavar="FILE", help="source packages, one a line (default: all)")
-    simulate.add_argument("--hosts", type=int, default=10, metavar="N", help="hosts that run them (with --group: as known)")
+    simulate.add_argument(
+        "--hosts", type=int, default=10, metavar="N", help="hosts that run them (with --group: as known)"
+    )
     simulate.add_argument("--codename", metavar="C", help="only fixes for this release, such as bullseye")
     simulate.add_argument("--since", metavar="DAY", help="only advisories from this day on, such as 2015-01-01")
-    simulate.add_argument("--kev", type=Path, metavar="FILE", help="CISA's catalogue (JSON): when exploitation was known")
+    simulate.add_argument(
+        "--kev", type=Path, metavar="FILE", help="CISA's catalogue (JSON): when exploitation was known"
+    )
     simulate.add_argument("--epss", type=Path, metavar="FILE", help="EPSS scores (CSV): today's, taken for then")
     simulate.add_argument("--svg", type=Path, metavar="FILE", help="write the chart there")
     simulate.add_argument("--json", action="store_true", help="print JSON")
@@ -88,16 +93,18 @@ def _simulate(args: argparse.Namespace) -> int:
 def _print(args: argparse.Namespace, found: Comparison, history: History) -> None:
     share = found.regressions
     print(
-        f"{found.group}: {found.advisories:,} advisories on {found.packages:,} source packages,"
-        f" {found.first} to {found.last}, up to {found.hosts:,} hosts"
+        f"{found.group}: {counted(found.advisories, 'advisory')} on {counted(found.packages, 'source package')},"
+        f" {found.first} to {found.last}, up to {counted(found.hosts, 'host')}"
     )
     if share.share is not None and share.interval is not None:
         low, high = share.interval
         print(
-            f"Regressions: {share.broken:,} of {share.advisories:,} advisories ({share.share:.2%}, 95 %: {low:.2%} to"
+            f"Regressions: {share.broken:,} of {counted(share.advisories, 'advisory')} ({share.share:.2%}, 95 %: {low:.2%} to"
             f" {high:.2%}); {share.known_within(8):.0%} of them were known within 8 days"
         )
-    print(f"\n{'strategy':<22}{'exposure':>12}{'exploited':>11}{'changes':>9}{'reboots':>9}{'QA h':>8}{'regr.':>7}{'total':>13}")
+    print(
+        f"\n{'strategy':<22}{'exposure':>12}{'exploited':>11}{'changes':>9}{'reboots':>9}{'QA h':>8}{'regr.':>7}{'total':>13}"
+    )
     for one in found.outcomes:
         print(
             f"{one.strategy:<22}{one.exposure_days:>12,}{one.exploited_exposure_days:>11,}{one.changes:>9,}"
@@ -109,7 +116,7 @@ def _print(args: argparse.Namespace, found: Comparison, history: History) -> Non
     print(found.sentence)
     if history.left_out:
         first = history.left_out[0]
-        print(f"{len(history.left_out)} lines left out, the first: {first.file}:{first.line}: {first.reason}.")
+        print(f"{counted(len(history.left_out), 'line')} left out, the first: {first.file}:{first.line}: {first.reason}.")
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -128,7 +135,7 @@ def _show(args: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
         return 0
     for one in waiting:
-        print(visible(f"{one.asset_group}: {one.source_package} on {one.hosts} hosts ({one.priority}). {one.reason}"))
+        print(visible(f"{one.asset_group}: {one.source_package} on {counted(one.hosts, 'host')} ({one.priority}). {one.reason}"))
     if not waiting:
         print("Nothing waits: what is open is planned, or its group plans at once.")
     return 0

@@ -6,6 +6,11 @@ import argparse
 import json
 from datetime import UTC, datetime
 
+from suture.errors import BadInputError
+from suture.wording import counted
+
+MOST_SHOWN = 10_000
+
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser("urgency", help="what threat intelligence made more urgent, and why")
@@ -24,21 +29,23 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def show_list(args: argparse.Namespace) -> int:
-    """0: printed, also when there is none."""
+    """0: printed, also when there is none; 2: a limit that is none."""
     from suture.compliance.overview import visible
     from suture.compliance.urgency import urgency_feed
     from suture.settings import Settings
     from suture.store import Store
 
+    if not 1 <= args.limit <= MOST_SHOWN:
+        raise BadInputError(f"--limit is {args.limit}; it must be 1 to {MOST_SHOWN}.")
     with Store.connect(Settings.load().require_warehouse()) as store:
-        rows = urgency_feed(store, limit=max(1, min(args.limit, 10_000)), cve_id=args.cve)
+        rows = urgency_feed(store, limit=args.limit, cve_id=args.cve.upper() if args.cve else None)
     if args.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return 0
     if not rows:
         print("Nothing became more urgent since it was first looked at.")
     for row in rows:
-        touched = f"{row['findings']} findings on {row['hosts']} hosts"
+        touched = f"{counted(row['findings'], 'finding')} on {counted(row['hosts'], 'host')}"
         print(f"{row['detected_at']}  {row['kind']:<13} {touched:<28} {visible(row['reason'])}")
     return 0
 
@@ -52,6 +59,6 @@ def release(args: argparse.Namespace) -> int:
     from suture.store import Store
 
     with Store.connect(Settings.load().require_warehouse()) as store:
-        urgency.release(store, args.cve_id, actor=f"user:{getuser()}", reason=args.reason, now=datetime.now(UTC))
+        urgency.release(store, args.cve_id.upper(), actor=f"user:{getuser()}", reason=args.reason, now=datetime.now(UTC))
     print(f"{args.cve_id} is as the feeds say; the next run of risk_scoring may lower its findings.")
     return 0

@@ -19,8 +19,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Prints <, = or >: the relation of A to B. With --batch, one relation a line, in the order of the "
         "lines; a line that holds no pair of versions gives `error`, is named on standard error, and the status is 2.",
     )
-    parser.add_argument("ecosystem", choices=ECOSYSTEMS, help="whose order: deb and rpm as their package "
-        "managers, pypi by PEP 440, npm by Semantic Versioning 2.0, maven as Maven 4")
+    parser.add_argument(
+        "ecosystem",
+        choices=ECOSYSTEMS,
+        help="whose order: deb and rpm as their package "
+        "managers, pypi by PEP 440, npm by Semantic Versioning 2.0, maven as Maven 4",
+    )
     parser.add_argument("versions", nargs="*", metavar="VERSION", help="A and B")
     parser.add_argument("--batch", metavar="FILE", help="tab-separated pairs, one a line; - reads standard input")
     parser.add_argument("--json", action="store_true", help="print JSON")

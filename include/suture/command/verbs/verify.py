@@ -1,4 +1,7 @@
-"""`suture verify repository`: prove a repository from pinned key to package file, or say why not."""
+"""`suture verify repository`: prove a repository from pinned key to package file, or say why not.
+
+The other kinds of `verify` have a module each, and are registered here.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from suture.command import kind_verification, package_verdict, verify_sbom
 
 if TYPE_CHECKING:
     from suture.sourcing import Adoption, AptSource, Refusal
@@ -27,11 +32,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     kinds = verify.add_subparsers(dest="kind", required=True, metavar="KIND")
     parser = kinds.add_parser(
         "repository",
-        help="prove an apt repository: key, dates, identity, hashes, files",
-        description="Walks the whole chain of an apt repository: signature by a trusted key, Date and Valid-Until, no "
-        "step back against what was seen before, suite and origin, strong hashes, sizes, indices, package files. Exit "
-        "status 0: adopted; 1: refused, with the reason; 2: misuse or unreadable input.",
+        help="prove a repository (apt, rpm-md, plain, tuf, python, oci): key, dates, identity, hashes, files",
+        description="Walks the whole chain of a repository. Of apt: signature by a trusted key, Date and Valid-Until, no "
+        "step back against what was seen before, suite and origin, strong hashes, sizes, indices, package files. Other "
+        "kinds (--kind) as docs/sourcing says. Exit status 0: adopted; 1: refused, with the reason; 2: misuse or "
+        "unreadable input.",
     )
+    kind_verification.add_kind(parser)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--url", help="http(s) address of the repository's root")
     where.add_argument("--path", type=Path, help="folder of the repository's root (the one that holds dists/)")
@@ -77,7 +84,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--timeout", type=float, default=20, metavar="SECONDS", help="for an answer (default: 20)")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    kind_verification.add_options(parser)
     parser.set_defaults(handler=run)
+    package_verdict.register(kinds)
+    verify_sbom.register(kinds)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -87,6 +97,10 @@ def run(args: argparse.Namespace) -> int:
     from suture.sourcing.signature import SignatureToolError
 
     try:
+        kind = kind_verification.kind_of(args)
+        if kind != kind_verification.APT:
+            kind_verification.print_adoption(args, kind_verification.verify(args, kind))
+            return 0
         source = _source(args)
         adoption, skipped = _verify(args, source)
     except Refusal as refusal:
@@ -204,11 +218,14 @@ def _print_adoption(args: argparse.Namespace, adoption: Adoption, skipped: int) 
             "packages_listed": len(adoption.packages),
             "files_verified": len(adoption.files),
             "files_not_read": skipped,
+            "alarms": list(adoption.alarms),
             "chain": adoption.chain(),
         }
         print(json.dumps(found, indent=2))
         return
     print(f"adopted: {sentence}")
+    for alarm in adoption.alarms:
+        print(f"  alarm: {alarm}")
     for note in adoption.signed.notes:
         print(f"  note: {note}")
 

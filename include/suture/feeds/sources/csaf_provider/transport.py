@@ -7,6 +7,9 @@ The rules:
 2. A document that is refused lies in quarantine with its reason and its address, and is asked for again for a week: it
    holds up no other. So is one that could not be reached, as long as others could.
 3. A list without dates (index.txt only) gives all its documents each time; one of more than `max_requests` is refused.
+   They come in another order each time, so that a slow provider's last ones have their turn.
+4. A walk ends when the source's time (sync_seconds) is over: what was read is taken in, and the next sync goes on after the
+   last time whose documents are all read.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from suture.feeds.accept import Copy
 from suture.feeds.decoded import Decoded, Rejected, Row, merged
 from suture.feeds.errors import FeedFormatError, FeedRefusedError, FeedUnreachableError
 from suture.feeds.feed_source import FeedSource
-from suture.feeds.fetch import Fetched, Fetcher
+from suture.feeds.fetch import BudgetSpentError, Fetched, Fetcher
 from suture.feeds.sources.csaf_provider.document import TABLES, decode_csaf
 from suture.feeds.sources.csaf_provider.listing import (
     Listed,
@@ -34,6 +37,7 @@ from suture.feeds.sources.csaf_provider.listing import (
 from suture.feeds.sources.csaf_provider.proof import Prover, UnprovenError
 from suture.feeds.vendor_rows import Origin, without_twins
 from suture.store import Store
+from suture.wording import counted
 
 _ASKED_AGAIN, _MAX_AGAIN = timedelta(days=7), 100
 
@@ -47,6 +51,7 @@ class _Walk:
     digest: Any = field(default_factory=hashlib.sha256)
     read: int = 0
     note: str | None = None
+    whole_to: datetime | None = None  # all documents up to this time were asked for
 
 
 def fetch_documents(
@@ -65,14 +70,45 @@ def fetch_documents(
             )
         walk.rejected += rejected
         again = _refused_before(store, source, now)
-        due, dated = _due(listed, since, source.max_requests)
-        prover = Prover(source, fetcher)
+        due = _due(listed, since, source.max_requests, now)
         repeated = [one for one in listed if one.url in again and one not in due]
-        for number, one in enumerate([*due, *repeated]):
-            if number and source.pause_seconds:
-                sleep(source.pause_seconds)
+        _walked(walk, [*due, *(replace(one, updated_at=None) for one in repeated)], fetcher, source, now, sleep)
+    return _copy(source, walk, walk.whole_to, since)
+
+
+def _walked(
+    walk: _Walk,
+    due: Sequence[Listed],
+    fetcher: Fetcher,
+    source: FeedSource,
+    now: datetime,
+    sleep: Callable[[float], None],
+) -> None:
+    """Fetch and prove one after the other, until all are there or the source's time is over (rule 4)."""
+    prover = Prover(source, fetcher)
+    before: datetime | None = None
+    for number, one in enumerate(due):
+        if one.updated_at != before:
+            walk.whole_to = before or walk.whole_to
+        # Between two documents of one time there is no going on from: such a group is finished, within the grace.
+        if fetcher.time_is_up and number and (one.updated_at is None or one.updated_at != before):
+            walk.note = _out_of_time(source, number, len(due))
+            return
+        if number and source.pause_seconds:
+            sleep(source.pause_seconds)
+        try:
             _take(walk, one, fetcher, prover, source, now)
-    return _copy(source, walk, dated, since)
+        except BudgetSpentError:
+            if not (walk.read or walk.rejected):
+                raise
+            walk.note = _out_of_time(source, number, len(due))
+            return
+        before = one.updated_at
+    walk.whole_to = before or walk.whole_to
+
+
+def _out_of_time(source: FeedSource, number: int, due: int) -> str:
+    return f"{number} of {counted(due, 'document')} asked for, then its {source.sync_seconds:g} s were over; the next sync goes on"
 
 
 def _listed(fetcher: Fetcher, source: FeedSource) -> tuple[list[Listed], list[Rejected]]:
@@ -113,11 +149,10 @@ def _refused_before(store: Store, source: FeedSource, now: datetime) -> frozense
     return frozenset(row["url"] for row in rows)
 
 
-def _due(
-    listed: Sequence[Listed], since: datetime | None, most: int
-) -> tuple[list[Listed], datetime | None]:  # fmt: skip
-    """The documents to fetch, oldest first, and the time up to which they are all (None: the list has no dates)."""
+def _due(listed: Sequence[Listed], since: datetime | None, most: int, now: datetime) -> list[Listed]:
+    """The documents to fetch: those without a date, then the others, oldest first."""
     undated = [one for one in listed if one.updated_at is None]
+    undated.sort(key=lambda one: hashlib.sha256(f"{now.isoformat()} {one.url}".encode()).digest())
     dated = sorted(
         ((one.updated_at, one.url, one) for one in listed if one.updated_at is not None), key=lambda item: item[:2]
     )
@@ -125,7 +160,7 @@ def _due(
     chosen = newer[:most]
     while len(chosen) < len(newer) and newer[len(chosen)][0] == chosen[-1][0]:
         chosen.append(newer[len(chosen)])
-    return [*undated, *(one for _moment, one in chosen)], chosen[-1][0] if chosen else None
+    return [*undated, *(one for _moment, one in chosen)]
 
 
 def _take(walk: _Walk, one: Listed, fetcher: Fetcher, prover: Prover, source: FeedSource, now: datetime) -> None:
@@ -144,6 +179,8 @@ def _take(walk: _Walk, one: Listed, fetcher: Fetcher, prover: Prover, source: Fe
         reason = error.message if isinstance(error, FeedFormatError | FeedRefusedError) else f"{error}."
         walk.rejected.append(Rejected(one.file_name, f"{one.file_name}: {reason}", {"url": one.url}))
         return
+    except BudgetSpentError:
+        raise
     except FeedUnreachableError as error:
         if not walk.read:
             raise

@@ -13,24 +13,15 @@ The rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cmp_to_key
-from typing import Any
-
-from univers import versions as univers_versions
 
 from suture.feeds.package_names import checked_version
 from suture.feeds.sources.osv.records import Affected, Range
 from suture.feeds.vendor_rows import Span
-from suture.inventory.debian_version import compare
+from suture.inventory.versions import BadVersionError, order_of
 
 MAX_EVENTS, MAX_VERSIONS = 2000, 20_000
 _WORDS = ("introduced", "fixed", "last_affected", "limit")
-_ORDERS: dict[str, Any] = {
-    "pypi": univers_versions.PypiVersion,
-    "npm": univers_versions.SemverVersion,
-    "maven": univers_versions.MavenVersion,
-}
 
 
 def affected_spans(affected: Affected, ecosystem: str) -> list[Span]:
@@ -98,7 +89,7 @@ def _event(event: dict[str, str], number: int, ecosystem: str) -> tuple[str, str
 
 def _sorted(events: list[tuple[str, str]], ecosystem: str) -> list[tuple[str, str]]:
     """In version order; at one version closes stand before opens. In the record's order where versions cannot be read."""
-    order = _order(ecosystem)
+    order = order_of(ecosystem).compare
 
     def compared(first: tuple[str, str], second: tuple[str, str]) -> int:
         if first[1] == second[1]:
@@ -109,7 +100,7 @@ def _sorted(events: list[tuple[str, str]], ecosystem: str) -> list[tuple[str, st
 
     try:
         return sorted(events, key=cmp_to_key(compared))
-    except (ValueError, TypeError, univers_versions.InvalidVersion) as error:
+    except (ValueError, TypeError, BadVersionError) as error:
         if _alternates(events):
             return events
         raise ValueError(f"events: their versions have no order: {str(error)[:100]}") from error
@@ -117,15 +108,3 @@ def _sorted(events: list[tuple[str, str]], ecosystem: str) -> list[tuple[str, st
 
 def _alternates(events: list[tuple[str, str]]) -> bool:
     return all((word == "introduced") == (number % 2 == 0) for number, (word, _version) in enumerate(events))
-
-
-def _order(ecosystem: str) -> Callable[[str, str], int]:
-    if ecosystem == "deb":
-        return compare
-    kind = _ORDERS[ecosystem]
-
-    def compared(first: str, second: str) -> int:
-        one, two = kind(first), kind(second)
-        return int(one > two) - int(one < two)
-
-    return compared

@@ -1,0 +1,1 @@
+../../suture/staging/traffic_mask.py

@@ -1,0 +1,1 @@
+SELECT analyze_chunk_work()

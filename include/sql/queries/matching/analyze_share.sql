@@ -1,1 +1,0 @@
-SELECT analyze_work('work_share')

@@ -1,0 +1,1 @@
+SELECT count(*) > 0 AS stands FROM work_standing

@@ -1,1 +1,0 @@
-SELECT empty_work_share()

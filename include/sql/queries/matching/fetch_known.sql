@@ -1,0 +1,1 @@
+SELECT count(*) AS situations FROM work_situation

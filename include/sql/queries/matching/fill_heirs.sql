@@ -1,0 +1,27 @@
+-- New findings that take the place of others (the same vulnerability in the same package: same_as), with the others'
+-- clock.
+INSERT INTO work_heir (host_id, advisory_id, started_at, deadline)
+SELECT
+    work_held.host_id,
+    work_outcome.advisory_id,
+    min(coalesce(finding.reopened_at, finding.first_seen_at)) AS started_at,
+    min(finding.deadline) AS deadline
+FROM work_pair
+INNER JOIN work_outcome
+    ON
+        work_pair.advisory_id = work_outcome.advisory_id
+        AND work_pair.source_version = work_outcome.installed_version
+        AND work_pair.source_package = work_outcome.source_package
+INNER JOIN work_held
+    ON work_outcome.situation_id = work_held.situation_id AND work_outcome.kind_id = work_held.kind_id
+CROSS JOIN LATERAL jsonb_array_elements_text(work_pair.same_as) AS other (advisory_id)
+INNER JOIN finding ON work_held.host_id = finding.host_id AND other.advisory_id = finding.advisory_id
+WHERE
+    work_pair.same_as IS NOT NULL
+    AND finding.status IN ('open', 'accepted')
+    AND NOT EXISTS (
+        SELECT 1 FROM work_standing
+        WHERE
+            work_standing.host_id = work_held.host_id AND work_standing.advisory_id = work_outcome.advisory_id
+    )
+GROUP BY work_held.host_id, work_outcome.advisory_id

@@ -1,0 +1,14 @@
+-- A campaign's last measurement; none when it was never measured.
+SELECT
+    plan_hash,
+    passed,
+    score,
+    floor,
+    sentence,
+    result,
+    snapshot,
+    measured_at
+FROM parity_run
+WHERE campaign_id = %(campaign_id)s
+ORDER BY parity_run_id DESC
+LIMIT 1

@@ -1,0 +1,4 @@
+INSERT INTO vendor_case_number (year, last_number)
+VALUES (%(year)s, 1)
+ON CONFLICT (year) DO UPDATE SET last_number = vendor_case_number.last_number + 1
+RETURNING last_number

@@ -1,0 +1,57 @@
+"""Where a campaign's packages come from and what is in them, as pages and reports show it. Reads, never writes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from suture.campaign import fetch_campaign
+from suture.compliance.document import as_json
+from suture.store import Store, sources
+
+MOST_INTAKES = 100
+Json = dict[str, Any]
+
+
+def provenance_view(store: Store, campaign_id: str) -> Json:
+    """A campaign's newest intake with its chain and examinations: {"campaign", "intake" (None: none yet), "earlier", "examinations"}.
+
+    Raises LifecycleError when there is no such campaign.
+    """
+    campaign = fetch_campaign(store, campaign_id)
+    intakes = sources.list_intakes(store, campaign_id=campaign_id)
+    newest = intakes[0] if intakes else None
+    examinations = (
+        store.fetch_all("intake/list_examinations", {"intake_id": newest["intake_id"]}) if newest is not None else []
+    )
+    case_id = campaign.plan.extra.get("case_id")
+    found: Json = as_json(
+        {
+            "campaign": {
+                "campaign_id": campaign_id, "title": campaign.title, "state": campaign.state.value, "source": campaign.plan.source,
+                "case_id": case_id, "in_quarantine": campaign.plan.extra.get("repository") == "quarantine",
+            },
+            "intake": dict(newest) if newest else None,
+            "earlier": [dict(row) for row in intakes[1:]],
+            "examinations": [dict(row) for row in examinations],
+            "counts": _counts(examinations),
+        }
+    )  # fmt: skip
+    return found
+
+
+def intake_list(store: Store, *, now: datetime) -> list[Json]:  # noqa: ARG001
+    """The newest MOST_INTAKES intakes, adopted or refused, newest first."""
+    found: list[Json] = as_json([dict(row) for row in sources.list_intakes(store, limit=MOST_INTAKES)])
+    return found
+
+
+def _counts(examinations: list[Any]) -> Json:
+    """examiner → how many packages it looked at, and how many concerns of each action it has."""
+    found: dict[str, dict[str, int]] = {}
+    for row in examinations:
+        count = found.setdefault(row["examiner"], {"packages": 0, "note": 0, "review": 0, "refuse": 0})
+        count["packages"] += 1
+        for concern in row["concerns"]:
+            count[concern["action"]] += 1
+    return found

@@ -1,0 +1,139 @@
+"""Work on a long stream by several processes: the results in order, the memory that of a few chunks.
+
+The rules:
+
+1. The first chunks are worked on right here: a short stream is done before a process would be up.
+2. A helper is a fork, which has all that the work needs without reading it anew. So there are none where another thread
+   runs (a fork copies its locks as they are), nor where there is but one processor.
+3. A helper holds one chunk at a time and nothing else of ours: it closes every other file, above all the connection to the
+   warehouse, so that the server sees it end with us. It ends when its pipe does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+from typing import TypeVar
+
+from suture.errors import BadInputError, SutureError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+MAX_HELPERS = 2  # each costs memory, and the server wants to run too
+AT_HOME = 8  # chunks that are worked on before helpers are asked
+
+
+class HelperError(SutureError):
+    """A helper ended without a result (killed, or a fault of ours)."""
+
+
+def worked(
+    chunks: Iterable[Item], work: Callable[[Item], Result], helpers: int | None = None
+) -> Generator[tuple[Item, Result], None, None]:
+    """Each chunk with what `work` made of it, in order. helpers: how many, None: by this machine's processors.
+
+    What `work` raises is raised here: BadInputError as it is, all else of a helper as HelperError."""
+    remaining = iter(chunks)
+    for number, chunk in enumerate(remaining, start=1):
+        yield chunk, work(chunk)
+        if number == AT_HOME:
+            break
+    count = _helpers() if helpers is None else helpers
+    if not count or threading.active_count() > 1:
+        for chunk in remaining:
+            yield chunk, work(chunk)
+        return
+    first = next(remaining, None)
+    if first is None:
+        return
+    with contextlib.ExitStack() as stack:
+        pipes = [stack.enter_context(_helper(work)) for _number in range(count)]
+        idle, busy = deque(pipes), deque[tuple[Connection, Item]]()
+        for chunk in _and(first, remaining):
+            pipe = idle.popleft()
+            _send(pipe, chunk)
+            busy.append((pipe, chunk))
+            if not idle:
+                pipe, done = busy.popleft()
+                result: Result = _received(pipe)
+                idle.append(pipe)
+                yield done, result
+        for pipe, done in busy:
+            yield done, _received(pipe)
+
+
+def _and(first: Item, others: Iterator[Item]) -> Iterator[Item]:
+    yield first
+    yield from others
+
+
+def _helpers() -> int:
+    processors = len(os.sched_getaffinity(0))
+    return MAX_HELPERS if processors > 1 else 0
+
+
+@contextlib.contextmanager
+def _helper(work: Callable[[Item], Result]) -> Iterator[Connection]:
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process: ForkProcess = context.Process(target=_serve, args=(theirs, work), name="suture-reader", daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield ours
+    finally:
+        ours.close()
+        process.join(5)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+def _serve(pipe: Connection, work: Callable[[Item], Result]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started the load gets it, and ends us
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    place = pipe.fileno()
+    os.closerange(3, place)
+    os.closerange(place + 1, 65536)
+    with contextlib.suppress(EOFError, OSError):  # the load ended, or was killed
+        while True:
+            pipe.send(_answer(work, pipe.recv()))
+    os._exit(0)  # nothing that the fork inherited may be tidied up here
+
+
+def _answer(work: Callable[[Item], Result], chunk: Item) -> tuple[str, Result | str]:
+    try:
+        return "done", work(chunk)
+    except BadInputError as error:
+        return "refused", error.message
+    except Exception as error:
+        return "failed", f"{type(error).__name__}: {error}"[:1000]
+
+
+def _send(pipe: Connection, chunk: Item) -> None:
+    try:
+        pipe.send(chunk)
+    except OSError as error:
+        raise HelperError("A reading process ended in the middle of the load.", remedy=_AGAIN) from error
+
+
+def _received(pipe: Connection) -> Result:  # type: ignore[type-var]
+    try:
+        said, result = pipe.recv()
+    except (EOFError, OSError) as error:
+        raise HelperError("A reading process ended in the middle of the load.", remedy=_AGAIN) from error
+    if said == "refused":
+        raise BadInputError(result)
+    if said == "failed":
+        raise HelperError(f"A reading process failed: {result}.", remedy=_AGAIN)
+    return result  # type: ignore[no-any-return]
+
+
+_AGAIN = "Nothing was written. Load again; if it comes back, look whether the machine ran out of memory."

@@ -1,0 +1,245 @@
+"""Examining an intake's packages before anything is adopted: each against the version that its hosts have.
+
+The rules:
+
+1. What is examined is what would be installed: the plan's packages and what the closure adds.
+2. The earlier version is the newest that one of the campaign's hosts has. It is looked for among what the source still offers,
+   in the internal repository, and in the predecessors that sources.yaml names, which are proven by their own pinned keys. Where
+   it is nowhere to be had, the package is examined by itself, and the examiners say so.
+3. A package that cannot be examined (a worker that dies, a time limit) is a concern, never a pass.
+4. The examiners find, policy judges: the first concern that examination.yaml refuses ends the intake.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cmp_to_key
+from typing import Any
+
+from suture.errors import BadInputError
+from suture.inventory.debian_version import compare
+from suture.settings import Settings
+from suture.sourcing.analysis import examiners
+from suture.sourcing.analysis.local import LocalChange, local_changes
+from suture.sourcing.analysis.pool import examine_all
+from suture.sourcing.cache import CachedFile, FileCache
+from suture.sourcing.examination import (
+    Action,
+    Actions,
+    Examination,
+    ExaminationRefused,
+    PackageFile,
+    Subject,
+    load_policy,
+)
+from suture.sourcing.internal import InternalRepository
+from suture.sourcing.packages import BinaryPackage
+from suture.sourcing.refusal import Refusal
+from suture.sourcing.repository import verify_repository
+from suture.sourcing.seen import NothingSeen
+from suture.sourcing.selection import Selection
+from suture.sourcing.source import AptSource, load_source
+from suture.sourcing.transport import transport_for
+from suture.store import Json, Store
+
+MOST_ADVISORY_CHARACTERS = 20_000
+MOST_IN_EVIDENCE = 200
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What was said of an intake's packages, and what policy makes of it."""
+
+    actions: Actions
+    examinations: tuple[Examination, ...]
+    local: tuple[LocalChange, ...] = ()  # what was changed by hand on the campaign's hosts, and these packages touch
+
+    def refusal(self) -> ExaminationRefused | None:
+        return self.actions.refusal(self.examinations)
+
+    def of_more_than_note(self) -> list[dict[str, Any]]:
+        """The concerns that somebody has to read, for evidence: at most MOST_IN_EVIDENCE; the table has all."""
+        found = [
+            {
+                "package": examination.package, "examiner": examination.examiner, "kind": concern.kind,
+                "subject": concern.subject[:300], "action": action.value,
+            }
+            for examination in self.examinations
+            for concern in examination.concerns
+            if (action := self.actions.of(examination.examiner, concern.kind)) is not Action.NOTE
+        ]  # fmt: skip
+        return found[:MOST_IN_EVIDENCE]
+
+    def chain(self) -> dict[str, Any]:
+        """For the intake's chain: examiner → number of packages, and what somebody has to read."""
+        counts = Counter(examination.examiner for examination in self.examinations)
+        local = [
+            {"kind": change.kind.value, "package": change.package, "hosts": len(change.hosts), "sentence": change.sentence}
+            for change in self.local[:MOST_IN_EVIDENCE]
+        ]
+        return {"examined": dict(counts), "concerns": self.of_more_than_note(), "local_changes": local}
+
+    @property
+    def sentence(self) -> str:
+        """'' when nothing was examined."""
+        if not self.examinations:
+            return ""
+        open_ones = len(self.of_more_than_note())
+        packages = len({(e.package, e.architecture) for e in self.examinations})
+        return (
+            f"{packages} packages were examined; {open_ones or 'no'} concern{'' if open_ones == 1 else 's'} to review."
+        )
+
+    def write(self, store: Store, *, intake_id: int, campaign_id: str, now: datetime) -> None:
+        """Beside the intake that they belong to; joins the caller's transaction."""
+        rows = [examination.as_dict(self.actions) for examination in self.examinations]
+        if rows:
+            store.execute(
+                "intake/insert_examinations",
+                {"intake_id": intake_id, "campaign_id": campaign_id, "rows": Json(rows), "examined_at": now},
+            )
+
+
+def examine_intake(
+    store: Store,
+    settings: Settings,
+    campaign_id: str,
+    source: AptSource,
+    selection: Selection,
+    files: Sequence[CachedFile],
+    repository: InternalRepository,
+    *,
+    now: datetime,
+) -> Examined:
+    """Every enabled examiner's result for every package; the caller refuses by policy. Raises PolicyError."""
+    rules = load_policy(settings.policy_dir)
+    chosen = examiners(rules)
+    if not chosen:
+        return Examined(rules.actions, ())
+    wanted = {_key(package) for package in (*selection.planned, *selection.closure.added)}
+    earlier = _earlier(settings, source, selection, files, repository, now=now)
+    advisories = _advisories(store, campaign_id)
+    subjects = [
+        Subject(
+            new=_file(file),
+            old=_file(earlier[file.package.name, file.package.architecture])
+            if (file.package.name, file.package.architecture) in earlier
+            else None,
+            advisories=advisories.get(file.package.source, ()),
+        )
+        for file in files
+        if _key(file.package) in wanted
+    ]
+    examinations = tuple(examine_all(subjects, list(chosen.values())))
+    return Examined(rules.actions, examinations, local_changes(store, campaign_id, examinations))
+
+
+def _earlier(
+    settings: Settings,
+    source: AptSource,
+    selection: Selection,
+    files: Sequence[CachedFile],
+    repository: InternalRepository,
+    *,
+    now: datetime,
+) -> dict[tuple[str, str], CachedFile]:
+    """(package, architecture) → the file of the newest version that a host has, where it is to be had."""
+    targets = [*selection.planned, *selection.closure.added]
+    newest = _newest_installed(selection.installed, {package.name for package in targets})
+    found: dict[tuple[str, str], CachedFile] = {}
+    for file in files:
+        if newest.get(file.package.name) == file.package.version:
+            found[file.package.name, file.package.architecture] = file
+    missing = {
+        (package.name, newest[package.name], package.architecture)
+        for package in targets
+        if package.name in newest
+        and newest[package.name] != package.version
+        and (package.name, package.architecture) not in found
+    }
+    for place in (None, *source.predecessors):
+        if not missing:
+            break
+        if place is None:
+            found |= _from_internal(repository, missing, now=now)
+        else:
+            found |= _from_predecessor(settings, place, missing, repository.cache, now=now)
+        missing = {key for key in missing if (key[0], key[2]) not in found}
+    return found
+
+
+def _from_internal(
+    repository: InternalRepository, missing: set[Key], *, now: datetime
+) -> dict[tuple[str, str], CachedFile]:
+    """What an earlier intake adopted of it; nothing while the internal repository itself does not prove."""
+    if not (repository.public / "dists").exists():
+        return {}
+    try:
+        offered = [package for package in repository.state(now=now).packages if _key(package) in missing]
+    except Refusal:
+        return {}
+    return {
+        (package.name, package.architecture): CachedFile(package, package.sha256, repository.public / package.filename)
+        for package in offered
+        if package.sha256
+    }
+
+
+def _from_predecessor(
+    settings: Settings, name: str, missing: set[Key], cache: FileCache, *, now: datetime
+) -> dict[tuple[str, str], CachedFile]:
+    """What a predecessor offers of it. One that is not here or does not prove gives nothing: it is only compared with."""
+    try:
+        source = load_source(settings.policy_dir, name)
+    except BadInputError as error:
+        print(f"{name} gives no earlier versions to compare with: {error}")
+        return {}
+    transport = transport_for(source.address)
+    try:
+        proven = verify_repository(source, transport, at=now, seen=NothingSeen())
+        offered = [package for package in proven.packages if _key(package) in missing]
+        fetched = cache.fetch_all(transport, offered)
+    except Refusal as refusal:
+        print(f"{source.name} gives no earlier versions to compare with: {refusal.sentence}")
+        return {}
+    finally:
+        transport.close()
+    return {(file.package.name, file.package.architecture): file for file in fetched}
+
+
+def _newest_installed(installed: Mapping[str, Mapping[str, str]], names: set[str]) -> dict[str, str]:
+    versions: dict[str, list[str]] = {}
+    for host in installed.values():
+        for name in names & set(host):
+            versions.setdefault(name, []).append(host[name])
+    return {name: max(found, key=cmp_to_key(compare)) for name, found in versions.items()}
+
+
+def _advisories(store: Store, campaign_id: str) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Source package → what the campaign's advisories say of it: (id, text)."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in store.fetch_all("intake/list_campaign_advisories", {"campaign_id": campaign_id}):
+        text = f"{row['title'] or ''}\n{row['cves']}"[:MOST_ADVISORY_CHARACTERS]
+        found.setdefault(row["source_package"], []).append((row["advisory_id"], text))
+    return {name: tuple(texts) for name, texts in found.items()}
+
+
+def _file(file: CachedFile) -> PackageFile:
+    package = file.package
+    return PackageFile(
+        path=file.path,
+        name=package.name,
+        version=package.version,
+        architecture=package.architecture,
+        sha256=file.sha256,
+        source=package.source,
+        source_version=package.source_version,
+    )
+
+
+def _key(package: BinaryPackage) -> Key:
+    return (package.name, package.version, package.architecture)

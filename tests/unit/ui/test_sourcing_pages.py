@@ -1,0 +1,154 @@
+"""The pages of sourcing: what was proven and refused is shown with its reason, a case's text only to those who may read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.api_fastapi.core_api.security import get_user
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from suture.settings import PROJECT_ROOT, Settings
+from suture.sourcing.cases import CaseForm, VendorRegister, fetch_case, open_case
+from suture.sourcing.cases.case import describe
+from suture.sourcing.examination import Action, Actions, Concern, Examination
+from suture.store import Json, Store, sources
+from suture_airflow.ui import URL_PREFIX
+from suture_airflow.ui.pages import build
+from tests.fleet_rows import add_host, install
+from tests.unit.campaign.campaigns import add_campaign
+from tests.unit.compliance.test_report import Page
+
+HOSTILE = "<script>alert('x')</script>{{ 7*7 }}"
+NOW = datetime.now(UTC)
+CAMPAIGN = "SUT-2026-0001"
+
+
+@pytest.fixture
+def user() -> SimpleNamespace:
+    """Who is logged in; a test may change the name."""
+    person = SimpleNamespace(name="olga")
+    person.get_name = lambda: person.name
+    return person
+
+
+@pytest.fixture
+def browser(settings: Settings, monkeypatch: pytest.MonkeyPatch, user: SimpleNamespace) -> Iterator[TestClient]:
+    monkeypatch.setenv("SUTURE_HOME", str(settings.home))
+    monkeypatch.setenv("SUTURE_WAREHOUSE_URL", settings.require_warehouse())
+    monkeypatch.setenv("SUTURE_POLICY_DIR", str(PROJECT_ROOT / "include" / "policy"))
+    pages = build()
+    pages.dependency_overrides[get_user] = lambda: user
+    airflow = FastAPI()
+    airflow.mount(URL_PREFIX, pages)
+    with TestClient(airflow, raise_server_exceptions=False) as client:
+        yield client
+
+
+def text_of(browser: TestClient, path: str, status: int = 200) -> str:
+    answer = browser.get(URL_PREFIX + path)
+    assert answer.status_code == status, answer.text[:2000]
+    assert "<script>alert" not in answer.text
+    return " ".join(Page(answer.text).text.split())
+
+
+def a_case(store: Store, *, tlp: str) -> str:
+    add_host(store, "app1")
+    install(store, "app1", "openssl", "3.0.1")
+    form: dict[str, Any] = {"source_package": "openssl", "asset_group": "web", "tlp": tlp, "participants": ["rosa"]}
+    register = VendorRegister.load(PROJECT_ROOT / "include" / "policy")
+    if tlp != "RED":
+        form |= {"title": f"Secret hole {HOSTILE}", "summary": "How it is done"}
+    case_id = open_case(store, register, CaseForm.read(form), opener="nils", run_id="r1", now=NOW)
+    if tlp == "RED":
+        describe(store, fetch_case(store, case_id), title=f"Secret hole {HOSTILE}", summary="How it is done", actor="t", now=NOW)
+    return case_id
+
+
+@pytest.mark.parametrize("name", ["nils", "rosa"])
+def test_a_red_case_is_read_by_its_participants(
+    browser: TestClient, store: Store, user: SimpleNamespace, name: str
+) -> None:
+    case_id, user.name = a_case(store, tlp="RED"), name
+    shown = text_of(browser, f"/cases/{case_id}")
+    assert "Secret hole <script>alert('x')</script>{{ 7*7 }}" in shown
+    assert "How it is done" in shown
+
+
+@pytest.mark.parametrize("path", ["/cases", "/cases/{}"])
+def test_a_red_case_is_known_to_others_but_not_read(browser: TestClient, store: Store, path: str) -> None:
+    case_id = a_case(store, tlp="RED")
+    shown = text_of(browser, path.format(case_id))
+    assert case_id in shown
+    assert "openssl" in shown
+    assert "Secret hole" not in shown
+    assert "How it is done" not in shown
+
+
+def test_a_late_vendor_is_red_and_the_contact_is_named(browser: TestClient, store: Store) -> None:
+    case_id = a_case(store, tlp="AMBER")
+    store._connection.execute(
+        "UPDATE vendor_case SET state = 'asked', acknowledge_by = %s", (NOW - timedelta(hours=1),)
+    )
+    assert "overdue" in text_of(browser, "/cases")
+    shown = text_of(browser, f"/cases/{case_id}")
+    assert "Debian security team is late." in shown
+    assert "https://www.debian.org/security/faq" in shown
+
+
+def test_no_case_and_an_unknown_case(browser: TestClient, store: Store) -> None:
+    assert "No case was ever opened" in text_of(browser, "/cases")
+    assert "There is no case" in text_of(browser, "/cases/CASE-2026-0009", 404)
+    assert "No campaign has come to its intake" in text_of(browser, "/intakes")
+
+
+def an_intake(store: Store, *, reason: str | None, concerns: tuple[Concern, ...] = ()) -> None:
+    chain = {
+        "source": "debian-security", "suite": "bookworm-security", "key_fingerprint": "A" * 40, "date": "2026-11-20T10:00:00+00:00",
+        "files": [{"package": "nginx", "version": "1.2", "architecture": "amd64", "path": "p", "size": 12345, "sha256": "b" * 64}],
+    }  # fmt: skip
+    intake_id = sources.record_intake(
+        store, campaign_id=CAMPAIGN, source="debian-security", adopted=reason is None, reason=reason, sentence=f"Said {HOSTILE}",
+        snapshot_ref="snap" if reason is None else None, chain=chain, decided_at=NOW,
+    )  # fmt: skip
+    actions = Actions({"notes": {"undeclared_setuid": Action.REFUSE, "undeclared_file": Action.NOTE}}, Action.REVIEW)
+    examination = Examination("notes", "nginx", "1.2", "amd64", "1.1", concerns, {"files": 3}, 0.2)
+    store.execute(
+        "intake/insert_examinations",
+        {"intake_id": intake_id, "campaign_id": CAMPAIGN, "rows": Json([examination.as_dict(actions)]), "examined_at": NOW},
+    )
+
+
+def test_provenance_shows_chain_concerns_and_files(browser: TestClient, store: Store) -> None:
+    add_campaign(store, CAMPAIGN)
+    assert "has not come to its intake" in text_of(browser, f"/campaigns/{CAMPAIGN}/provenance")
+    an_intake(
+        store,
+        reason="undeclared_setuid",
+        concerns=(
+            Concern("undeclared_file", "usr/a", "usr/a is new."),
+            Concern("undeclared_setuid", "usr/b", f"usr/b {HOSTILE} is setuid."),
+        ),
+    )
+    shown = text_of(browser, f"/campaigns/{CAMPAIGN}/provenance")
+    assert "A" * 40 in shown
+    assert "b" * 64 in shown
+    assert "usr/b <script>alert('x')</script>{{ 7*7 }} is setuid." in shown
+    assert "1 refused, 0 to review, 1 noted" in shown
+    assert shown.index("undeclared_setuid: usr/b") < shown.index("undeclared_file: usr/a")  # the sternest first
+    assert CAMPAIGN in text_of(browser, "/intakes")
+
+
+def test_a_refused_intake_says_what_to_do_next(browser: TestClient, store: Store) -> None:
+    add_campaign(store, CAMPAIGN)
+    an_intake(store, reason="rollback")
+    for path in ("/intakes", f"/campaigns/{CAMPAIGN}/provenance"):
+        assert "compare with another mirror" in text_of(browser, path)
+
+
+def test_provenance_of_an_unknown_campaign_is_not_found(browser: TestClient) -> None:
+    text_of(browser, "/campaigns/SUT-2026-0999/provenance", 404)
