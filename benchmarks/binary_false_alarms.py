@@ -25,7 +25,7 @@ from archive_pairs import DEFAULT_FOLDER, collect, load
 from suture.settings import PROJECT_ROOT
 from suture.sourcing.analysis import binary
 from suture.sourcing.analysis.pool import examine_all
-from suture.sourcing.examination import Action, Actions, Concern, Examination, load_policy
+from suture.sourcing.examination import Action, Actions, Concern, Examination, Subject, load_policy
 
 MOST_SHARE = 0.02
 CHUNK = 20  # results are written as they come: a long run that is stopped has not been for nothing
@@ -45,6 +45,8 @@ def main() -> int:
     if not (arguments.folder / "pairs.json").is_file():
         collect(arguments.folder, sources=300, limit_bytes=12_000_000)
     subjects = load(arguments.folder, arguments.set)[: arguments.most]
+    if arguments.alone:
+        subjects = [Subject(new=subject.new) for subject in subjects]
     actions = load_policy(PROJECT_ROOT / "include" / "policy").actions
     started = time.perf_counter()
     found: list[Examination] = []
