@@ -25,7 +25,7 @@ from archive_pairs import DEFAULT_FOLDER, collect, load
 from suture.settings import PROJECT_ROOT
 from suture.sourcing.analysis import binary
 from suture.sourcing.analysis.pool import examine_all
-from suture.sourcing.examination import Action, Actions, Examination, load_policy
+from suture.sourcing.examination import Action, Actions, Concern, Examination, Subject, load_policy
 
 MOST_SHARE = 0.02
 CHUNK = 20  # results are written as they come: a long run that is stopped has not been for nothing
@@ -38,16 +38,23 @@ def main() -> int:
     parser.add_argument("--workers", type=int)
     parser.add_argument("--most", type=int, help="only the first so many pairs")
     parser.add_argument("--write", type=Path, help="every concern, as JSON lines")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on after what --write holds, of a run that was stopped"
+    )
     arguments = parser.parse_args()
     if not (arguments.folder / "pairs.json").is_file():
         collect(arguments.folder, sources=300, limit_bytes=12_000_000)
     subjects = load(arguments.folder, arguments.set)[: arguments.most]
+    if arguments.alone:
+        subjects = [Subject(new=subject.new) for subject in subjects]
     actions = load_policy(PROJECT_ROOT / "include" / "policy").actions
     started = time.perf_counter()
     found: list[Examination] = []
-    if arguments.write:
+    if arguments.write and arguments.resume and arguments.write.is_file():
+        found = [_read(line) for line in arguments.write.read_text("utf-8").splitlines()]
+    elif arguments.write:
         arguments.write.unlink(missing_ok=True)
-    for start in range(0, len(subjects), CHUNK):
+    for start in range(len(found), len(subjects), CHUNK):
         done = examine_all(subjects[start : start + CHUNK], [binary.examine], workers=arguments.workers)
         found.extend(done)
         if arguments.write:
@@ -85,6 +92,13 @@ def report(found: Sequence[Examination], actions: Actions, took_s: float) -> int
         f"alarms: {len(alarms)} ({share:.2%} of all; {in_code} of {len(with_code)} with code, {in_code / max(len(with_code), 1):.2%})"
     )
     return 0 if share < MOST_SHARE else 1
+
+
+def _read(line: str) -> Examination:
+    plain = json.loads(line)
+    concerns = tuple(Concern(c["kind"], c["subject"], c["sentence"], c["details"]) for c in plain["concerns"])
+    names = ("examiner", "package", "version", "architecture", "against")
+    return Examination(*(plain[name] for name in names), concerns, plain["facts"], plain["seconds"])
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ in `_file`.
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections import Counter
@@ -27,6 +28,7 @@ from suture.sourcing.analysis import outside
 from suture.sourcing.analysis.abilities import Ability, abilities
 from suture.sourcing.analysis.archives import Budget
 from suture.sourcing.analysis.binary_kinds import EXAMINER, Kind, concern
+from suture.sourcing.analysis.deb import read_control
 from suture.sourcing.analysis.elf import ElfKind
 from suture.sourcing.analysis.elf_changes import changes, first_sight
 from suture.sourcing.analysis.libraries import LibraryPairs
@@ -82,8 +84,10 @@ class _Case:
     old: dict[str, Record] = field(default_factory=dict)
     by_soname: dict[str, Record] = field(default_factory=dict)
     by_key: dict[str, Record] = field(default_factory=dict)
+    by_digest: dict[str, Record] = field(default_factory=dict)
     old_abilities: set[Ability] = field(default_factory=set)
     old_programs: set[str] = field(default_factory=set)
+    depends: frozenset[str] = frozenset()
     concerns: list[Concern] = field(default_factory=list)
     matched: list[tuple[Record, Match]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -91,6 +95,7 @@ class _Case:
     def remember(self, record: Record) -> None:
         self.old[record.path] = record
         self.by_key.setdefault(record.key, record)
+        self.by_digest.setdefault(record.sha256, record)
         self.old_programs |= record.programs
         if record.elf is not None:
             self.old_abilities |= abilities(record.elf).keys()
@@ -101,7 +106,7 @@ class _Case:
         found = self.old.get(record.path)
         if found is None and record.elf is not None and record.elf.soname:
             found = self.by_soname.get(record.elf.soname)
-        return found or self.by_key.get(record.key)
+        return found or self.by_key.get(record.key) or self.by_digest.get(record.sha256)
 
 
 def examine(subject: Subject, settings: BinarySettings | None = None) -> Examination:
@@ -132,12 +137,13 @@ def examine(subject: Subject, settings: BinarySettings | None = None) -> Examina
 
 
 def _walk(case: _Case) -> None:
-    known: set[str] = set()
+    known: dict[str, set[str]] = {}
     if case.subject.old is not None:
         walk = Survey(Budget())
         for record, _ in walk.walk(case.subject.old.path):
-            known.add(record.sha256)
+            known.setdefault(record.sha256, set()).add(record.key)
             case.remember(record)
+    case.depends = _depends(case.subject.new.path)
     walk = Survey(Budget(), known=known, rule_folders=case.settings.rule_folders)
     for record, data in walk.walk(case.subject.new.path):
         case.counts["examined"] += 1
@@ -150,6 +156,13 @@ def _walk(case: _Case) -> None:
         case.libraries.offer(record, before, data)
     case.counts["unchanged"] = walk.skipped
     _second_walk(case)
+
+
+def _depends(package: Path) -> frozenset[str]:
+    """Names of the packages in Depends and Pre-Depends."""
+    control = read_control(package).get("control", b"").decode("utf-8", "backslashreplace")
+    stated = re.findall(r"^(?:Pre-)?Depends:((?:.*\n[ \t])*.*)$", control, re.MULTILINE | re.IGNORECASE)
+    return frozenset(name for line in stated for name in re.findall(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]*)", line))
 
 
 def _second_walk(case: _Case) -> None:
@@ -183,7 +196,7 @@ def _file(case: _Case, record: Record, before: Record | None) -> Iterator[Concer
                 sentence = "{} has the shape of debug data, which nobody loads, and lies where programs do."
                 yield concern(Kind.UNREADABLE_ELF, record.path, sentence, reason="its code has no bytes")
         elif before is not None and before.elf is not None:
-            yield from changes(record.path, before.elf, record.elf, case.old_abilities)
+            yield from changes(record.path, before.elf, record.elf, case.old_abilities, case.depends)
         else:
             package = case.old_abilities if case.subject.old is not None else None
             yield from first_sight(record.path, record.elf, package)
@@ -191,8 +204,8 @@ def _file(case: _Case, record: Record, before: Record | None) -> Iterator[Concer
                 yield concern(
                     Kind.NEW_BINARY, record.path, "{} is a new program or library.", kind_of_file=record.elf.kind.value
                 )
-            if _is_hidden(record):
-                yield concern(Kind.HIDDEN_PROGRAM, record.path, "{} is a program, and lies where none belongs.")
+        if _is_hidden(record) and (before is None or before.elf is None or not _is_hidden(before)):
+            yield concern(Kind.HIDDEN_PROGRAM, record.path, "{} is a program, and lies where none belongs.")
     if record.script is not None:
         yield from _script(case, record, before)
     if (

@@ -41,7 +41,8 @@ class Kind(StrEnum):
     HARDENING_WEAKER = "hardening_weaker"  # fewer checked functions, or none left to protect
     NEW_CONSTRUCTOR = "new_constructor"
     MORE_STATIC_INITIALISERS = "more_static_initialisers"  # the same in C++, where every global object adds one
-    NEW_NEEDED_LIBRARY = "new_needed_library"
+    NEW_NEEDED_LIBRARY = "new_needed_library"  # which the package does not declare as a dependency
+    DECLARED_LIBRARY = "declared_library"  # which it does
     NEW_EXECUTABLE_SECTION = "new_executable_section"
     INTERPRETER_CHANGED = "interpreter_changed"
     RPATH_ADDED = "rpath_added"

@@ -6,7 +6,7 @@ The rules, in the order of the code; each follows from what a rebuild of the sam
 - Code that runs by itself: IFUNC resolvers and constructors run before main, in every process that loads the library. C++ adds one
   for each file with a global object, so there a higher number says little. Libraries of mathematics and strings choose variants by
   IFUNC all along (libm by dozens) and gain some; what has eight or more and gains at most half of that is `more_ifuncs`.
-- Hidden bytes: dense data, more of it by 16 KiB and a half than before; new executable sections; memory both writable and executable.
+- Hidden bytes: dense data, more of it by 32 KiB and a half than before; new executable sections; memory both writable and executable.
 - Linking: a new needed library, RPATH, another interpreter.
 - Hardening: what was on and is off. The canary and FORTIFY show only where a function needed them, so a file that gained no code
   without them is only `weaker`.
@@ -23,7 +23,7 @@ from suture.sourcing.analysis.elf import ElfFacts, ElfKind, Relro
 from suture.sourcing.examination import Concern
 
 IFUNC_HABIT = 8
-DENSE_GROWTH_BYTES = 16 * 1024
+DENSE_GROWTH_BYTES = 32 * 1024
 _PACKED_SHARE = 0.5
 _USUAL_SECTIONS = {
     ".init", ".fini", ".text", ".plt", ".plt.got", ".plt.sec", ".iplt", ".text.unlikely", ".text.hot", ".text.startup", ".text.exit",
@@ -36,6 +36,7 @@ _STARTS_ITSELF = {
     Kind.NEW_CONSTRUCTOR,
     Kind.NEW_EXECUTABLE_SECTION,
     Kind.NEW_NEEDED_LIBRARY,
+    Kind.DECLARED_LIBRARY,
     Kind.WRITABLE_EXECUTABLE,
 }
 _IS_STARTED = {
@@ -45,13 +46,16 @@ _IS_STARTED = {
 _OTHERS_WRITE = ("/tmp", "/var/tmp", "/dev/shm", "/home", "/run/user")  # noqa: S108  # named to be refused
 
 
-def changes(path: str, old: ElfFacts, new: ElfFacts, package_abilities: Collection[Ability]) -> list[Concern]:
-    """All that is new in `new`. package_abilities: what any file of the older package could do."""
+def changes(
+    path: str, old: ElfFacts, new: ElfFacts, package_abilities: Collection[Ability], depends: Collection[str] = ()
+) -> list[Concern]:
+    """All that is new in `new`. package_abilities: what any file of the older package could do. depends: names of the packages that
+    the new one depends on."""
     found = [
         *_abilities(path, old, new, package_abilities),
         *_self_starting(path, old, new),
         *_hidden(path, old, new),
-        *_linking(path, old, new),
+        *_linking(path, old, new, depends),
         *_hardening(path, old, new),
         *_addresses(path, old, new),
     ]
@@ -150,7 +154,7 @@ def _hidden(path: str, old: ElfFacts, new: ElfFacts) -> list[Concern]:
 def _absolute_hidden(path: str, new: ElfFacts) -> list[Concern]:
     found = []
     dense = sum(new.dense.values())
-    if dense > _PACKED_SHARE * new.size or new.dense.get("code", 0) > 4 * DENSE_GROWTH_BYTES:
+    if dense > _PACKED_SHARE * new.size or new.dense.get("code", 0) > 2 * DENSE_GROWTH_BYTES:
         sentence = f"{{}} is packed or encrypted: {dense} of its {new.size} bytes."
         found.append(concern(Kind.PACKED_OR_ENCRYPTED, path, sentence, now=dict(new.dense)))
     if new.writable_executable and new.kind in (ElfKind.PROGRAM, ElfKind.LIBRARY):
@@ -164,13 +168,15 @@ def _writable_executable(path: str, new: ElfFacts) -> Concern:
                    places=new.writable_executable)  # fmt: skip
 
 
-def _linking(path: str, old: ElfFacts, new: ElfFacts) -> list[Concern]:
+def _linking(path: str, old: ElfFacts, new: ElfFacts, depends: Collection[str]) -> list[Concern]:
     found = []
     stems = {_stem(name) for name in old.needed}
     extra = {name for name in new.needed if _stem(name) not in stems}
-    if extra:
-        sentence = "{} newly needs " + ", ".join(sorted(extra)[:6]) + "."
-        found.append(concern(Kind.NEW_NEEDED_LIBRARY, path, sentence, libraries=extra))
+    declared = {name for name in extra if is_declared(name, depends)}
+    for kind, libraries in ((Kind.NEW_NEEDED_LIBRARY, extra - declared), (Kind.DECLARED_LIBRARY, declared)):
+        if libraries:
+            sentence = "{} newly needs " + ", ".join(sorted(libraries)[:6]) + "."
+            found.append(concern(kind, path, sentence, libraries=libraries))
     paths = [folder for folder in new.runpaths if folder not in old.runpaths]
     unsafe = _unsafe_paths(path, paths)
     found.extend(unsafe)
@@ -187,6 +193,14 @@ def _linking(path: str, old: ElfFacts, new: ElfFacts) -> list[Concern]:
         )
         found.append(concern(Kind.INTERPRETER_CHANGED, path, sentence, before=old.interpreter, now=new.interpreter))
     return found
+
+
+def is_declared(soname: str, depends: Collection[str]) -> bool:
+    """Whether a package is depended upon that has the name of this library's by Debian policy 8.1: librist.so.4 → librist4."""
+    name, _, number = soname.lower().replace("_", "-").partition(".so")
+    number = number.lstrip(".")
+    names = {f"{name}{number}", f"{name}-{number}"}
+    return any(entry.removesuffix("t64") in names for entry in depends)
 
 
 def _stem(soname: str) -> str:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 BLOCK = 4096
-DENSE_BITS = 7.6  # above it lies nothing but compressed or encrypted data; the densest code seen has 7.1
+DENSE_BITS = 7.85
+RUN_BLOCKS = 4
+_DENSE_SHARE = 0.9
 _AT_ONCE = 512  # blocks; bounds the memory of one step to 4 MiB
 
 
@@ -23,8 +25,20 @@ def block_entropies(data: bytes | memoryview) -> np.ndarray:
 
 
 def dense_bytes(data: bytes | memoryview) -> int:
-    """How many bytes lie in blocks that are compressed or encrypted."""
-    return int((block_entropies(data) > DENSE_BITS).sum()) * BLOCK
+    """How many bytes are compressed or encrypted: those in runs of at least four dense blocks (16 KiB).
+
+    97 % and more of the blocks of what gzip, bzip2, zstd and xz write lie above 7.85 bits. So do single blocks of a program's tables
+    (CRC, curves, codecs), and rows of such blocks reach 7.8: without the runs and the bound, clamav's update to 1.4.6 had 63 of them.
+    """
+    edges = np.diff(np.concatenate(([0], (block_entropies(data) > DENSE_BITS).astype(np.int8), [0])))
+    lengths = np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)
+    return int(lengths[lengths >= RUN_BLOCKS].sum()) * BLOCK
+
+
+def is_dense(data: bytes | memoryview) -> bool:
+    """Whether nine of ten blocks are dense; False for less than one block."""
+    bits = block_entropies(data)
+    return bool(len(bits)) and float((bits > DENSE_BITS).mean()) >= _DENSE_SHARE
 
 
 def entropy(data: bytes | memoryview) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,11 +24,10 @@ from suture.sourcing.analysis.archives import (
     open_archive,
 )
 from suture.sourcing.analysis.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
-from suture.sourcing.analysis.entropy import BLOCK, dense_bytes
+from suture.sourcing.analysis.entropy import is_dense
 from suture.sourcing.analysis.tarball import MemberType
 
 _HASH_BLOCK = 1024 * 1024
-_DENSE_SHARE = 0.9
 # Formats that are dense by nature, by their first bytes (offset, bytes).
 _DENSE_FORMATS = (
     (0, b"\x89PNG"), (0, b"\xff\xd8\xff"), (0, b"GIF8"), (0, b"RIFF"), (0, b"OggS"), (0, b"ID3"), (0, b"\xff\xfb"), (0, b"fLaC"),
@@ -82,13 +81,14 @@ def blank(path: str) -> str:
 
 @dataclass
 class Survey:
-    """One walk through a package. known: digests of files that need no record (the same lie in the other package, byte for byte).
+    """One walk through a package. known: digest → keys of files that need no record, since the same lie in the other package, byte
+    for byte. A program is looked at again where it lies in a new place: the place may be what is wrong with it.
 
     rule_folders: () for no rules. only: the package's own paths to look at, None for all. keep: paths whose bytes go to `kept`.
     """
 
     budget: Budget
-    known: Collection[str] = ()
+    known: Mapping[str, Collection[str]] = field(default_factory=dict)
     rule_folders: tuple[Path, ...] = ()
     only: Collection[str] | None = None
     files: int = 0
@@ -118,7 +118,7 @@ class Survey:
     def _look(self, path: str, data: bytes, depth: int) -> Iterator[tuple[Record, bytes]]:
         digest = hashlib.sha256(data).hexdigest()
         self.files += 1
-        if digest in self.known:
+        if digest in self.known and (not data.startswith(MAGIC) or blank(path) in self.known[digest]):
             self.skipped += 1
             return
         record = _facts(path, data, digest, depth, self.rule_folders)
@@ -171,6 +171,6 @@ def _facts(path: str, data: bytes, digest: str, depth: int, folders: tuple[Path,
 
 
 def _is_opaque(data: bytes) -> bool:
-    if len(data) < BLOCK or any(data[at : at + len(magic)] == magic for at, magic in _DENSE_FORMATS):
+    if any(data[at : at + len(magic)] == magic for at, magic in _DENSE_FORMATS):
         return False
-    return dense_bytes(data) >= _DENSE_SHARE * (len(data) // BLOCK * BLOCK)
+    return is_dense(data)

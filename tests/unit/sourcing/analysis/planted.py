@@ -17,18 +17,21 @@ import lief
 
 from suture.sourcing.examination import PackageFile, Subject
 
-CONTROL = (
-    "Package: portal\nVersion: {version}\nArchitecture: amd64\nMaintainer: V <v@vendor.test>\nDescription: a test\n"
-)
+CONTROL = "Package: portal\nVersion: {version}\nArchitecture: amd64\nMaintainer: V <v@v.test>\nDepends: {depends}\nDescription: a test\n"
 LIBRARY = "usr/lib/x86_64-linux-gnu/libportal.so.1.2.3"
 PROGRAM = "usr/bin/portal"
 
 
 def package(
-    folder: Path, version: str, files: Mapping[str, bytes], scripts: Mapping[str, str] | None = None
+    folder: Path,
+    version: str,
+    files: Mapping[str, bytes],
+    scripts: Mapping[str, str] | None = None,
+    *,
+    depends: str = "libc6",
 ) -> PackageFile:
     """A .deb of these files (path → bytes, all with mode 0755) and maintainer scripts."""
-    control = {"control": CONTROL.format(version=version).encode()} | {
+    control = {"control": CONTROL.format(version=version, depends=depends).encode()} | {
         n: t.encode() for n, t in (scripts or {}).items()
     }
     parts = [("debian-binary", b"2.0\n"), ("control.tar", _tar(control)), ("data.tar", _tar(files))]

@@ -67,6 +67,18 @@ def test_a_new_library_with_a_network_function_is_caught(tmp_path: Path) -> None
     assert needed.details["libraries"] == ["libcurl.so.4"]
 
 
+def test_a_needed_library_is_shown_unless_the_package_declares_it(tmp_path: Path) -> None:
+    old = planted.program()
+    new = planted.with_library(old, tmp_path, "librist.so.4")
+    found = look(update(tmp_path, {PROGRAM: old}, {PROGRAM: new}))
+    assert kinds(found) == {Kind.NEW_NEEDED_LIBRARY}
+    assert verdict(found) is Action.REVIEW
+    after = planted.package(tmp_path, "1.0-3", {PROGRAM: new}, depends="libc6 (>= 2.36),\n librist4 | librist5")
+    found = look(Subject(new=after, old=planted.package(tmp_path, "1.0-1", {PROGRAM: old})))
+    assert kinds(found) == {Kind.DECLARED_LIBRARY}
+    assert verdict(found) is Action.NOTE
+
+
 @pytest.mark.parametrize(
     ("function", "kind"),
     [("execve", Kind.NEW_ABILITY_EXEC), ("setuid", Kind.NEW_ABILITY_SETUID), ("ptrace", Kind.NEW_ABILITY_INJECT),
@@ -236,6 +248,14 @@ def test_a_program_hidden_in_test_data_is_caught(tmp_path: Path) -> None:
     (hidden,) = [c for c in found.concerns if c.kind == Kind.HIDDEN_PROGRAM]
     assert hidden.subject.startswith(path + "!corpus.tar.xz!!good")
     assert verdict(found) is Action.REFUSE
+
+
+def test_a_known_program_in_a_new_place_is_looked_at_again(tmp_path: Path) -> None:
+    """Byte for byte the same as the older package's: moved to another folder of programs it is nothing, among documents hidden."""
+    old = {PROGRAM: planted.program()}
+    assert look(update(tmp_path, old, {"usr/libexec/portal/portal": old[PROGRAM]})).concerns == ()
+    found = look(update(tmp_path, old, old | {"usr/share/doc/portal/notes.txt": old[PROGRAM]}))
+    assert kinds(found) == {Kind.HIDDEN_PROGRAM}
 
 
 def test_a_program_under_a_pictures_name_and_an_unreadable_blob_are_caught(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from suture.sourcing.analysis.elf import ElfKind, UnreadableElf, read_elf
-from suture.sourcing.analysis.entropy import block_entropies, dense_bytes, entropy
+from suture.sourcing.analysis.entropy import block_entropies, dense_bytes, entropy, is_dense
 from suture.sourcing.analysis.traces import direct_syscalls, traces
 from tests.unit.sourcing.analysis import planted
 
@@ -125,7 +125,9 @@ def test_entropy_of_known_bytes() -> None:
     assert entropy(bytes(range(256))) == pytest.approx(8.0)
     noise = random.Random(1).randbytes(4096)
     assert block_entropies(noise * 3 + b"a" * 4096) == pytest.approx([entropy(noise)] * 3 + [0.0])
-    assert dense_bytes(noise * 3 + b"text " * 4000) == 3 * 4096
+    assert dense_bytes(b"text " * 4096 + noise * 5 + b"text " * 4096) == 5 * 4096
+    assert dense_bytes(noise * 3 + b"text " * 4096 + noise * 3) == 0  # tables, not a payload
+    assert [is_dense(data) for data in (noise, noise + b"a" * 4096, b"")] == [True, False, False]
     assert block_entropies(b"short").shape == np.zeros(0).shape
 
 

@@ -13,6 +13,7 @@ import pytest
 from suture.errors import BadInputError
 from suture.settings import PROJECT_ROOT
 from suture.sourcing.analysis import binary
+from suture.sourcing.analysis.binary_kinds import Kind
 from suture.sourcing.analysis.pool import examine_all
 from suture.sourcing.examination import Action, Examination, Subject, load_policy
 from tests.unit.sourcing.analysis import dying, planted
@@ -53,7 +54,11 @@ def test_a_dead_worker_is_a_concern_and_the_next_package_is_examined(
     (first, *_) = reasons(found)
     assert reason in first
     assert {e.version for e in found if e.concerns} == {dying.CURSED}
-    assert ACTIONS.sternest(found) is Action.REFUSE
+
+
+@pytest.mark.parametrize("examiner", ["notes", "binary", "sbom"])
+def test_policy_refuses_what_no_worker_could_examine(examiner: str) -> None:
+    assert ACTIONS.of(examiner, Kind.NOT_EXAMINED.value) is Action.REFUSE
 
 
 def test_one_that_hangs_is_ended(tmp_path: Path) -> None:
