@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -189,20 +190,37 @@ def test_a_patch_that_answers_productions_requests_worse_fails_and_no_secret_is_
         assert time.monotonic() < patience, "the load balancer logs no requests"
         time.sleep(1)
     query = "&".join(f"{name}={value.replace(' ', '%20')}" for name, value in SECRETS.items())
-    for path in (
+    targets = (
         f"/api/orders?{query}",
         f"/files?name=price-list.txt&card={SECRETS['card']}",
         f"/reset/{SECRETS['token']}",
-    ):
-        fleet(
-            "lb1", f"curl -s -o /dev/null -H 'Authorization: Bearer {SECRETS['Bearer']}' 'http://10.77.0.10:8080{path}'"
-        )
+    )
+
+    def plant() -> None:
+        for path in targets:
+            header = f"Authorization: Bearer {SECRETS['Bearer']}"
+            fleet("lb1", f"curl -s -o /dev/null -H '{header}' 'http://10.77.0.10:8080{path}'")
+
+    plant()
     time.sleep(0.5)
     assert SECRETS["token"] in fleet("lb1", "journalctl -q -o cat -u haproxy --since=-1min | grep token")
+    # The record holds the newest requests at the moment when the playbook reads the log: plant until it has.
+    recorded = threading.Event()
+
+    def keep_planting() -> None:
+        while not recorded.wait(2):
+            plant()
+
+    planting = threading.Thread(target=keep_planting)
+    planting.start()
 
     runner = AnsibleRunner(replaying.inventory_path)
     campaign = fetch_campaign(store, campaign_id)
-    before = replay_stage(store, runner, replaying, campaign, "before")
+    try:
+        before = replay_stage(store, runner, replaying, campaign, "before")
+    finally:
+        recorded.set()
+        planting.join()
     assert before.passed
     assert before.requests == 800
     row = parity.latest_replay(store, campaign_id, "before")
