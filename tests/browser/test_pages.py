@@ -90,7 +90,7 @@ def test_a_campaign_opens_in_the_frame_and_survives_a_reload(main_job: MainJob, 
     for _ in range(2):
         frame = page.frame_locator("iframe[title=Suture]")
         expect(frame.get_by_role("heading", level=1)).to_have_text(campaign["title"], timeout=PATIENCE_MS)
-        expect(frame.get_by_role("navigation").get_by_role("link")).to_have_count(9)
+        expect(frame.get_by_role("navigation").get_by_role("link")).to_have_count(11)
         page.reload()
 
 

@@ -1,3 +1,16 @@
+-- Which acceptances hold is asked only where one of the campaign's findings is covered: it looks at the whole fleet.
+WITH holding AS (
+    SELECT asked.*
+    FROM accepted_finding_at(statement_timestamp()) AS asked
+    WHERE EXISTS (
+        SELECT own.finding_id
+        FROM finding AS own
+        INNER JOIN risk_acceptance_finding AS pair
+            ON own.host_id = pair.host_id AND own.advisory_id = pair.advisory_id
+        WHERE own.campaign_id = %(campaign_id)s
+    )
+)
+
 SELECT
     finding.finding_id,
     finding.host_id,
@@ -21,18 +34,7 @@ LEFT JOIN LATERAL (
     FROM advisory_cve
     WHERE advisory_cve.advisory_id = finding.advisory_id
 ) AS named ON TRUE
--- Which acceptances hold is asked only where one of the campaign's findings is covered: it looks at the whole fleet.
-LEFT JOIN (
-    SELECT asked.*
-    FROM accepted_finding_at(statement_timestamp()) AS asked
-    WHERE EXISTS (
-        SELECT own.finding_id
-        FROM finding AS own
-        INNER JOIN risk_acceptance_finding AS pair
-            ON own.host_id = pair.host_id AND own.advisory_id = pair.advisory_id
-        WHERE own.campaign_id = %(campaign_id)s
-    )
-) AS holding
+LEFT JOIN holding
     ON finding.host_id = holding.host_id AND finding.advisory_id = holding.advisory_id
 WHERE finding.campaign_id = %(campaign_id)s
 ORDER BY finding.host_id, finding.source_package
