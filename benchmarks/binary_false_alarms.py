@@ -1,6 +1,6 @@
 """How often the examiner `binary` cries wolf: over real pairs of packages, an older version and the update that followed it.
 
-    python benchmarks/binary_false_alarms.py [--folder DIR] [--set tuning|held-out|all] [--workers N] [--write FILE]
+    python benchmarks/binary_false_alarms.py [--folder DIR] [--set tuning|held-out|all] [--alone] [--write FILE]
 
 The pairs come from the machine's own apt sources (archive_pairs.py fetches them first). Every one is an update that the archive
 really shipped, so each concern that policy would show for review or refuse counts as a false alarm, whatever its reason. The share
@@ -38,6 +38,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int)
     parser.add_argument("--most", type=int, help="only the first so many pairs")
     parser.add_argument("--write", type=Path, help="every concern, as JSON lines")
+    parser.add_argument("--alone", action="store_true", help="without the older packages: what is raised at first sight")
     parser.add_argument(
         "--resume", action="store_true", help="go on after what --write holds, of a run that was stopped"
     )

@@ -3,7 +3,7 @@
     python benchmarks/binary_speed.py [--folder DIR] [--packages 50] [--rounds 1]
 
 The packages are the first of archive_pairs' sets. One run with one worker and one with a worker a core, in turn, so that the ratio is
-of one run. The peak is the largest sum of the resident memory of the workers (VmRSS, read every 0.2 s), which counts shared pages twice.
+of one run. The peak is the largest sum of the resident memory of the workers (VmRSS, read every 0.2 s); shared pages count twice.
 CPU time is that of the workers: on a machine with other work to do it says more than the clock.
 """
 

@@ -34,7 +34,7 @@ from suture.sourcing.analysis.elf_changes import changes, first_sight
 from suture.sourcing.analysis.libraries import LibraryPairs
 from suture.sourcing.analysis.rules import OWN_RULES, Match
 from suture.sourcing.analysis.script_idioms import ScriptKind
-from suture.sourcing.analysis.survey import Record, Survey
+from suture.sourcing.analysis.survey import Record, Survey, blank
 from suture.sourcing.analysis.unreadable import PackageUnreadable
 from suture.sourcing.examination import Concern, Examination, Subject, load_policy
 
@@ -88,6 +88,7 @@ class _Case:
     old_abilities: set[Ability] = field(default_factory=set)
     old_programs: set[str] = field(default_factory=set)
     depends: frozenset[str] = frozenset()
+    ifuncs: Counter[str] = field(default_factory=Counter)
     concerns: list[Concern] = field(default_factory=list)
     matched: list[tuple[Record, Match]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -99,8 +100,14 @@ class _Case:
         self.old_programs |= record.programs
         if record.elf is not None:
             self.old_abilities |= abilities(record.elf).keys()
+            if "!" in record.path:
+                self.ifuncs[blank(record.outer)] += max(record.elf.resolvers, len(record.elf.ifuncs))
             if record.elf.soname:
                 self.by_soname.setdefault(record.elf.soname, record)
+
+    def ifunc_habit(self, record: Record) -> int:
+        """IFUNCs of the static library in which this object lay, of all its objects together; 0 for what lies in no archive."""
+        return self.ifuncs[blank(record.outer)] if "!" in record.path else 0
 
     def predecessor(self, record: Record) -> Record | None:
         found = self.old.get(record.path)
@@ -196,7 +203,9 @@ def _file(case: _Case, record: Record, before: Record | None) -> Iterator[Concer
                 sentence = "{} has the shape of debug data, which nobody loads, and lies where programs do."
                 yield concern(Kind.UNREADABLE_ELF, record.path, sentence, reason="its code has no bytes")
         elif before is not None and before.elf is not None:
-            yield from changes(record.path, before.elf, record.elf, case.old_abilities, case.depends)
+            yield from changes(
+                record.path, before.elf, record.elf, case.old_abilities, case.depends, case.ifunc_habit(record)
+            )
         else:
             package = case.old_abilities if case.subject.old is not None else None
             yield from first_sight(record.path, record.elf, package)

@@ -47,13 +47,19 @@ _OTHERS_WRITE = ("/tmp", "/var/tmp", "/dev/shm", "/home", "/run/user")  # noqa: 
 
 
 def changes(
-    path: str, old: ElfFacts, new: ElfFacts, package_abilities: Collection[Ability], depends: Collection[str] = ()
+    path: str,
+    old: ElfFacts,
+    new: ElfFacts,
+    package_abilities: Collection[Ability],
+    depends: Collection[str] = (),
+    ifunc_habit: int = 0,
 ) -> list[Concern]:
     """All that is new in `new`. package_abilities: what any file of the older package could do. depends: names of the packages that
-    the new one depends on."""
+    the new one depends on. ifunc_habit: how many IFUNCs its older siblings had, of an object in a static library.
+    """
     found = [
         *_abilities(path, old, new, package_abilities),
-        *_self_starting(path, old, new),
+        *_self_starting(path, old, new, ifunc_habit),
         *_hidden(path, old, new),
         *_linking(path, old, new, depends),
         *_hardening(path, old, new),
@@ -111,12 +117,12 @@ def _ability(path: str, ability: Ability, by: Collection[str]) -> Concern:
     return concern(KINDS[ability], path, "{} can newly " + WORDS[ability] + " (" + names + ").", by=set(by))
 
 
-def _self_starting(path: str, old: ElfFacts, new: ElfFacts) -> list[Concern]:
+def _self_starting(path: str, old: ElfFacts, new: ElfFacts, ifunc_habit: int) -> list[Concern]:
     found = []
     named = new.ifuncs - old.ifuncs
     if named or new.resolvers > old.resolvers:
         count = max(len(named), new.resolvers - old.resolvers)
-        habit = max(old.resolvers, len(old.ifuncs))
+        habit = max(old.resolvers, len(old.ifuncs), ifunc_habit)
         kind = Kind.MORE_IFUNCS if habit >= IFUNC_HABIT and count <= habit / 2 else Kind.NEW_IFUNC
         found.append(concern(
             kind, path, "{} has " + str(count) + " new IFUNC(s): their resolvers run in each process that loads it.",
