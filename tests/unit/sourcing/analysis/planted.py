@@ -17,13 +17,7 @@ import lief
 
 from suture.sourcing.examination import PackageFile, Subject
 
-<<<<<<< HEAD
-CONTROL = (
-    "Package: portal\nVersion: {version}\nArchitecture: amd64\nMaintainer: V <v@v.test>\nDepends: {depends}\nDescription: a test\n"
-)
-=======
 CONTROL = "Package: portal\nVersion: {version}\nArchitecture: amd64\nMaintainer: V <v@v.test>\nDepends: {depends}\nDescription: t\n"
->>>>>>> binary
 LIBRARY = "usr/lib/x86_64-linux-gnu/libportal.so.1.2.3"
 PROGRAM = "usr/bin/portal"
 
