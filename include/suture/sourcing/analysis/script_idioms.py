@@ -53,8 +53,9 @@ _BUILD_NAMES = {"Makefile", "makefile", "GNUmakefile", "configure", "CMakeLists.
 
 _SHELLS = rb"(?:(?:/usr)?/bin/|/usr/bin/env +|sudo +|exec +)*(?:ba|da|z|k|a)?sh\b"
 _DECODERS = (
-    rb"(?:base64 +(?:-d|-D|--decode|-di|-id)\b|base32 +-d|openssl +(?:enc +)?-?(?:base64 +)?-d|xxd +-[a-z]*r|uudecode|"
-    rb"(?:xz|lzma|gzip|bzip2|zstd) +-[a-zA-Z]*d[a-zA-Z]*\b|unxz|xzcat|gunzip|rev\b|tr +(?:-d +)?[\"'][^\"'\n]{4,}[\"'])"
+    rb"(?:\b(?:base64 +(?:-d|-D|--decode|-di|-id)\b|base32 +-d|openssl +(?:enc +)?-?(?:base64 +)?-d|xxd +-[a-z]*r|uudecode|"
+    rb"(?:xz|lzma|gzip|bzip2|zstd) +-[a-zA-Z]*d[a-zA-Z]*\b|unxz\b|xzcat\b|gunzip\b|tr +(?:-d +)?[\"'][^\"'\n]{4,}[\"'])|"
+    rb"(?:(?<=\|)|(?<=\| ))rev\b)"
 )
 _NOT_END = rb"[^\n;#]{0,400}?"
 _SHELL = {

@@ -23,7 +23,9 @@ SYSCALLS = {
 _BACK = 24  # bytes before the instruction in which the number is loaded
 _X86_LOADS = (
     re.compile(rb"\xb8(..)\x00\x00", re.DOTALL),  # mov eax, imm32
-    re.compile(rb"\xb0(.)", re.DOTALL),  # mov al, imm8
+    re.compile(
+        rb"(?:\x31|\x33)\xc0.{0,8}?\xb0(.)", re.DOTALL
+    ),  # xor eax, eax; …; mov al, imm8 (alone it is any two bytes)
     re.compile(rb"\x6a(.)\x58", re.DOTALL),  # push imm8; pop rax
 )
 # Each pattern begins with a fixed byte string, which `re` finds at the speed of memchr; what stands before it is looked at after.

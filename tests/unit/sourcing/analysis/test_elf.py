@@ -145,6 +145,9 @@ def test_system_calls_by_number() -> None:
     connect = b"\x6a\x2a\x58\x99\x0f\x05"  # push 42; pop rax; cdq; syscall
     execve = b"\x31\xc0\xb0\x3b\x0f\x05"  # xor eax, eax; mov al, 59; syscall
     harmless = b"\xb8\x01\x00\x00\x00\x0f\x05"  # write
+    # Of psql: b0 31 and 0f 05 are parts of addresses.
+    chance = b"\x48\x89\x7d\xb0\x31\xff\xe8\x51\xab\xfd\xff\x48\x8d\x35\x99\x0f\x05\x00"
+    assert direct_syscalls([chance], "X86_64") == frozenset()
     assert direct_syscalls([connect + b"\x90" * 30 + execve, harmless], "X86_64") == {"connect", "execve"}
     arm = (0xD2800008 | 203 << 5).to_bytes(4, "little") + b"\x01\x00\x00\xd4"
     assert direct_syscalls([arm], "AARCH64") == {"connect"}
