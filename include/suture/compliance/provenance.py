@@ -29,7 +29,7 @@ def provenance_view(store: Store, campaign_id: str) -> Json:
         {
             "campaign": {
                 "campaign_id": campaign_id, "title": campaign.title, "state": campaign.state.value, "source": campaign.plan.source,
-                "case_id": case_id, "in_quarantine": campaign.plan.extra.get("repository") == "quarantine",
+                "case_id": case_id, "in_quarantine": campaign.plan.in_quarantine,
             },
             "intake": dict(newest) if newest else None,
             "earlier": [dict(row) for row in intakes[1:]],

@@ -16,6 +16,8 @@ import rfc8785
 
 from suture.model.vocabulary import Ring
 
+QUARANTINE = "quarantine"  # extra["repository"] of a campaign that brings a hotfix
+
 
 def canonical_hash(value: Any) -> str:
     """SHA-256 (hexadecimal) over the canonical JSON (RFC 8785) of a JSON value."""
@@ -82,6 +84,11 @@ class CampaignPlan:
             service=data["service"],
             extra=data["extra"],
         )
+
+    @property
+    def in_quarantine(self) -> bool:
+        """Whether its packages go into the quarantine repository, which only its hosts read: a hotfix does."""
+        return bool(self.extra.get("repository") == QUARANTINE)
 
     @property
     def hash(self) -> str:

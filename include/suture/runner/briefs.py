@@ -96,8 +96,7 @@ def write_brief(
         },
     }
     if phase in (Phase.ENROLL, Phase.PREFLIGHT, Phase.PATCH):
-        in_quarantine = plan.extra.get("repository") == "quarantine"
-        brief["repository"] = HostRepository.load(settings).as_json(quarantine=in_quarantine)
+        brief["repository"] = HostRepository.load(settings).as_json(quarantine=plan.in_quarantine)
     if phase is Phase.BACKUP:
         brief["backup_password"] = backup_password(settings)
     return brief

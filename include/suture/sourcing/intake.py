@@ -23,6 +23,7 @@ from typing import Any
 from suture import evidence
 from suture.errors import BadInputError
 from suture.model import CampaignPlan, PlannedPackage
+from suture.model.plan import QUARANTINE
 from suture.settings import Settings
 from suture.sourcing.cache import CachedFile
 from suture.sourcing.dependencies import UnresolvedDependencyError
@@ -34,17 +35,17 @@ from suture.sourcing.packages import BinaryPackage
 from suture.sourcing.refusal import Refusal
 from suture.sourcing.release import Release
 from suture.sourcing.repository import Adoption, remember, verify_repository
-from suture.sourcing.seen import NothingSeen, SeenRelease
+from suture.sourcing.seen import SeenRelease
 from suture.sourcing.selection import Selection, require_use, select
 from suture.sourcing.source import AptSource, load_source
 from suture.sourcing.transport import transport_for
 from suture.store import Store, sources
 
 __all__ = [
-    "QUARANTINE",
     "IntakeReason",
     "IntakeRefused",
     "IntakeVerdict",
+    "ReadOnlySeen",
     "StoreSeen",
     "quarantine_of",
     "repository_for",
@@ -53,7 +54,6 @@ __all__ = [
 ]
 
 ACTOR = "suture:signature_validation"
-QUARANTINE = "quarantine"  # plan.extra["repository"] of a campaign that brings a hotfix
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,13 @@ class StoreSeen:
         sources.save_source_state(self._store, state)
 
 
+class ReadOnlySeen(StoreSeen):
+    """Judges by what was seen, and remembers nothing: only an intake that adopts does."""
+
+    def remember(self, source: AptSource, release: Release, seen: SeenRelease) -> None:  # noqa: ARG002
+        return None
+
+
 def repository_of(settings: Settings) -> InternalRepository:
     """The installation's internal repository."""
     return InternalRepository(settings.repository_dir, owner=f"Suture {settings.instance}")
@@ -122,7 +129,7 @@ def quarantine_of(settings: Settings) -> InternalRepository:
 
 def repository_for(settings: Settings, plan: CampaignPlan) -> InternalRepository:
     """The one that a campaign's packages are adopted into, and that its hosts get them from."""
-    return quarantine_of(settings) if plan.extra.get("repository") == QUARANTINE else repository_of(settings)
+    return quarantine_of(settings) if plan.in_quarantine else repository_of(settings)
 
 
 def validate_campaign(
@@ -147,11 +154,10 @@ def validate_campaign(
     examined: Examined | None = None
     try:
         plan = CampaignPlan.from_json(campaign["plan"])
-        in_quarantine = plan.extra.get("repository") == QUARANTINE
-        require_use(source, out_of_band=in_quarantine)
-        proven = verify_repository(source, transport, at=now, seen=_ReadOnly(seen))
+        require_use(source, out_of_band=plan.in_quarantine)
+        proven = verify_repository(source, transport, at=now, seen=ReadOnlySeen(store))
         selection = select(store, campaign_id, campaign["asset_group"], rows, proven)
-        if in_quarantine:
+        if plan.in_quarantine:
             repository_of(settings).ensure(now=now)  # its hosts read both
         repository = repository_for(settings, plan)
         files = repository.cache.fetch_all(transport, selection.all)
@@ -165,16 +171,6 @@ def validate_campaign(
         transport.close()
     remember(proven, seen, at=now)
     return _adopted(store, campaign_id, rows, proven, selection, files, examined, snapshot, now=now, actor=actor)
-
-
-class _ReadOnly(NothingSeen):
-    """Remembers nothing until the whole intake has succeeded."""
-
-    def __init__(self, inner: StoreSeen) -> None:
-        self._inner = inner
-
-    def last(self, source: AptSource, release: Release) -> SeenRelease | None:
-        return self._inner.last(source, release)
 
 
 def _adopted(

@@ -25,5 +25,7 @@ SELECT
     replacement_campaign_id,
     updated_at
 FROM vendor_case
-WHERE %(state)s::text IS NULL OR state = %(state)s
+WHERE
+    (%(case_id)s::text IS NULL OR case_id = %(case_id)s)
+    AND (%(state)s::text IS NULL OR state = %(state)s)
 ORDER BY opened_at DESC, case_id DESC

@@ -198,7 +198,7 @@ def text_digest(title: str, summary: str) -> str:
 
 def fetch_case(store: Store, case_id: str) -> Case:
     """Raises BadInputError when there is none."""
-    row = store.fetch_one("vendor_case/fetch_case", {"case_id": case_id})
+    row = store.fetch_one("vendor_case/list_cases", {"case_id": case_id, "state": None})
     if row is None:
         raise BadInputError(f"There is no case {case_id!r}.", remedy="./suture case list shows what there is.")
     return _case(row)
@@ -206,7 +206,7 @@ def fetch_case(store: Store, case_id: str) -> Case:
 
 def list_cases(store: Store, *, state: CaseState | None = None) -> list[Case]:
     """Newest first."""
-    return [_case(row) for row in store.fetch_all("vendor_case/list_cases", {"state": state and state.value})]
+    return [_case(row) for row in store.fetch_all("vendor_case/list_cases", {"case_id": None, "state": state and state.value})]
 
 
 def move_case(

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cmp_to_key
 from typing import Any
 
 from suture.campaign import CampaignState, create_campaign, fetch_campaign
@@ -24,11 +25,12 @@ from suture.errors import BadInputError
 from suture.inventory.debian_version import compare
 from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
 from suture.model.assets import AssetGroup, AssetRegister
+from suture.model.plan import QUARANTINE
 from suture.settings import Settings
 from suture.sourcing.cases.case import Case, add_event, move_case
 from suture.sourcing.cases.states import CaseError, CaseState
 from suture.sourcing.cases.vendors import VendorRegister
-from suture.sourcing.intake import QUARANTINE, StoreSeen
+from suture.sourcing.intake import ReadOnlySeen
 from suture.sourcing.packages import BinaryPackage
 from suture.sourcing.refusal import Refusal
 from suture.sourcing.repository import Adoption, verify_repository
@@ -142,7 +144,7 @@ def _plan_replacement(
     for name in register.vendor(case.vendor).regular_sources:
         proven = _proven(store, settings, name, now)
         offered = [p for p in proven.packages if p.source == case.source_package]
-        newest = max((p.source_version for p in offered), key=_Order, default=None)
+        newest = max((p.source_version for p in offered), key=cmp_to_key(compare), default=None)
         if newest is None or compare(newest, case.hotfix_version) == 0:
             continue
         if compare(newest, case.hotfix_version) < 0:
@@ -174,21 +176,11 @@ def _plan_replacement(
     return None
 
 
-class _Order:
-    """Debian's order, for max()."""
-
-    def __init__(self, version: str) -> None:
-        self.version = version
-
-    def __lt__(self, other: _Order) -> bool:
-        return compare(self.version, other.version) < 0
-
-
 def _newest_installed(store: Store, case: Case) -> str:
     rows = store.fetch_all(
         "vendor_case/list_product_hosts", {"asset_group": case.asset_group, "source_package": case.source_package}
     )
-    return max((str(row["version"]) for row in rows if row["host_id"] in case.host_ids), key=_Order)
+    return max((str(row["version"]) for row in rows if row["host_id"] in case.host_ids), key=cmp_to_key(compare))
 
 
 def _version_before(store: Store, case: Case) -> str:
@@ -207,16 +199,9 @@ def _proven(store: Store, settings: Settings, name: str, now: datetime) -> Adopt
     source = load_source(settings.policy_dir, name)
     transport = transport_for(source.address)
     try:
-        return verify_repository(source, transport, at=now, seen=_ReadOnlySeen(store))
+        return verify_repository(source, transport, at=now, seen=ReadOnlySeen(store))
     finally:
         transport.close()
-
-
-class _ReadOnlySeen(StoreSeen):
-    """Judges by what was seen, and remembers nothing: only an intake that adopts does."""
-
-    def remember(self, *_: Any, **__: Any) -> None:
-        return None
 
 
 def _packages(
