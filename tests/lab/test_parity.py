@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -196,31 +195,20 @@ def test_a_patch_that_answers_productions_requests_worse_fails_and_no_secret_is_
         f"/reset/{SECRETS['token']}",
     )
 
-    def plant() -> None:
-        for path in targets:
-            header = f"Authorization: Bearer {SECRETS['Bearer']}"
-            fleet("lb1", f"curl -s -o /dev/null -H '{header}' 'http://10.77.0.10:8080{path}'")
-
-    plant()
-    time.sleep(0.5)
-    assert SECRETS["token"] in fleet("lb1", "journalctl -q -o cat -u haproxy --since=-1min | grep token")
-    # The record holds the newest requests at the moment when the playbook reads the log: plant until it has.
-    recorded = threading.Event()
-
-    def keep_planting() -> None:
-        while not recorded.wait(2):
-            plant()
-
-    planting = threading.Thread(target=keep_planting)
-    planting.start()
+    # The record holds the newest requests at the moment when the playbook reads the log: the host plants until it has.
+    header = f"Authorization: Bearer {SECRETS['Bearer']}"
+    plant = "; ".join(f"curl -s -o /dev/null -H '{header}' 'http://10.77.0.10:8080{path}'" for path in targets)
+    fleet("lb1", f'systemd-run -q --collect --unit=plant-secrets sh -c "while :; do {plant}; sleep 1; done"')
 
     runner = AnsibleRunner(replaying.inventory_path)
     campaign = fetch_campaign(store, campaign_id)
     try:
+        while not fleet("lb1", f"journalctl -q -o cat -u haproxy --since=-1min | grep {SECRETS['token']}", check=False):
+            assert time.monotonic() < patience, "the load balancer logs no planted request"
+            time.sleep(1)
         before = replay_stage(store, runner, replaying, campaign, "before")
     finally:
-        recorded.set()
-        planting.join()
+        fleet("lb1", "systemctl stop plant-secrets")
     assert before.passed
     assert before.requests == 800
     row = parity.latest_replay(store, campaign_id, "before")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 KINDS: Mapping[str, str] = {
+    "not_examined": "The process that read it died, ran too long, or answered nonsense.",
     # the document
     "malformed": "The document is broken, ambiguous or hostile, and was not read.",
     "unsupported": "The document is of a format or version that is not read here.",
