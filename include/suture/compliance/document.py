@@ -7,7 +7,7 @@ zero.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,9 +24,17 @@ ACCEPTED, OPEN = "accepted", "open"
 
 
 def campaign_document(
-    dossier: Dossier, *, now: datetime, instance: str, stale_after: timedelta = coverage.STALE_AFTER
+    dossier: Dossier,
+    *,
+    now: datetime,
+    instance: str,
+    stale_after: timedelta = coverage.STALE_AFTER,
+    cut: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """The whole document. `now` is the moment it is true for."""
+    """The whole document. `now` is the moment it is true for.
+
+    cut: takes from it what a page does not show, before the rest is made JSON (at a thousand hosts most of the time).
+    """
     campaign = dossier.campaign
     plan_hash = dossier.campaign.plan_hash
     steps, packages, changes = (_by_host(rows) for rows in (dossier.steps, dossier.packages, dossier.changes))
@@ -37,45 +45,44 @@ def campaign_document(
         for row in dossier.hosts
     ]
     cves = sorted({cve for finding in dossier.findings for cve in finding["cve_ids"]})
-    document: dict[str, Any] = as_json(
-        {
-            "format": FORMAT,
-            "kind": "campaign",
-            "generated_at": now,
-            "instance": instance,
-            "campaign": {
-                "campaign_id": campaign.campaign_id,
-                "title": campaign.title,
-                "state": campaign.state.value,
-                "state_meaning": MEANING[campaign.state],
-                "state_reason": campaign.state_reason,
-                "priority": campaign.priority.value,
-                "deadline": campaign.deadline,
-                "asset_group": campaign.plan.asset_group,
-                "source": campaign.plan.source,
-                "window_name": campaign.window_name,
-                "requested_by": campaign.requested_by,
-                "plan_hash": campaign.plan_hash,
-                "reasons": list(campaign.reasons),
-                "cve_ids": cves,
-                "created_at": campaign.created_at,
-                "updated_at": campaign.updated_at,
-            },
-            "coverage": _coverage(hosts, stale_after),
-            "hosts": hosts,
-            "approvals": dossier.approvals,
-            "verdicts": dossier.verdicts,
-            "tests": [_without(row, "cases") for row in dossier.tests],
-            "intakes": dossier.intakes,
-            "backups": dossier.backups,
-            "incidents": dossier.incidents,
-            "exceptions": _exceptions(dossier, hosts, now),
-            "sources": [source_state(row, now) for row in dossier.sources],
-            "timeline": [vars(entry) for entry in entries(dossier.records)],
-            "evidence": evidence_state(dossier.chain, campaign_records=len(dossier.records)),
-        }
-    )
-    return document
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "kind": "campaign",
+        "generated_at": now,
+        "instance": instance,
+        "campaign": {
+            "campaign_id": campaign.campaign_id,
+            "title": campaign.title,
+            "state": campaign.state.value,
+            "state_meaning": MEANING[campaign.state],
+            "state_reason": campaign.state_reason,
+            "priority": campaign.priority.value,
+            "deadline": campaign.deadline,
+            "asset_group": campaign.plan.asset_group,
+            "source": campaign.plan.source,
+            "window_name": campaign.window_name,
+            "requested_by": campaign.requested_by,
+            "plan_hash": campaign.plan_hash,
+            "reasons": list(campaign.reasons),
+            "cve_ids": cves,
+            "created_at": campaign.created_at,
+            "updated_at": campaign.updated_at,
+        },
+        "coverage": _coverage(hosts, stale_after),
+        "hosts": hosts,
+        "approvals": dossier.approvals,
+        "verdicts": dossier.verdicts,
+        "tests": [_without(row, "cases") for row in dossier.tests],
+        "intakes": dossier.intakes,
+        "backups": dossier.backups,
+        "incidents": dossier.incidents,
+        "exceptions": _exceptions(dossier, hosts, now),
+        "sources": [source_state(row, now) for row in dossier.sources],
+        "timeline": [vars(entry) for entry in entries(dossier.records)],
+        "evidence": evidence_state(dossier.chain, campaign_records=len(dossier.records)),
+    }
+    shown: dict[str, Any] = as_json(document if cut is None else cut(document))
+    return shown
 
 
 def as_json(value: Any) -> Any:

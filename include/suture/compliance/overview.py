@@ -59,9 +59,11 @@ def campaign_list(store: Store, state: str | None = None) -> list[Json]:
 
 
 def campaign_view(
-    store: Store, settings: Settings, campaign_id: str, *, now: datetime, whole_chain: bool = True
+    store: Store, settings: Settings, campaign_id: str, *, now: datetime, page: bool = False
 ) -> Json:
-    """One campaign's whole document, its next step and its reports. whole_chain: False for a page (dossier.gather).
+    """One campaign's whole document, its next step and its reports.
+
+    page: at most ROWS_SHOWN rows of each long part (`shortened`), and only the newest evidence is checked (dossier.gather).
 
     Raises LifecycleError when there is none.
     """
@@ -70,7 +72,10 @@ def campaign_view(
     except EvidenceKeyError:
         anchors = []  # `evidence verify` is where this is said; the page must still open
     document = campaign_document(
-        gather(store, campaign_id, anchors=anchors, whole_chain=whole_chain), now=now, instance=settings.instance
+        gather(store, campaign_id, anchors=anchors, whole_chain=not page),
+        now=now,
+        instance=settings.instance,
+        cut=shortened if page else None,
     )
     reports = store.fetch_all("report/list_reports", {"campaign_id": campaign_id})
     guidance = _guidance(CampaignState(document["campaign"]["state"]))

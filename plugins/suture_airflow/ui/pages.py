@@ -13,7 +13,7 @@ from airflow.api_fastapi.core_api.security import get_user
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from suture.compliance.overview import ROWS_SHOWN, blast_radius, campaign_view, feeds, overview, shortened
+from suture.compliance.overview import ROWS_SHOWN, blast_radius, campaign_view, feeds, overview
 from suture.compliance.rendering import TEMPLATES
 from suture.compliance.report import CONTENT_TYPES, read_kept
 from suture.compliance.risk_overview import risk_overview
@@ -84,7 +84,7 @@ def show_campaign(request: Request, campaign_id: str) -> Response:
         request,
         "campaign",
         lambda store, settings, now: {
-            "doc": shortened(campaign_view(store, settings, campaign_id, now=now, whole_chain=False))
+            "doc": campaign_view(store, settings, campaign_id, now=now, page=True)
         },
     )
 

@@ -1,9 +1,10 @@
+-- Of a phase's report only what it saw of the host: the rest is long, and a fleet has thousands of them.
 SELECT
     host_id,
     phase,
     plan_hash,
     status,
-    report,
+    jsonb_build_object('state', report -> 'state', 'after', report -> 'after') AS report,
     error,
     started_at,
     finished_at
