@@ -16,6 +16,7 @@ import yaml
 from lab import vendor
 from suture.campaign import create_campaign, fetch_campaign
 from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
+from suture.runner import Phase, PlaybookRun
 from suture.runner.ansible import AnsibleRunner
 from suture.settings import PROJECT_ROOT, Settings
 from suture.staging.parity import Parity
@@ -173,6 +174,22 @@ def replaying(lab_settings: Settings, tmp_path: Path) -> Settings:
     document["traffic"][0]["worse"].update(slower_ms=1000)  # the machine is shared
     (folder / "parity.yaml").write_text(yaml.safe_dump(document), "utf-8")
     return replace(lab_settings, policy_dir=folder)
+
+
+def test_of_a_long_log_the_newest_requests_are_recorded(lab_settings: Settings, fleet: Callable[..., str]) -> None:
+    """More lines than are read: systemd 252 gives the oldest of them where it is asked for a time and a number."""
+    at = "$(date -u +%d/%b/%Y:%H:%M:%S).000"
+    line = f'192.0.2.1:9 [{at}] portal app/app1 0/0/1/5/6 200 1 - - ---- 1/1/1/1/0 0/0 \\"GET /n/$i HTTP/1.1\\"'
+    script = f'for i in $(seq 300); do echo "{line}"; done'
+    fleet("lb1", f"cat > /run/long.sh <<'END'\n{script}\nEND\nsystemd-run -q --wait --unit=long-log sh /run/long.sh; rm /run/long.sh")
+    record = {
+        "journal": "long-log.service", "file": "", "format": "haproxy_http", "frontend": "portal", "captured_headers": [],
+        "seconds": 600, "most": 20, "methods": ["GET"], "keep_query": [], "keep_headers": [],
+    }  # fmt: skip
+    result = AnsibleRunner(lab_settings.inventory_path).run(PlaybookRun(Phase.TRAFFIC, ("lb1",), {"record": record}))
+    found = result.reports["lb1"]["traffic"]
+    assert [one["path"] for one in found["requests"]] == [f"/n/{number}" for number in range(281, 301)]
+    assert found["read"] == 100
 
 
 def requests_on_record(fleet: Callable[..., str]) -> int:

@@ -18,8 +18,9 @@ REPORT_BYTES = 6 * 1024 * 1024  # the control machine takes 8 MiB
 
 
 def journal(unit: str, seconds: int, lines: int) -> list[str]:
-    arguments = ["--unit", unit, "--since", f"-{seconds}s", "--lines", str(lines)]
-    return host.run(["journalctl", "--quiet", "--no-pager", "--output=cat", *arguments]).splitlines()
+    """The newest lines, in their order. Read backwards: from --since on, systemd 252 would give the oldest."""
+    arguments = ["--unit", unit, "--since", f"-{seconds}s", "--lines", str(lines), "--reverse"]
+    return host.run(["journalctl", "--quiet", "--no-pager", "--output=cat", *arguments]).splitlines()[::-1]
 
 
 def tail(path: str, lines: int) -> list[str]:
