@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from lab import vendor
 from suture.inventory.collect import collect
 from suture.model.assets import AssetRegister
 from suture.runner.ansible import AnsibleRunner
@@ -95,6 +98,35 @@ def test_a_half_configured_dpkg_is_healed(fleet: Any, lab_settings: Settings, ru
         assert fleet(HOST, "dpkg --audit").strip() == ""
     finally:
         fleet(HOST, "dpkg -P suture-test-broken; rm -f /run/suture-test-mended", check=False)
+
+
+def test_an_edited_conffile_outlives_a_rollback_and_the_next_update(fleet: Any, tmp_path: Path) -> None:
+    """The way back is a package made anew on the host; what dpkg compares with must still be what the vendor brought."""
+    bundle = tmp_path / "modules.tar.xz"
+    utils = PROJECT_ROOT / "include" / "playbooks" / "module_utils"
+    with tarfile.open(bundle, "w:xz") as archive:
+        for path in sorted(utils.glob("*.py")):
+            archive.add(path, f"ansible/module_utils/{path.name}")
+        for version in ("1.0.0", "1.0.1"):
+            archive.add(vendor.build_package(vendor.RELEASES[version], tmp_path), f"{version}.deb")
+    fleet(HOST, f"mkdir /run/repack && echo {b64encode(bundle.read_bytes()).decode()} | base64 -d | tar -xJ -C /run/repack")
+    install = "dpkg --force-confdef --force-confold --force-downgrade -i >/dev/null 2>&1"
+    config = "/etc/acme-portal/portal.conf"
+    try:
+        fleet(HOST, f"{install} /run/repack/1.0.0.deb && cp -p {config} /run/repack/as-it-was && echo '# by hand' >> {config}")
+        built = fleet(
+            HOST, "cd /run/repack && python3 -c 'from ansible.module_utils import suture_repack;"
+            " print(suture_repack.repack(\"acme-portal\", \"/run/repack\"))'",
+        ).strip()  # fmt: skip
+        assert config not in fleet(HOST, f"dpkg-deb -c {built}")
+        for package in ("/run/repack/1.0.1.deb", built, "/run/repack/1.0.1.deb"):
+            fleet(HOST, f"{install} {package}")
+            assert fleet(HOST, f"tail -n 1 {config}").strip() == "# by hand", package
+        assert fleet(HOST, "dpkg-query -W -f '${Version}' acme-portal").strip() == "1.0.1"
+        assert fleet(HOST, f"dpkg --verify acme-portal | grep -c {config}").strip() == "1"  # still known as edited
+    finally:
+        back = f"{install} /run/repack/1.0.0.deb; cp -p /run/repack/as-it-was {config}; rm -r /run/repack"
+        fleet(HOST, f"{back}; systemctl restart acme-portal")
 
 
 def test_a_backup_is_restored_and_compared(fleet: Any, run_on: Any) -> None:

@@ -15,12 +15,13 @@ from ansible.module_utils import suture_host as host
 
 MOST = 1000
 LARGEST_BYTES = 16 * 1024 * 1024
+CONFFILES = "${db:Status-Abbrev}\t${Package}\n${Conffiles}\n"  # what edited_conffiles reads, for dpkg-query
 OUR_PIN = "/etc/apt/preferences.d/suture.pref"
 
 
 def local_changes() -> dict[str, Any]:
     """{conffiles: [{package, path, state}], pins: [{package, pin, priority, file}]}; state: edited, missing or unread."""
-    output = host.run(["dpkg-query", "-W", "-f", "${db:Status-Abbrev}\t${Package}\n${Conffiles}\n"])
+    output = host.run(["dpkg-query", "-W", "-f", CONFFILES])
     return {"conffiles": edited_conffiles(output)[:MOST], "pins": pins()[:MOST]}
 
 
@@ -36,7 +37,7 @@ def edited_conffiles(output: str) -> list[dict[str, str]]:
         words = line.split()
         if not package or len(words) < 2 or not words[0].startswith("/"):
             continue
-        path, digest, flags = _parts(line.strip())
+        path, digest, flags = conffile_parts(line.strip())
         if "obsolete" in flags or "remove-on-upgrade" in flags or digest == "newconffile":
             continue
         state = _state(path, digest)
@@ -45,7 +46,7 @@ def edited_conffiles(output: str) -> list[dict[str, str]]:
     return found
 
 
-def _parts(line: str) -> tuple[str, str, list[str]]:
+def conffile_parts(line: str) -> tuple[str, str, list[str]]:
     """`/path md5 [flag…]`; a path may hold blanks."""
     words = line.split(" ")
     flags = []

@@ -1,8 +1,11 @@
 """Making the .deb of an installed package anew from what is installed: the last way back, when no source has it any more.
 
-What dpkg knows of the package (control fields, maintainer scripts, conffiles, diversions) and the files as they are now.
-Conffiles are therefore as the administrator left them, which for a way back is right. Files that are missing on the host
-(path-exclude in minimal images) are missing in the package too.
+What dpkg knows of the package (control fields, maintainer scripts, conffiles, diversions) and the files as they are now. Files
+that are missing on the host (path-exclude in minimal images) are missing in the package too.
+
+A conffile that the administrator edited is left out: what the package brought is no longer known here. Brought as the package's
+own it would become what dpkg compares with, and the next update would replace the edited file without a word. Left out, dpkg
+keeps the file and its digest as obsolete, and the next version takes both over.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import shutil
 import tempfile
 
 from ansible.module_utils import suture_host as host
+from ansible.module_utils import suture_local
 
 _MEMBERS = ("preinst", "postinst", "prerm", "postrm", "config", "templates", "triggers", "shlibs", "symbols", "md5sums")
 _DROPPED = ("Status", "Conffiles", "Config-Version")
@@ -28,7 +32,7 @@ def repack(name: str, folder: str) -> str:
     root = tempfile.mkdtemp(prefix="repack-", dir=folder)
     try:
         os.chmod(root, 0o755)  # noqa: S103 - the mode of / in the package
-        _copy_files(name, root)
+        _copy_files(name, root, without=_edited(name))
         _write_control(name, root, control, conffiles)
         host.run(["dpkg-deb", "-Zgzip", "-z1", "--build", root, target], timeout_seconds=600)
     finally:
@@ -44,19 +48,25 @@ def _control(name: str) -> tuple[str, list[str]]:
             field = line.partition(":")[0]
             dropping = field in _DROPPED
         elif field == "Conffiles" and not line.endswith("obsolete"):
-            conffiles.append(line.split()[0])
+            conffiles.append(suture_local.conffile_parts(line.strip())[0])
         if not dropping:
             kept.append(line)
     return "\n".join(kept) + "\n", conffiles
 
 
-def _copy_files(name: str, root: str) -> None:
+def _edited(name: str) -> set[str]:
+    """Conffiles that are not as the package brought them, or too large to tell."""
+    output = host.run(["dpkg-query", "-W", "-f", suture_local.CONFFILES, name])
+    return {found["path"] for found in suture_local.edited_conffiles(output)}
+
+
+def _copy_files(name: str, root: str, *, without: set[str]) -> None:
     listed: list[tuple[str, str]] = []  # (path in the package, path on this host)
     for line in host.run(["dpkg-query", "-L", name]).splitlines():
         diverted = _DIVERTED.match(line)
         if diverted and listed:
             listed[-1] = (listed[-1][0], diverted.group(1))
-        elif line.startswith("/") and line != "/.":
+        elif line.startswith("/") and line != "/." and line not in without:
             listed.append((line, line))
     folders = {os.path.dirname(path) for path, _ in listed}
     for path, source in listed:
