@@ -1,15 +1,23 @@
--- Only each package's last accepted document counts: what an older one shipped may be gone.
-SELECT
-    doc.package,
-    doc.version
-FROM sbom_document AS doc
-WHERE
-    doc.components @> %(component)s::jsonb
-    AND NOT EXISTS (
-        SELECT 1
-        FROM sbom_document AS later
-        WHERE
-            later.package = doc.package
-            AND (later.accepted_at, later.sbom_id) > (doc.accepted_at, doc.sbom_id)
-    )
-ORDER BY doc.package
+-- Only what came with each package last counts: what an older version shipped may be gone.
+WITH last_intake AS (
+    SELECT
+        package,
+        architecture,
+        max(intake_id) AS intake_id
+    FROM sbom_lineage
+    GROUP BY package, architecture
+)
+
+SELECT DISTINCT
+    sbom_lineage.package,
+    sbom_lineage.version,
+    sbom_lineage.architecture
+FROM sbom_lineage
+INNER JOIN last_intake
+    ON
+        sbom_lineage.package = last_intake.package
+        AND sbom_lineage.architecture = last_intake.architecture
+        AND sbom_lineage.intake_id = last_intake.intake_id
+INNER JOIN sbom_document ON sbom_lineage.sbom_id = sbom_document.sbom_id
+WHERE sbom_document.components @> %(component)s::jsonb
+ORDER BY sbom_lineage.package, sbom_lineage.architecture
