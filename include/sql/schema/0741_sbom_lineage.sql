@@ -1,4 +1,5 @@
--- Which SBOM came with which package of which intake, and which one it was compared with: the lineage of a package, version by version.
+-- Which SBOM came with which package of which intake, and which one it was compared with: a package's lineage,
+-- version by version.
 CREATE TABLE sbom_lineage (
     lineage_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     intake_id bigint NOT NULL REFERENCES intake (intake_id),
@@ -17,5 +18,7 @@ CREATE TABLE sbom_lineage (
 CREATE INDEX sbom_lineage_of_package ON sbom_lineage (package, architecture, accepted_at DESC);
 CREATE INDEX sbom_lineage_of_document ON sbom_lineage (sbom_id);
 
--- What was asked by the root's name is asked by the package now.
+-- What was asked by the root, or by its name, is asked by the package now; nobody asks by component.
+DROP INDEX sbom_document_last;
 DROP INDEX sbom_document_name;
+DROP INDEX sbom_document_components;

@@ -167,14 +167,15 @@ def ground(tmp_path: Path, keys: Keys, published_keyring: Path, shared_repositor
     return break_ground(tmp_path, keys, shared_store, replace(settings, repository_dir=shared_repository))
 
 
-def plan_campaign(ground: Ground, version: str) -> None:
-    """A campaign of `version` of portal and portal-data, in planned."""
+def plan_campaign(ground: Ground, version: str, packages: tuple[PlannedPackage, ...] = ()) -> None:
+    """A campaign of `version` of portal and portal-data (or of these packages), in planned."""
     plan = CampaignPlan(
         asset_group="web",
         source=ground.source,
         window_name="always",
         rings={ring: (("app1",) if ring is Ring.CANARY else ()) for ring in Ring},
-        packages=(
+        packages=packages
+        or (
             PlannedPackage("portal", "amd64", version, "portal", version),
             PlannedPackage("portal-data", "all", version, "portal", version),
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,14 +13,18 @@ from typing import Any
 
 import pytest
 
+from lab import vendor as lab_vendor
 from suture.compliance.provenance import provenance_view
+from suture.model import PlannedPackage
 from suture.settings import PROJECT_ROOT, Settings
 from suture.sourcing.intake import IntakeVerdict, repository_of
+from suture.sourcing.keyring import load_keyring
 from suture.sourcing.sbom import keeping
 from suture.store import Store
 from suture.store.objects import FolderObjects, open_objects
 from tests.faults.repository.builder import Deb
 from tests.faults.repository.conftest import Ground, Keys, break_ground, plan_campaign
+from tests.fleet_rows import install
 from tests.unit.sourcing.sbom.documents import Part, cyclonedx
 
 pytestmark = pytest.mark.database
@@ -98,9 +103,9 @@ def test_a_listed_sbom_is_proven_examined_kept_and_shown(ground: Ground) -> None
     (shown,) = provenance_view(ground.store, ground.campaign)["sboms"]
     assert shown["object"] == said["object"]
     assert (shown["package"], shown["action"], shown["document"]["sha256"]) == ("portal", "note", said["sha256"])
-    assert keeping.packages_with(ground.store, "pkg:pypi/requests@2.31.0") == [
-        {"package": "portal", "version": "2.0", "architecture": "amd64"}
-    ]
+    (row,) = ground.store._connection.execute("SELECT package, components FROM sbom_document").fetchall()
+    assert row["package"] == "pkg:deb/acme/portal"
+    assert {part["purl"] for part in row["components"]} == {part.purl for part in PARTS}
 
 
 @pytest.fixture
@@ -123,7 +128,6 @@ def test_the_next_version_is_compared_with_the_one_that_was_accepted(second: Gro
     (shown,) = provenance_view(second.store, second.campaign)["sboms"]
     assert shown["difference"]["upgraded"] == ["pkg:pypi/requests 2.31.0 → 2.32.0"]
     assert [version for version, _document in kept(second)] == ["2.0", "2.1"]
-    assert keeping.packages_with(second.store, "pkg:pypi/requests@2.31.0") == []  # what 2.0 shipped is gone
 
 
 @pytest.mark.parametrize(
@@ -237,3 +241,36 @@ def test_one_inside_the_package_is_found_and_kept_and_the_old_packages_is_its_me
     (said,) = verdict.chain["examination"]["sboms"]
     assert said["before"]["version"] == "1.0"
     assert open_objects(ground.settings.store_url).get(f"sboms/{said['sha256']}") == document
+
+
+def test_the_labs_vendor_ships_sboms_that_hold_and_follow_one_another(ground: Ground, tmp_path: Path) -> None:
+    """As the practice fleet has it: 1.0.1 is good, 1.0.2 is bad under traffic only, and both pass their intake."""
+    policy = PROJECT_ROOT / "include" / "policy" / "examination.yaml"
+    (ground.settings.policy_dir / "examination.yaml").write_bytes(policy.read_bytes())  # every examiner
+    vendor, found = tmp_path / "lab", []
+    for number, (installed, version) in enumerate((("1.0.0", "1.0.1"), ("1.0.1", "1.0.2"))):
+        public = lab_vendor.publish(vendor / "vendor", vendor / "secrets", [installed, version], at=ground.now)
+        keyring = vendor / "vendor" / "keyring.gpg"
+        document = {
+            "sources": [{
+                "name": ground.source, "kind": "apt", "address": str(public), "suite": "stable", "components": ["main"],
+                "keyrings": [str(keyring)], "fingerprints": sorted(load_keyring([keyring]).keys),
+            }]
+        }  # fmt: skip
+        (ground.settings.policy_dir / "sources.yaml").write_text(json.dumps(document), "utf-8")
+        campaign = replace(ground, campaign=f"SUT-2027-000{number}")
+        ground.store._connection.execute("DELETE FROM host_package WHERE host_id = 'app1'")
+        install(ground.store, "app1", "acme-portal", installed)
+        for package in ("python3", "python3-psycopg2", "adduser"):
+            install(ground.store, "app1", package, "3.11")
+        plan_campaign(campaign, version, (PlannedPackage("acme-portal", "all", version, "acme-portal", version),))
+        verdict = campaign.intake()
+        assert verdict.adopted, verdict.sentence
+        assert "no concerns to review" in verdict.sentence
+        (said,) = verdict.chain["examination"]["sboms"]
+        found.append((said["is_of"], said["before"]["version"], said["place"]))
+        (shown,) = provenance_view(ground.store, campaign.campaign)["sboms"]
+        assert {one["kind"] for one in shown["concerns"]} <= {"component_added", "component_changed"}
+        assert shown["counts"]["files"] == 5
+        assert shown["before"]["accepted"] is (number == 1)  # 1.0.0 was never taken in: the source lists its SBOM
+    assert found == [("pkg:deb/acme/acme-portal", "1.0.0", "listed"), ("pkg:deb/acme/acme-portal", "1.0.1", "listed")]

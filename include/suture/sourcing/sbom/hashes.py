@@ -14,6 +14,10 @@ from suture.sourcing.sbom.model import Hash, ListedFile, Sbom
 from suture.sourcing.sbom.text import shown
 
 MAX_NAMED = 20
+_LISTS = (
+    ".cdx.json", ".cdx.xml", ".spdx", ".spdx.json", ".spdx.yaml", ".spdx.yml", ".spdx.rdf", ".spdx.xml", ".sbom.json", ".bom.json",
+    "/bom.json", "/bom.xml", "/sbom.json", "/sbom.xml", "/record",
+)  # fmt: skip
 
 
 def check(sbom: Sbom, artifact: Artifact, *, inside: bool = False) -> Iterator[Concern]:
@@ -110,4 +114,5 @@ def _strong(hashes: tuple[Hash, ...]) -> bool:
 
 
 def _is_sbom(path: str) -> bool:
-    return path.lower().endswith((".cdx.json", ".cdx.xml", ".spdx", ".spdx.json", "/bom.json", "/sbom.json", "/record"))
+    """A list of files cannot hold the digest of itself; neither can a wheel's RECORD."""
+    return path.lower().endswith(_LISTS)

@@ -206,8 +206,3 @@ def write(store: Store, sboms: Iterable[Shipped], *, intake_id: int, accepted_at
                 "accepted_at": accepted_at,
             },
         )
-
-
-def packages_with(store: Store, purl: str) -> list[dict[str, str]]:
-    """(package, version, architecture) of what last came with an SBOM that holds a component with this purl: who ships it?"""
-    return store.fetch_all("sbom/list_packages_with_component", {"component": Json([{"purl": purl}])})
