@@ -249,7 +249,8 @@ def test_the_labs_vendor_ships_sboms_that_hold_and_follow_one_another(ground: Gr
     (ground.settings.policy_dir / "examination.yaml").write_bytes(policy.read_bytes())  # every examiner
     vendor, found = tmp_path / "lab", []
     for number, (installed, version) in enumerate((("1.0.0", "1.0.1"), ("1.0.1", "1.0.2"))):
-        public = lab_vendor.publish(vendor / "vendor", vendor / "secrets", [installed, version], at=ground.now)
+        at = ground.now + timedelta(seconds=number)  # two states of one date would be a replay
+        public = lab_vendor.publish(vendor / "vendor", vendor / "secrets", [installed, version], at=at)
         keyring = vendor / "vendor" / "keyring.gpg"
         document = {
             "sources": [{
@@ -258,7 +259,7 @@ def test_the_labs_vendor_ships_sboms_that_hold_and_follow_one_another(ground: Gr
             }]
         }  # fmt: skip
         (ground.settings.policy_dir / "sources.yaml").write_text(json.dumps(document), "utf-8")
-        campaign = replace(ground, campaign=f"SUT-2027-000{number}")
+        campaign = replace(ground, campaign=f"SUT-2027-000{number}", now=at)
         ground.store._connection.execute("DELETE FROM host_package WHERE host_id = 'app1'")
         install(ground.store, "app1", "acme-portal", installed)
         for package in ("python3", "python3-psycopg2", "adduser"):

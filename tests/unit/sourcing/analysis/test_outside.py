@@ -208,6 +208,18 @@ def test_what_clamav_would_call_clean_for_its_size_is_told(tmp_path: Path, monke
     assert "usr/share/bomb.gz exceeds its limits" in exceeded.why_not
 
 
+def test_clamav_which_reads_every_file_has_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    def scan(_path: Path, *, seconds: float, signatures: Path | None) -> malware.Scan:
+        asked.append(seconds)
+        return malware.Scan(None, why_not=str(signatures))
+
+    monkeypatch.setattr(malware, "scan", scan)
+    binary.examine(Subject(planted.package(tmp_path, "1", {})), BinarySettings(tool_seconds=7))
+    assert asked == [35]
+
+
 def test_a_scanner_that_fails_is_no_clean_scan(tmp_path: Path) -> None:
     place = signatures(tmp_path / "signatures")
     (place / "own.ndb").write_text("no signature at all\n", "ascii")
