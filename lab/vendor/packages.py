@@ -20,6 +20,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 from lab.errors import BuildError
+from lab.vendor.bill import bill_of_materials
 
 SOURCES = Path(__file__).with_name("portal")
 PACKAGE = "acme-portal"
@@ -90,6 +91,15 @@ def build_package(release: Release, folder: Path) -> Path:
             raise BuildError(f"dpkg-deb could not build {target.name}: {done.stderr.strip()}")
         part.replace(target)
     return target
+
+
+def build_bill(release: Release, package: Path) -> bytes:
+    """The bill of materials of a release's package. Raises BuildError."""
+    control = _source("control")
+    stated = next(line for line in control.splitlines() if line.startswith("Depends:")).removeprefix("Depends:")
+    depends = tuple(sorted(part.split()[0] for part in stated.split(",")))
+    released = release.released_at.isoformat(timespec="seconds")
+    return bill_of_materials(package, PACKAGE, release.version, released, depends)
 
 
 def _source(name: str) -> str:

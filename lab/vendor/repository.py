@@ -1,5 +1,7 @@
 """The vendor's apt repository: suite `stable`, signed, dated, with an end of validity; and its advisories in OSV form.
 
+The signed Release lists the packages' bills of materials too.
+
 `publish` writes the tree for a set of versions as the vendor would: all of it anew, then swapped in as one. Suture and
 its hosts know the vendor by the exported key only.
 """
@@ -19,7 +21,8 @@ from email.utils import format_datetime
 from pathlib import Path
 
 from lab.errors import BuildError, LabError
-from lab.vendor.packages import PACKAGE, RELEASES, build_package
+from lab.vendor.bill import SUFFIX
+from lab.vendor.packages import PACKAGE, RELEASES, build_bill, build_package
 
 SUITE = "stable"
 COMPONENT = "main"
@@ -42,7 +45,7 @@ def publish(folder: Path, secrets: Path, versions: Iterable[str], *, at: datetim
         )
     moment = at or datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True)
-    packages = [build_package(RELEASES[version], folder / "packages") for version in wanted]
+    packages = {version: build_package(RELEASES[version], folder / "packages") for version in wanted}
     fresh = Path(tempfile.mkdtemp(prefix="public.", dir=folder))
     fresh.chmod(0o755)
     _write_tree(fresh, packages, moment)
@@ -79,13 +82,15 @@ def keyring_home(secrets: Path) -> Iterator[Path]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _write_tree(root: Path, packages: list[Path], moment: datetime) -> None:
+def _write_tree(root: Path, packages: dict[str, Path], moment: datetime) -> None:
     pool = root / "pool" / COMPONENT / PACKAGE
     binary = root / "dists" / SUITE / COMPONENT / "binary-all"
-    for path in (pool, binary):
+    bills = root / "dists" / SUITE / COMPONENT / "sbom"
+    for path in (pool, binary, bills):
         path.mkdir(parents=True)
-    for package in packages:
+    for version, package in packages.items():
         shutil.copy(package, pool / package.name)
+        (bills / (package.name + SUFFIX)).write_bytes(build_bill(RELEASES[version], package))
     index = _run(["apt-ftparchive", "packages", f"pool/{COMPONENT}"], root)
     machine = subprocess.run(
         ["dpkg", "--print-architecture"], capture_output=True, text=True, check=True
@@ -102,8 +107,10 @@ def _write_tree(root: Path, packages: list[Path], moment: datetime) -> None:
     }  # fmt: skip
     arguments = [f"-oAPT::FTPArchive::Release::{name}={value}" for name, value in options.items()]
     release = _run(
-        ["apt-ftparchive", *arguments, "-oAPT::FTPArchive::DoByHash=false", "release", "."], root / "dists" / SUITE
-    )
+        ["apt-ftparchive", *arguments, "-oAPT::FTPArchive::DoByHash=false",
+         f"-oAPT::FTPArchive::Release::Patterns::=*{SUFFIX}", "release", "."],
+        root / "dists" / SUITE,
+    )  # fmt: skip
     lines = [line for line in release.decode().splitlines() if not line.startswith(("Date:", "Valid-Until:"))]
     dates = [f"Date: {options['Date']}", f"Valid-Until: {options['Valid-Until']}"]
     (root / "dists" / SUITE / "Release").write_text("\n".join([*lines[:4], *dates, *lines[4:]]) + "\n", "utf-8")

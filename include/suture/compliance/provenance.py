@@ -14,7 +14,8 @@ Json = dict[str, Any]
 
 
 def provenance_view(store: Store, campaign_id: str) -> Json:
-    """A campaign's newest intake with its chain and examinations: {"campaign", "intake" (None: none yet), "earlier", "examinations"}.
+    """A campaign's newest intake with its chain and examinations: {"campaign", "intake" (None: none yet), "earlier", "examinations",
+    "counts", "sboms": every bill of materials that was read, with its verdict, what it was compared with, and where it is kept}.
 
     Raises LifecycleError when there is no such campaign.
     """
@@ -35,6 +36,7 @@ def provenance_view(store: Store, campaign_id: str) -> Json:
             "earlier": [dict(row) for row in intakes[1:]],
             "examinations": [dict(row) for row in examinations],
             "counts": _counts(examinations),
+            "sboms": _sboms(store, newest["intake_id"], examinations) if newest is not None else [],
         }
     )  # fmt: skip
     return found
@@ -54,4 +56,29 @@ def _counts(examinations: list[Any]) -> Json:
         count["packages"] += 1
         for concern in row["concerns"]:
             count[concern["action"]] += 1
+    return found
+
+
+def _sboms(store: Store, intake_id: int, examinations: list[Any]) -> list[Json]:
+    """One a document. action: of the concerns about it (None: none). object: None where it was not kept, since nothing was adopted."""
+    kept = {
+        (row["package"], row["architecture"], row["document"]): row["object_uri"]
+        for row in store.fetch_all("sbom/list_intake_sboms", {"intake_id": intake_id})
+    }
+    found: list[Json] = []
+    for row in examinations:
+        if row["examiner"] != "sbom":
+            continue
+        for document in row["facts"].get("documents", ()):
+            # The sternest comes first in an examination's concerns.
+            about = [concern for concern in row["concerns"] if concern["details"].get("document") == document["name"]]
+            found.append(
+                {
+                    "package": row["package"], "version": row["version"], "architecture": row["architecture"],
+                    "name": document["name"], "place": document["place"], "document": document["document"],
+                    "root": document["root"], "counts": document["counts"], "before": document["before"],
+                    "difference": document.get("difference"), "action": about[0]["action"] if about else None, "concerns": about,
+                    "object": kept.get((row["package"], row["architecture"], document["name"])),
+                }
+            )  # fmt: skip
     return found

@@ -1,4 +1,4 @@
-"""Package files by their digest: downloaded once, several at a time, resumed where a download broke off.
+"""Proven files (packages, their SBOMs) by their digest: downloaded once, several at a time, resumed where a download broke off.
 
 A file lies at <root>/sha256/<two digits>/<digest> only after it was proven; until then it is `<digest>.part`. What lies
 there is proven again each time it is asked for: a disk can change a file as well as an attacker can.
@@ -17,6 +17,7 @@ from typing import BinaryIO
 from suture.sourcing.content import verify_stream
 from suture.sourcing.packages import BinaryPackage
 from suture.sourcing.refusal import Refusal, RefusalReason
+from suture.sourcing.release import ListedFile
 from suture.sourcing.transport import CHUNK_BYTES, FileMissing, Transport
 
 DOWNLOADS_AT_ONCE = 4
@@ -51,20 +52,24 @@ class FileCache:
 
     def fetch(self, transport: Transport, package: BinaryPackage) -> CachedFile:
         """One package's file. Raises Refusal."""
-        listed = package.listed()
+        sha256, path = self.fetch_listed(transport, package.listed())
+        return CachedFile(package, sha256, path)
+
+    def fetch_listed(self, transport: Transport, listed: ListedFile) -> tuple[str, Path]:
+        """(SHA-256, where it lies) of any file that a signed list names with a strong digest. Raises Refusal."""
         # Named by the listed digest: the file's SHA-256 is known only afterwards where an index gives SHA-512 alone.
-        name = package.sha256 or hashlib.sha256((package.sha512 or "").encode()).hexdigest()
+        name = listed.digests.get("SHA256") or hashlib.sha256(listed.digests["SHA512"].encode()).hexdigest()
         path = self._root / name[:2] / name
         if path.exists():
             try:
-                return CachedFile(package, verify_stream(listed, _read(path)), path)
+                return verify_stream(listed, _read(path)), path
             except Refusal:
                 path.unlink(missing_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         for attempt in range(1, _TRIES + 1):
             try:
-                sha256 = self._download(transport, package, part)
+                sha256 = self._download(transport, listed, part)
             except Refusal as refusal:
                 if refusal.reason not in _MAY_PASS:
                     part.unlink(missing_ok=True)
@@ -72,22 +77,22 @@ class FileCache:
                     raise
                 continue
             part.replace(path)
-            return CachedFile(package, sha256, path)
+            return sha256, path
         raise AssertionError("the last try returns or raises")
 
-    def _download(self, transport: Transport, package: BinaryPackage, part: Path) -> str:
+    def _download(self, transport: Transport, listed: ListedFile, part: Path) -> str:
         have = part.stat().st_size if part.exists() else 0
-        if have >= package.size:
-            part.unlink()
+        if have >= listed.size:
+            part.unlink(missing_ok=True)
             have = 0
         try:
-            rest = transport.open(package.filename, expected_bytes=package.size, offset=have)
+            rest = transport.open(listed.path, expected_bytes=listed.size, offset=have)
             with part.open("ab") as sink:
                 # What is there already is hashed, what is new is written too.
-                return verify_stream(package.listed(), chain(_read(part, have), _kept(rest, sink)))
+                return verify_stream(listed, chain(_read(part, have), _kept(rest, sink)))
         except FileMissing as error:
-            sentence = f"{package.filename} is listed and signed, but {transport.address} does not have it."
-            raise Refusal(RefusalReason.UNREACHABLE, sentence, subject=package.filename) from error
+            sentence = f"{listed.path} is listed and signed, but {transport.address} does not have it."
+            raise Refusal(RefusalReason.UNREACHABLE, sentence, subject=listed.path) from error
         except Refusal as refusal:
             if have and refusal.reason is RefusalReason.UNREACHABLE:
                 part.unlink(missing_ok=True)  # perhaps a server that cannot resume: the next try starts anew

@@ -58,15 +58,32 @@ class PackageFile:
 
 
 @dataclass(frozen=True)
+class SbomFile:
+    """A bill of materials as a file whose bytes are proven: its name, where it lies, and the package's version that it came with.
+
+    kept: it is one that an earlier intake accepted, and not one that the source lists.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    version: str
+    kept: bool = False
+
+
+@dataclass(frozen=True)
 class Subject:
     """What is examined: `new`, compared with `old` (None: no earlier version is to be had, and examiners say so as a concern).
 
-    advisories: what vendors say of the fixes in it, (id, text) each; the text is hostile.
+    advisories: what vendors say of the fixes in it, (id, text) each; the text is hostile. sboms: those that the source lists beside
+    the new package. sboms_before: those of earlier versions, and of this version where it was accepted before.
     """
 
     new: PackageFile
     old: PackageFile | None = None
     advisories: tuple[tuple[str, str], ...] = ()
+    sboms: tuple[SbomFile, ...] = ()
+    sboms_before: tuple[SbomFile, ...] = ()
 
 
 @dataclass(frozen=True)

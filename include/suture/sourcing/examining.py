@@ -6,17 +6,21 @@ The rules:
 2. The earlier version is the newest that one of the campaign's hosts has. It is looked for among what the source still offers,
    in the internal repository, and in the predecessors that sources.yaml names, which are proven by their own pinned keys. Where
    it is nowhere to be had, the package is examined by itself, and the examiners say so.
-3. A package that cannot be examined (a worker that dies, a time limit) is a concern, never a pass.
-4. The examiners find, policy judges: the first concern that examination.yaml refuses ends the intake.
+3. A package's bills of materials are those that the source's signed Release lists beside it and those that lie in it. They are
+   compared with those that an intake accepted with the version before (sbom/keeping.py).
+4. A package that cannot be examined (a worker that dies, a time limit) is a concern, never a pass.
+5. The examiners find, policy judges: the first concern that examination.yaml refuses ends the intake.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cmp_to_key
+from functools import cmp_to_key, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from suture.errors import BadInputError
@@ -32,18 +36,23 @@ from suture.sourcing.examination import (
     Examination,
     ExaminationRefused,
     PackageFile,
+    SbomFile,
     Subject,
     load_policy,
 )
 from suture.sourcing.internal import InternalRepository
 from suture.sourcing.packages import BinaryPackage
 from suture.sourcing.refusal import Refusal
-from suture.sourcing.repository import verify_repository
+from suture.sourcing.repository import Adoption, verify_repository
+from suture.sourcing.sbom import keeping
+from suture.sourcing.sbom.keeping import Shipped
+from suture.sourcing.sbom.listed import fetch_beside
 from suture.sourcing.seen import NothingSeen
 from suture.sourcing.selection import Selection
 from suture.sourcing.source import AptSource, load_source
-from suture.sourcing.transport import transport_for
+from suture.sourcing.transport import Transport, transport_for
 from suture.store import Json, Store
+from suture.store.objects import ObjectStore, open_objects
 from suture.wording import counted
 
 MOST_ADVISORY_CHARACTERS = 20_000
@@ -58,6 +67,7 @@ class Examined:
     actions: Actions
     examinations: tuple[Examination, ...]
     local: tuple[LocalChange, ...] = ()  # what was changed by hand on the campaign's hosts, and these packages touch
+    sboms: tuple[Shipped, ...] = ()
 
     def refusal(self) -> ExaminationRefused | None:
         return self.actions.refusal(self.examinations)
@@ -82,7 +92,14 @@ class Examined:
             {"kind": change.kind.value, "package": change.package, "hosts": len(change.hosts), "sentence": change.sentence}
             for change in self.local[:MOST_IN_EVIDENCE]
         ]
-        return {"examined": dict(counts), "concerns": self.of_more_than_note(), "local_changes": local}
+        sboms = [one.chain() for one in self.sboms[:MOST_IN_EVIDENCE]]
+        return {
+            "examined": dict(counts), "concerns": self.of_more_than_note(), "local_changes": local, "sboms": sboms,
+        }  # fmt: skip
+
+    def kept(self, objects: ObjectStore) -> Examined:
+        """With its bills of materials in the object store. Raises LineageError, ObjectStoreError."""
+        return replace(self, sboms=keeping.put(objects, self.sboms))
 
     @property
     def sentence(self) -> str:
@@ -94,48 +111,89 @@ class Examined:
         found = counted(open_ones, "concern") if open_ones else "no concerns"
         return f"{counted(packages, 'package was', 'packages were')} examined; {found} to review."
 
-    def write(self, store: Store, *, intake_id: int, campaign_id: str, now: datetime) -> None:
-        """Beside the intake that they belong to; joins the caller's transaction."""
+    def write(
+        self, store: Store, *, intake_id: int, campaign_id: str, adopted: bool, now: datetime, actor: str
+    ) -> None:
+        """Beside the intake that they belong to; joins the caller's transaction. Only what was adopted has lineage."""
         rows = [examination.as_dict(self.actions) for examination in self.examinations]
         if rows:
             store.execute(
                 "intake/insert_examinations",
                 {"intake_id": intake_id, "campaign_id": campaign_id, "rows": Json(rows), "examined_at": now},
             )
+        if adopted:
+            keeping.write(store, self.sboms, intake_id=intake_id, accepted_at=now, accepted_by=actor)
 
 
 def examine_intake(
     store: Store,
     settings: Settings,
     campaign_id: str,
-    source: AptSource,
+    proven: Adoption,
     selection: Selection,
     files: Sequence[CachedFile],
     repository: InternalRepository,
+    transport: Transport,
     *,
     now: datetime,
 ) -> Examined:
-    """Every enabled examiner's result for every package; the caller refuses by policy. Raises PolicyError."""
+    """Every enabled examiner's result for every package; the caller refuses by policy.
+
+    Raises PolicyError; Refusal for an SBOM that is listed and not there; LineageError, ObjectStoreError where those that were accepted
+    before cannot be had as they were.
+    """
     rules = load_policy(settings.policy_dir)
     chosen = examiners(rules)
     if not chosen:
         return Examined(rules.actions, ())
     wanted = {_key(package) for package in (*selection.planned, *selection.closure.added)}
-    earlier = _earlier(settings, source, selection, files, repository, now=now)
+    earlier = _earlier(settings, proven.source, selection, files, repository, now=now)
     advisories = _advisories(store, campaign_id)
     subjects = [
-        Subject(
-            new=_file(file),
-            old=_file(earlier[file.package.name, file.package.architecture])
-            if (file.package.name, file.package.architecture) in earlier
-            else None,
-            advisories=advisories.get(file.package.source, ()),
-        )
+        Subject(new=_file(file), old=_file(old) if old else None, advisories=advisories.get(file.package.source, ()))
         for file in files
         if _key(file.package) in wanted
+        for old in (earlier.get((file.package.name, file.package.architecture)),)
     ]
-    examinations = tuple(examine_all(subjects, list(chosen.values())))
-    return Examined(rules.actions, examinations, local_changes(store, campaign_id, examinations))
+    with TemporaryDirectory(prefix="suture-sboms-") as folder:
+        if "sbom" in chosen:
+            beside = partial(fetch_beside, proven, transport, repository.cache)
+            subjects = _with_sboms(store, settings, subjects, files, beside, Path(folder))
+        examined = examine_all(subjects, list(chosen.values()))
+    examinations: list[Examination] = []
+    sboms: list[Shipped] = []
+    for number, examination in enumerate(examined):
+        subject = subjects[number // len(chosen)]
+        plain, found = keeping.shipped(subject, examination) if examination.examiner == "sbom" else (examination, ())
+        examinations.append(plain)
+        sboms += found
+    return Examined(
+        rules.actions, tuple(examinations), local_changes(store, campaign_id, examinations), tuple(sboms)
+    )
+
+
+def _with_sboms(
+    store: Store,
+    settings: Settings,
+    subjects: Sequence[Subject],
+    files: Sequence[CachedFile],
+    beside: Callable[[BinaryPackage], tuple[SbomFile, ...]],
+    folder: Path,
+) -> list[Subject]:
+    """Each subject with the SBOMs that its source lists, and with those before: accepted ones, else what is listed beside `old`."""
+    packages = {_key(file.package): file.package for file in files}
+    accepted = keeping.before(store, (subject.new for subject in subjects))
+    objects = open_objects(settings.store_url)
+    found = []
+    for subject in subjects:
+        new, old = subject.new, subject.old
+        kept = keeping.bring(objects, accepted.get((new.name, new.architecture), ()), folder)
+        offered = packages.get((old.name, old.version, old.architecture)) if old is not None else None
+        if offered is not None and not any(one.version != new.version for one in kept):
+            kept += beside(offered)
+        sboms = beside(packages[new.name, new.version, new.architecture])
+        found.append(replace(subject, sboms=sboms, sboms_before=kept))
+    return found
 
 
 def _earlier(

@@ -10,7 +10,8 @@ The rules:
    nothing of it is adopted then.
 4. The versions that the hosts have now come along where the source still offers them, so that hosts can go back; they
    are no part of the plan.
-5. Either way the verdict is written down, with the whole chain that it rests on, as an intake and as evidence.
+5. What was adopted leaves its bills of materials in the lineage store: the next version is compared with them.
+6. Either way the verdict is written down, with the whole chain that it rests on, as an intake and as evidence.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from suture.sourcing.selection import Selection, require_use, select
 from suture.sourcing.source import AptSource, load_source
 from suture.sourcing.transport import transport_for
 from suture.store import Store, sources
+from suture.store.objects import open_objects
 
 __all__ = [
     "IntakeReason",
@@ -138,8 +140,8 @@ def validate_campaign(
     """Prove and adopt a campaign's packages; a verdict either way, written down.
 
     Does not move the campaign: the caller does, by the verdict. Raises BadInputError for a campaign or source that does
-    not exist; errors of the internal repository (InternalRepositoryError, AptlyError, SigningError): nothing is adopted
-    then.
+    not exist; errors of the internal repository (InternalRepositoryError, AptlyError, SigningError) and of the object store with
+    the SBOMs that were accepted before (ObjectStoreError, LineageError): nothing is adopted then.
     """
     campaign = store.fetch_one("campaign/fetch_campaign", {"campaign_id": campaign_id})
     if campaign is None:
@@ -161,9 +163,12 @@ def validate_campaign(
             repository_of(settings).ensure(now=now)  # its hosts read both
         repository = repository_for(settings, plan)
         files = repository.cache.fetch_all(transport, selection.all)
-        examined = examine_intake(store, settings, campaign_id, source, selection, files, repository, now=now)
+        examined = examine_intake(
+            store, settings, campaign_id, proven, selection, files, repository, transport, now=now
+        )
         if (concern := examined.refusal()) is not None:
             raise concern
+        examined = examined.kept(open_objects(settings.store_url))
         snapshot = repository.adopt(files, campaign_id, now=now)
     except (Refusal, IntakeRefused, ExaminationRefused, UnresolvedDependencyError) as refusal:
         return _refused(store, campaign_id, source, refusal, proven, examined, now=now, actor=actor)
@@ -263,7 +268,9 @@ def _write(
             decided_at=now,
         )
         if examined is not None:
-            examined.write(store, intake_id=intake_id, campaign_id=campaign_id, now=now)
+            examined.write(
+                store, intake_id=intake_id, campaign_id=campaign_id, adopted=reason is None, now=now, actor=actor
+            )
         evidence.record(
             store,
             actor=actor,

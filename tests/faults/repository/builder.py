@@ -159,6 +159,7 @@ class Repository:
     package_digests: tuple[str, ...] = ("MD5sum", "SHA256")
     forms: tuple[str, ...] = ("", ".gz", ".xz")
     by_hash: bool = False
+    listed: dict[str, bytes] = field(default_factory=dict)  # more files that the Release lists, by path in the suite's folder
     edit_index: Callable[[str], str] = _same_text
     edit_release: Callable[[str], str] = _same_text
     edit_form: Callable[[str, bytes], bytes] = _same_form
@@ -218,6 +219,10 @@ class Repository:
                 copy = self.index.parent / "by-hash" / "SHA256" / hashlib.sha256(data).hexdigest()
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_bytes(data)
+        for name, data in self.listed.items():
+            path = self.dist / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
 
     def release_text(self) -> str:
         lines = [f"{name}: {value}" for name, value in self.fields.items()]
@@ -228,6 +233,7 @@ class Repository:
             for form in self.forms:
                 data = self.index.with_name("Packages" + form).read_bytes()
                 lines.append(f" {_digest(algorithm, data)} {len(data)} main/binary-amd64/Packages{form}")
+            lines += [f" {_digest(algorithm, data)} {len(data)} {name}" for name, data in self.listed.items()]
         return self.edit_release("\n".join(lines) + "\n")
 
 

@@ -167,6 +167,32 @@ def ground(tmp_path: Path, keys: Keys, published_keyring: Path, shared_repositor
     return break_ground(tmp_path, keys, shared_store, replace(settings, repository_dir=shared_repository))
 
 
+def plan_campaign(ground: Ground, version: str, packages: tuple[PlannedPackage, ...] = ()) -> None:
+    """A campaign of `version` of portal and portal-data (or of these packages), in planned."""
+    plan = CampaignPlan(
+        asset_group="web",
+        source=ground.source,
+        window_name="always",
+        rings={ring: (("app1",) if ring is Ring.CANARY else ()) for ring in Ring},
+        packages=packages
+        or (
+            PlannedPackage("portal", "amd64", version, "portal", version),
+            PlannedPackage("portal-data", "all", version, "portal", version),
+        ),
+    )
+    create_campaign(
+        ground.store,
+        campaign_id=ground.campaign,
+        title="portal",
+        requested_by="olga",
+        priority=Priority.SCHEDULED,
+        deadline=ground.now + timedelta(days=7),
+        plan=plan,
+        reasons=["a test"],
+        at=ground.now,
+    )
+
+
 def break_ground(tmp_path: Path, keys: Keys, store: Store, settings: Settings) -> Ground:
     """A planned campaign of a source that lies in tmp_path/vendor."""
     number = next(_number)
@@ -180,29 +206,9 @@ def break_ground(tmp_path: Path, keys: Keys, store: Store, settings: Settings) -
         campaign=f"SUT-2026-{number:04}",
     )
     ground.point_at(str(ground.root))
-    plan = CampaignPlan(
-        asset_group="web",
-        source=ground.source,
-        window_name="always",
-        rings={ring: (("app1",) if ring is Ring.CANARY else ()) for ring in Ring},
-        packages=(
-            PlannedPackage("portal", "amd64", "2.0", "portal", "2.0"),
-            PlannedPackage("portal-data", "all", "2.0", "portal", "2.0"),
-        ),
-    )
     store._connection.execute(
         "INSERT INTO host (host_id, asset_group, environment, criticality, exposure)"
         " VALUES ('app1', 'web', 'production', 'high', 'open') ON CONFLICT DO NOTHING"
     )
-    create_campaign(
-        store,
-        campaign_id=ground.campaign,
-        title="portal",
-        requested_by="olga",
-        priority=Priority.SCHEDULED,
-        deadline=ground.now + timedelta(days=7),
-        plan=plan,
-        reasons=["a test"],
-        at=ground.now,
-    )
+    plan_campaign(ground, "2.0")
     return ground

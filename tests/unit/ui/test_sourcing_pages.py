@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,13 +16,27 @@ from fastapi.testclient import TestClient
 from suture.settings import PROJECT_ROOT, Settings
 from suture.sourcing.cases import CaseForm, VendorRegister, fetch_case, open_case
 from suture.sourcing.cases.case import describe
-from suture.sourcing.examination import Action, Actions, Concern, Examination
+from suture.sourcing.examination import (
+    Action,
+    Actions,
+    Concern,
+    Examination,
+    PackageFile,
+    SbomFile,
+    Subject,
+    load_policy,
+)
+from suture.sourcing.examining import Examined
+from suture.sourcing.sbom import keeping
+from suture.sourcing.sbom.examiner import examine
 from suture.store import Json, Store, sources
+from suture.store.objects import FolderObjects, digest
 from suture_airflow.ui import URL_PREFIX
 from suture_airflow.ui.pages import build
 from tests.fleet_rows import add_host, install
 from tests.unit.campaign.campaigns import add_campaign
 from tests.unit.compliance.test_report import Page
+from tests.unit.sourcing.sbom.documents import PARTS, Part, cyclonedx
 
 HOSTILE = "<script>alert('x')</script>{{ 7*7 }}"
 NOW = datetime.now(UTC)
@@ -141,6 +156,44 @@ def test_provenance_shows_chain_concerns_and_files(browser: TestClient, store: S
     assert "1 refused, 0 to review, 1 noted" in shown
     assert shown.index("undeclared_setuid: usr/b") < shown.index("undeclared_file: usr/a")  # the sternest first
     assert CAMPAIGN in text_of(browser, "/intakes")
+
+
+@pytest.mark.parametrize("adopted", [True, False])
+def test_provenance_shows_each_sbom_with_its_verdict_and_evidence(
+    browser: TestClient, store: Store, tmp_path: Path, adopted: bool
+) -> None:
+    """What the page gets from a real examination of a real document, hostile text and all."""
+    add_campaign(store, CAMPAIGN)
+    package = tmp_path / "billing-2.0.1-py3-none-any.whl"
+    package.write_bytes(b"PK\x05\x06" + bytes(18))
+    new = PackageFile(package, "billing", "2.0.1", "all", "a" * 64)
+    files = []
+    for version, parts in (("2.0.0", PARTS), ("2.0.1", (PARTS[0].moved("pkg:pypi/requests@2.30.0"), *PARTS[1:]))):
+        raw = cyclonedx("1.6", "json", Part(f"pkg:pypi/billing@{version}", supplier=HOSTILE), parts)
+        path = tmp_path / digest(raw)
+        path.write_bytes(raw)
+        files.append(SbomFile("billing.cdx.json", path, path.name, version, kept=version == "2.0.0"))
+    subject = Subject(new, sboms=(files[1],), sboms_before=(files[0],))
+    examination, shipped = keeping.shipped(subject, examine(subject))
+    intake_id = sources.record_intake(
+        store, campaign_id=CAMPAIGN, source="acme", adopted=adopted, reason=None if adopted else "downgraded", sentence="s",
+        snapshot_ref="snap" if adopted else None, chain={"source": "acme"}, decided_at=NOW,
+    )  # fmt: skip
+    examined = Examined(
+        load_policy(PROJECT_ROOT / "include" / "policy").actions, (examination,),
+        sboms=keeping.put(FolderObjects(tmp_path / "objects"), shipped),
+    )  # fmt: skip
+    examined.write(store, intake_id=intake_id, campaign_id=CAMPAIGN, adopted=adopted, now=NOW, actor="test")
+    shown = text_of(browser, f"/campaigns/{CAMPAIGN}/provenance")
+    section = shown[shown.index("Bills of materials Package") :]
+    assert "billing.cdx.json (listed in the signed Release): CycloneDX 1.6 of pkg:pypi/billing 2.0.1, 4 components" in section
+    assert f"SHA-256 {files[1].sha256}" in section
+    assert "2.0.0, accepted by an intake" in section
+    assert f"SHA-256 {files[0].sha256}" in section
+    assert "1 downgraded" in section
+    assert "A component went back: pkg:pypi/requests 2.31.0 → 2.30.0" in section
+    kept = (tmp_path / "objects" / "sboms" / files[1].sha256).as_uri()
+    assert (kept in section, "not kept: nothing was adopted" in section) == (adopted, not adopted)
 
 
 def test_a_refused_intake_says_what_to_do_next(browser: TestClient, store: Store) -> None:

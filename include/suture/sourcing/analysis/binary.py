@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from suture.settings import Settings
-from suture.sourcing.analysis import outside
+from suture.sourcing.analysis import malware, outside
 from suture.sourcing.analysis.abilities import Ability, abilities
 from suture.sourcing.analysis.archives import Budget
 from suture.sourcing.analysis.binary_kinds import EXAMINER, Kind, concern
@@ -35,8 +35,8 @@ from suture.sourcing.analysis.libraries import LibraryPairs
 from suture.sourcing.analysis.rules import OWN_RULES, Match
 from suture.sourcing.analysis.script_idioms import ScriptKind
 from suture.sourcing.analysis.survey import Record, Survey, blank
-from suture.sourcing.analysis.unreadable import PackageUnreadable
-from suture.sourcing.examination import Concern, Examination, Subject, load_policy
+from suture.sourcing.analysis.unreadable import PackageUnreadable, shown
+from suture.sourcing.examination import Action, Concern, Examination, Subject, load_policy
 
 MOST_CONCERNS = 500
 _DATA_ENDINGS = frozenset({
@@ -54,24 +54,39 @@ _DATA_PLACES = (
     "etc/",
     "usr/include/",
 )
+_NOT_FOR_OTHERS = frozenset({Kind.SUSPICIOUS_ARCHIVE.value, Kind.NOT_EXAMINED.value, Kind.UNREADABLE_PACKAGE.value})
+# ClamAV reads every file, and before that all its signatures: in 60 s it did not get through wireshark-doc on a loaded machine.
+_CLAMAV_SHARE = 5
 _TEST_WORDS = ("test", "doc", "example", "sample", "fixture", "corpus")
 
 
 @dataclass(frozen=True)
 class BinarySettings:
-    """rule_folders: YARA rules. tools: ClamAV and abidiff are asked where present. tool_seconds: for each run of one."""
+    """rule_folders: YARA rules. tools: ClamAV, abidiff and diffoscope are asked where present. tool_seconds: for each run of one,
+    ClamAV five times as long.
+
+    signatures: ClamAV's, in place of the installed ones. explained: kinds of concern that policy merely notes.
+    """
 
     rule_folders: tuple[Path, ...] = (OWN_RULES,)
     tools: bool = True
     tool_seconds: float = outside.SECONDS
+    signatures: Path | None = None
+    explained: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls, policy_dir: Path) -> BinarySettings:
         """Of examination.yaml. Raises PolicyError, BadInputError."""
-        stated = load_policy(policy_dir).settings(EXAMINER)
-        own = stated.get("rules_folder")
-        folders = (OWN_RULES, policy_dir / str(own)) if own else (OWN_RULES,)
-        return cls(folders, bool(stated.get("other_tools", True)), float(stated.get("tool_seconds", outside.SECONDS)))
+        rules = load_policy(policy_dir)
+        stated = rules.settings(EXAMINER)
+        own, signatures = stated.get("rules_folder"), stated.get("clamav_signatures")
+        return cls(
+            (OWN_RULES, policy_dir / str(own)) if own else (OWN_RULES,),
+            bool(stated.get("other_tools", True)),
+            float(stated.get("tool_seconds", outside.SECONDS)),
+            policy_dir / str(signatures) if signatures else None,
+            frozenset(kind.value for kind in Kind if rules.actions.of(EXAMINER, kind.value) is Action.NOTE),
+        )
 
 
 @dataclass
@@ -131,8 +146,11 @@ def examine(subject: Subject, settings: BinarySettings | None = None) -> Examina
             ]
         else:
             case.concerns.extend(case.libraries.concerns(tools=settings.tools, seconds=settings.tool_seconds))
-            facts["abidiff"] = case.libraries.told
-        facts["clamav"] = _malware(case) if settings.tools else "not asked"
+            facts["abidiff"] = dict(Counter(case.libraries.told)) or "not needed"
+            if settings.tools:
+                facts["clamav"] = _malware(case)
+                if told := _difference(case, Path(folder)):
+                    facts["diffoscope"] = told
     if subject.old is None:
         sentence = "No earlier version of {} is known: only what holds by itself was looked for."
         case.concerns.append(concern(Kind.NO_PREDECESSOR, subject.new.name, sentence))
@@ -274,24 +292,41 @@ def _script(case: _Case, record: Record, before: Record | None) -> Iterator[Conc
             )
 
 
-def _malware(case: _Case) -> str:
-    """Asks ClamAV, adds its concerns, and tells whether it was there."""
+def _malware(case: _Case) -> dict[str, Any]:
+    """Asks ClamAV, adds its concerns, and tells whether it was there, and of what date its signatures are."""
+    seconds, signatures = case.settings.tool_seconds * _CLAMAV_SHARE, case.settings.signatures
+    found = malware.scan(case.subject.new.path, seconds=seconds, signatures=signatures)
+    if not found.finished:
+        sentence = "{} was not examined by ClamAV to its end: " + found.why_not + "."
+        case.concerns.append(concern(Kind.NOT_EXAMINED, case.subject.new.name, sentence, tool="clamav"))
+    if found.found:
+        old = case.subject.old
+        before = malware.scan(old.path, seconds=seconds, signatures=signatures).found if old is not None else ()
+        known = {signature for _, signature in before}
+        for path, signature in found.found:
+            if signature not in known:
+                sentence = "ClamAV finds " + signature.replace("{", "(") + " in {}."
+                case.concerns.append(concern(Kind.MALWARE_FOUND, path, sentence, signature=signature))
+    return found.told()
+
+
+def _difference(case: _Case, folder: Path) -> dict[str, Any] | None:
+    """diffoscope's words, for those who decide about what policy does not merely note. None: nothing to explain, or nothing to ask.
+
+    Never of a package that was made to exhaust its readers: diffoscope unpacks with other programs.
+    """
+    kinds = {found.kind for found in case.concerns}
+    if case.subject.old is None or not kinds - case.settings.explained or kinds & _NOT_FOR_OTHERS:
+        return None
     seconds = case.settings.tool_seconds
-    verdict = outside.malware(case.subject.new.path, seconds=seconds)
-    if not verdict.finished:
-        case.concerns.append(
-            concern(Kind.NOT_EXAMINED, case.subject.new.name, "{} was not examined by ClamAV: " + verdict.why_not + ".")
-        )
-    if verdict.found:
-        before = outside.malware(case.subject.old.path, seconds=seconds).found if case.subject.old is not None else ()
-        for name in verdict.found:
-            if name not in before:
-                case.concerns.append(
-                    concern(
-                        Kind.MALWARE_FOUND, case.subject.new.name, "ClamAV finds " + name + " in {}.", signature=name
-                    )
-                )
-    return verdict.scanner or verdict.why_not
+    result = outside.detailed_difference(
+        case.subject.old.path, case.subject.new.path, seconds=seconds, scratch=folder
+    )
+    if result.status == "absent":
+        return {"present": False}
+    lines = result.output.splitlines()
+    report = lines[2:] if lines[:1] and lines[0].startswith("--- ") else lines  # where the two lie on this machine is nobody's
+    return {"present": True, "finished": result.status in ("0", "1"), "report": [shown(line, 300) for line in report]}
 
 
 def _bounded(concerns: list[Concern]) -> list[Concern]:

@@ -80,6 +80,7 @@ class Hardening:
 class ElfFacts:
     """machine: lief's name. soname, interpreter: '' for none. exports: name → whether it is a weak symbol (C++ emits templates so).
 
+    variables: exported name → size in bytes, which a program that uses it may have a copy of. debug_info: DWARF lies in the file.
     ifuncs: names of exported IFUNCs; resolvers: relocations that call a resolver while the program is loaded (also for unnamed
     ones). constructors: entries of init_array and preinit_array. dense: section or segment → bytes in compressed or encrypted blocks,
     of what is loaded. trailing_bytes: after the end of what the headers describe.
@@ -94,6 +95,8 @@ class ElfFacts:
     hardening: Hardening
     imports: frozenset[str]
     exports: Mapping[str, bool]
+    variables: Mapping[str, int]
+    debug_info: bool
     ifuncs: frozenset[str]
     resolvers: int
     constructors: int
@@ -122,7 +125,7 @@ def read_elf(data: bytes) -> ElfFacts:
 def _facts(data: bytes) -> ElfFacts:
     binary = _parsed(data)
     arch = binary.header.machine_type
-    imports, exports, ifuncs, canary_inside = _symbols(binary)
+    imports, exports, variables, ifuncs, canary_inside = _symbols(binary)
     executable = [bytes_ for name, bytes_ in loaded(binary, data, executable=True)]
     kind = _kind(binary)
     needed = tuple(str(name) for name in binary.libraries)
@@ -136,6 +139,8 @@ def _facts(data: bytes) -> ElfFacts:
         hardening=_hardening(binary, kind, imports, canary_inside),
         imports=imports,
         exports=exports,
+        variables=variables,
+        debug_info=any(str(section.name) == ".debug_info" for section in binary.sections),
         ifuncs=ifuncs,
         resolvers=resolvers(binary, data, arch),
         constructors=_constructors(binary),
@@ -207,10 +212,11 @@ def _kind(binary: lief.ELF.Binary) -> ElfKind:
     return ElfKind.PROGRAM if pie or (binary.has_interpreter and not binary.has(_TAG.SONAME)) else ElfKind.LIBRARY
 
 
-def _symbols(binary: lief.ELF.Binary) -> tuple[frozenset[str], dict[str, bool], frozenset[str], bool]:
-    """(imports, exports, names of IFUNCs, whether a canary's handler is linked in)."""
+def _symbols(binary: lief.ELF.Binary) -> tuple[frozenset[str], dict[str, bool], dict[str, int], frozenset[str], bool]:
+    """(imports, exports, sizes of exported variables that are not weak, names of IFUNCs, whether a canary's handler is linked in)."""
     imports: set[str] = set()
     exports: dict[str, bool] = {}
+    variables: dict[str, int] = {}
     ifuncs: set[str] = set()
     relocatable = binary.header.file_type == lief.ELF.Header.FILE_TYPE.REL
     weak = lief.ELF.Symbol.BINDING.WEAK
@@ -225,8 +231,10 @@ def _symbols(binary: lief.ELF.Binary) -> tuple[frozenset[str], dict[str, bool], 
             imports.add(name)
         elif symbol.binding != local:
             exports[name] = symbol.binding == weak
+            if symbol.type == lief.ELF.Symbol.TYPE.OBJECT and symbol.binding != weak:
+                variables[name] = int(symbol.size)
     inside = "__stack_chk_fail" in imports or binary.has_symbol("__stack_chk_fail")
-    return frozenset(imports), exports, frozenset(ifuncs), inside
+    return frozenset(imports), exports, variables, frozenset(ifuncs), inside
 
 
 def _hardening(binary: lief.ELF.Binary, kind: ElfKind, imports: frozenset[str], canary: bool) -> Hardening:

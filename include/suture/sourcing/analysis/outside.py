@@ -1,13 +1,16 @@
-"""Other programs that look at a package, where they are present: ClamAV, abidiff, diffoscope. Each with limits, each optional.
+"""Other programs that look at a package, where they are present: abidiff and diffoscope here, ClamAV in `malware`. Each is optional.
 
-Absent is a fact that is told, never a concern. A tool that is there and does not finish is told as such (`not_examined`).
-Untrusted files are their input: they run with bounded time, memory and output, and without a network of their own choosing.
+Absent is a fact that is told, never a concern. A tool that judges, is there, and does not finish is a concern (`not_examined`).
+Untrusted files are their input: they run with bounded time, memory (RLIMIT_AS) and output, and what they start ends with them.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import resource
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -33,16 +36,28 @@ class ToolResult:
 
 @dataclass(frozen=True)
 class AbiVerdict:
-    """incompatible: abidiff says that programs built with the older library may break. finished: False when it did not end well."""
+    """changed: abidiff sees another interface; incompatible: programs built with the older library will break.
+
+    finished: False when it did not end well. report: its words.
+    """
 
     present: bool
     finished: bool
+    changed: bool
     incompatible: bool
     report: str
 
 
-def run(command: Sequence[str], *, seconds: float = SECONDS, memory_bytes: int = _MEMORY_BYTES) -> ToolResult:
-    """One program to its end, or to its limit; its output goes through a file, so that it cannot fill our memory."""
+ABSENT = AbiVerdict(False, True, False, False, "")
+
+
+def run(
+    command: Sequence[str], *, seconds: float = SECONDS, memory_bytes: int = _MEMORY_BYTES, scratch: Path | None = None
+) -> ToolResult:
+    """One program to its end, or to its limit; its output goes through a file, so that it cannot fill our memory.
+
+    scratch: where it makes its temporary files; a program that is ended leaves them there.
+    """
     if shutil.which(command[0]) is None:
         return ToolResult("absent")
 
@@ -55,14 +70,16 @@ def run(command: Sequence[str], *, seconds: float = SECONDS, memory_bytes: int =
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.DEVNULL, preexec_fn=limits,
-            start_new_session=True,
+            start_new_session=True, env=os.environ | ({"TMPDIR": str(scratch)} if scratch else {}),
         )  # fmt: skip
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
             return ToolResult("unfinished")
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # its session's other programs
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         output.seek(0)
         text = output.read(_OUTPUT_BYTES).decode("utf-8", "backslashreplace")
     return ToolResult(str(status), text)
@@ -72,54 +89,24 @@ def abi_difference(old: Path, new: Path, *, seconds: float = SECONDS) -> AbiVerd
     """abidiff over two shared libraries. Added symbols are no change to those who use it."""
     result = run(["abidiff", "--no-added-syms", "--no-show-locs", "--redundant", str(old), str(new)], seconds=seconds)
     if result.status == "absent":
-        return AbiVerdict(False, True, False, "")
+        return ABSENT
     if not result.status.isdigit() or int(result.status) & (_ABI_ERROR | _ABI_USAGE):
-        return AbiVerdict(True, False, False, result.output)
-    return AbiVerdict(True, True, bool(int(result.status) & _ABI_INCOMPATIBLE), result.output)
+        return AbiVerdict(True, False, False, False, result.output)
+    bits = int(result.status)
+    return AbiVerdict(True, True, bool(bits & _ABI_CHANGE), bool(bits & _ABI_INCOMPATIBLE), result.output)
 
 
-@dataclass(frozen=True)
-class MalwareVerdict:
-    """scanner: the program used, None when ClamAV is not there or has no signatures. found: names of signatures."""
+def detailed_difference(old: Path, new: Path, *, seconds: float, scratch: Path, most_lines: int = 200) -> ToolResult:
+    """diffoscope's text of what differs between two packages, cut: for those who approve, never for a verdict.
 
-    scanner: str | None
-    finished: bool
-    found: tuple[str, ...] = ()
-    why_not: str = ""
-
-
-def malware(path: Path, *, seconds: float = SECONDS, database: Path | None = None) -> MalwareVerdict:
-    """ClamAV over one package file, which it unpacks itself: by its daemon where one runs, else by itself.
-
-    database: a folder or file of signatures in place of the installed ones.
+    Its exit status is 1 where they differ (diffoscope(1)).
     """
-    attempts: list[list[str]] = [] if database else [["clamdscan", "--fdpass", "--no-summary", "--stdout", str(path)]]
-    own = [
-        "clamscan",
-        "--no-summary",
-        "--stdout",
-        "--max-filesize=400M",
-        "--max-scansize=1000M",
-        "--alert-exceeds-max=no",
-    ]
-    attempts.append([*own, *([f"--database={database}"] if database else []), str(path)])
-    why = "ClamAV is not installed"
-    for command in attempts:
-        result = run(command, seconds=seconds)
-        if result.status in ("0", "1"):
-            lines = [line.rsplit(": ", 1)[-1] for line in result.output.splitlines() if line.endswith(" FOUND")]
-            return MalwareVerdict(command[0], True, tuple(dict.fromkeys(line.removesuffix(" FOUND") for line in lines)))
-        if result.status == "unfinished":
-            return MalwareVerdict(command[0], False, (), f"{command[0]} did not finish within {seconds:.0f} s")
-        if result.status != "absent":
-            why = f"{command[0]} ended with {result.status}: it has no daemon or no signatures"
-    return MalwareVerdict(None, True, (), why)
-
-
-def detailed_difference(old: Path, new: Path, *, seconds: float = 120, most_lines: int = 400) -> ToolResult:
-    """diffoscope's text of what differs between two packages, cut; for a person who asks, never for a verdict."""
-    limit = str(most_lines)
-    return run(
-        ["diffoscope", "--text", "-", "--max-text-report-size", str(_OUTPUT_BYTES), "--max-diff-block-lines", limit,
-         "--exclude-directory-metadata=yes", "--timeout", str(int(seconds)), str(old), str(new)], seconds=seconds,
+    result = run(
+        ["diffoscope", "--text", "-", "--max-text-report-size", str(_OUTPUT_BYTES), "--max-diff-block-lines", "40",
+         "--max-page-diff-block-lines", "40", "--exclude-directory-metadata=yes", "--no-progress", "--max-container-depth", "6",
+         "--timeout", str(max(1, int(seconds) - 5)), str(old), str(new)],
+        seconds=seconds, scratch=scratch,
     )  # fmt: skip
+    lines = result.output.splitlines()
+    cut = [*lines[:most_lines], f"… {len(lines) - most_lines} more lines"] if len(lines) > most_lines else lines
+    return ToolResult(result.status, "\n".join(cut))

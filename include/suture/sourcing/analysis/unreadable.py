@@ -36,6 +36,7 @@ class Fault(StrEnum):
 
 class PackageUnreadable(Refusal):
     """A package file that is refused unread. file: its name. member: where in it ('' when it is the whole). fault: see above.
+    why: the reason alone.
 
     As a Refusal its reason is TRUNCATED or MALFORMED.
     """
@@ -45,6 +46,7 @@ class PackageUnreadable(Refusal):
         where = f"{file}: {shown(member)}" if member else file
         super().__init__(reason, f"{where} is refused: {why}.", subject=file)
         self.fault = fault
+        self.why = why
         self.file = file
         self.member = member
 

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from suture.errors import SutureError
-from suture.sourcing.examination import PackageFile, Subject
+from suture.sourcing.examination import PackageFile, SbomFile, Subject
 
 _PR_SET_PDEATHSIG = 1
+_SBOMS = ("sboms", "sboms_before")
 
 
 def main(memory_bytes: int, parent: int, tasks: BinaryIO, answers: BinaryIO) -> None:
@@ -69,7 +70,8 @@ def _write(answers: BinaryIO, answer: dict[str, Any]) -> None:
 def _subject(plain: dict[str, Any]) -> Subject:
     old = plain["old"]
     pairs = tuple((str(key), str(text)) for key, text in plain["advisories"])
-    return Subject(_file(plain["new"]), _file(old) if old is not None else None, pairs)
+    beside, before = (tuple(SbomFile(**(one | {"path": Path(one["path"])})) for one in plain[key]) for key in _SBOMS)
+    return Subject(_file(plain["new"]), _file(old) if old is not None else None, pairs, beside, before)
 
 
 def _file(plain: dict[str, Any]) -> PackageFile:

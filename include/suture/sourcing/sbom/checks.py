@@ -84,7 +84,9 @@ def facts(sbom: Sbom, old: Sbom | None) -> dict[str, Any]:
             "serial": shown(sbom.serial, 200), "edition": sbom.edition, "created": shown(sbom.created, 40),
             "sha256": sbom.sha256, "schema_checked": sbom.schema_checked,
         },
-        "root": None if sbom.root is None else described(sbom.root),
+        "root": None if sbom.root is None else described(sbom.root) | {
+            "label": sbom.root.label, "stated_version": sbom.root.stated_version,
+        },
         "counts": {
             "components": len(sbom.components), "files": len(sbom.files), "relationships": len(sbom.relationships),
             "by_ecosystem": dict(Counter(component.identity[0] or "none" for component in sbom.components).most_common(20)),

@@ -14,6 +14,10 @@ from suture.sourcing.sbom.model import Hash, ListedFile, Sbom
 from suture.sourcing.sbom.text import shown
 
 MAX_NAMED = 20
+_LISTS = (
+    ".cdx.json", ".cdx.xml", ".spdx", ".spdx.json", ".spdx.yaml", ".spdx.yml", ".spdx.rdf", ".spdx.xml", ".sbom.json", ".bom.json",
+    "/bom.json", "/bom.xml", "/sbom.json", "/sbom.xml", "/record",
+)  # fmt: skip
 
 
 def check(sbom: Sbom, artifact: Artifact, *, inside: bool = False) -> Iterator[Concern]:
@@ -36,7 +40,7 @@ def only_weak(sbom: Sbom) -> Iterator[Concern]:
 
 
 def _whole(sbom: Sbom, artifact: Artifact) -> Iterator[Concern]:
-    name = artifact.path.name
+    name = artifact.name
     named = next((file for file in sbom.files if plain_path(file.path).rpartition("/")[2] == name), None)
     given = sbom.root.hashes if sbom.root and sbom.root.hashes else named.hashes if named else ()
     wrong: list[tuple[Hash, str]] = []
@@ -66,7 +70,7 @@ def _files(sbom: Sbom, artifact: Artifact) -> Iterator[Concern]:
     try:
         real = artifact.members(algorithms & frozenset((*STRONG, *WEAK)))
     except ArtifactError as error:
-        name = artifact.path.name
+        name = artifact.name
         yield Concern("artifact_unreadable", name, f"The files in {shown(name)} could not be compared: {error}.")
         return
     listed = {plain_path(file.path): file for file in sbom.files}
@@ -78,7 +82,7 @@ def _files(sbom: Sbom, artifact: Artifact) -> Iterator[Concern]:
         yield from _file(file, path, real[path])
     if missing and len(missing) < len(listed):  # none at all: the list is of something else (the sources)
         yield _many("file_missing", missing, "files stand in the SBOM and not in the artefact")
-    own = artifact.path.name
+    own = artifact.name
     unlisted = sorted(path for path in real if path not in listed and not _is_sbom(path))
     if unlisted and len(missing) < len(listed):
         yield _many("file_unlisted", unlisted, f"files of {shown(own)} do not stand in the SBOM")
@@ -110,4 +114,5 @@ def _strong(hashes: tuple[Hash, ...]) -> bool:
 
 
 def _is_sbom(path: str) -> bool:
-    return path.lower().endswith((".cdx.json", ".cdx.xml", ".spdx", ".spdx.json", "/bom.json", "/sbom.json", "/record"))
+    """A list of files cannot hold the digest of itself; neither can a wheel's RECORD."""
+    return path.lower().endswith(_LISTS)

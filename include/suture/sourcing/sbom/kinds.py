@@ -11,6 +11,8 @@ KINDS: Mapping[str, str] = {
     "unsupported": "The document is of a format or version that is not read here.",
     "too_large": "The document is beyond the limits, and was not read.",
     "sbom_missing": "Policy demands an SBOM, and none was found.",
+    "sbom_gone": "The version before came with an SBOM, this one comes without.",
+    "sbom_reissued": "Another SBOM than the one that was accepted with the same version of the package.",
     "schema_violation": "The document does not fit the schema of its own format.",
     "schema_unchecked": "The document was too large for the library that checks SPDX; it was read all the same.",
     "control_character": "A text holds control characters, or such as turn the direction of writing.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
 import os
 import subprocess
 import sys
@@ -9,14 +11,16 @@ import time
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from suture.errors import BadInputError
 from suture.settings import PROJECT_ROOT
-from suture.sourcing.analysis import binary
+from suture.sourcing.analysis import binary, examiners
 from suture.sourcing.analysis.binary_kinds import Kind
 from suture.sourcing.analysis.pool import examine_all
+from suture.sourcing.analysis.unreadable import MIB
 from suture.sourcing.examination import Action, Examination, Subject, load_policy
-from tests.unit.sourcing.analysis import dying, planted
+from tests.unit.sourcing.analysis import dying, package, planted
 
 ACTIONS = load_policy(PROJECT_ROOT / "include" / "policy").actions
 
@@ -132,3 +136,36 @@ def test_an_examiner_that_no_worker_can_import_is_refused(tmp_path: Path) -> Non
     with pytest.raises(BadInputError):
         examine_all(subjects(tmp_path, "1"), [lambda subject: binary.examine(subject)])
     assert examine_all([], [binary.examine]) == []
+
+
+@pytest.mark.parametrize("kind", ["gz", "xz", "lzma with a dictionary of a gigabyte", "zst", "nested"])
+def test_a_bomb_ends_in_its_worker_and_the_next_package_is_examined(tmp_path: Path, kind: str) -> None:
+    """Small packages that would fill a disk or a memory. All three examiners look at each, in a worker of 512 MiB."""
+    zeros = package.tar([(package.info("./usr/share/zeros"), bytes(300 * MIB))])
+    match kind:
+        case "gz":
+            data, suffix = gzip.compress(zeros, 9), ".gz"
+        case "xz":
+            data, suffix = lzma.compress(zeros, preset=0), ".xz"
+        case "zst":
+            data, suffix = zstandard.ZstdCompressor(level=1).compress(zeros), ".zst"
+        case "nested":  # what unpacks 1,000 to 1 in each of three steps
+            inner = gzip.compress(gzip.compress(gzip.compress(bytes(300 * MIB), 9), 9), 9)
+            data, suffix = package.tar([(package.info("./usr/share/doc/portal/x.gz.gz.gz"), inner)]), ""
+        case _:
+            header = bytearray(lzma.compress(b"", format=lzma.FORMAT_ALONE))
+            header[1:5] = (1 << 30).to_bytes(4, "little")
+            data, suffix = bytes(header), ".lzma"
+    path = tmp_path / "portal_2.0_amd64.deb"
+    path.write_bytes(package.deb(data, suffix=suffix))
+    assert path.stat().st_size < 2 * MIB
+    (bomb,) = subjects(tmp_path, "2.0")
+    path.write_bytes(package.deb(data, suffix=suffix))
+    (fine,) = subjects(tmp_path, "2.1")
+    policy = load_policy(PROJECT_ROOT / "include" / "policy")
+    asked = list(examiners(policy).values())
+    found = examine_all([bomb, fine], asked, workers=1, memory_bytes=512 * MIB, seconds=120)
+    actions = {e.examiner: ACTIONS.sternest([e]) for e in found if e.version == "2.0"}
+    assert actions["binary"] is Action.REFUSE
+    assert kind == "nested" or actions == dict.fromkeys(("notes", "binary", "sbom"), Action.REFUSE)
+    assert not {c.kind for e in found if e.version == "2.1" for c in e.concerns} & {"not_examined", "unreadable_package"}

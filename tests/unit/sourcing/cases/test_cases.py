@@ -180,7 +180,7 @@ def test_a_hotfix_comes_through_the_gates_into_quarantine_and_is_replaced_by_the
     assert world.watch() == ()  # in place; the vendor has no regular release that is newer
     assert fetch_case(world.store, case_id).state is CaseState.IN_PLACE
 
-    lab_vendor.publish(world.folder, world.secrets, ["1.0.1", "1.0.3"])
+    lab_vendor.publish(world.folder, world.secrets, ["1.0.1", "1.0.3"], at=world.now)  # the world's clock stands
     (replacement,) = world.watch()
     assert world.watch() == ()  # once only
     regular = fetch_campaign(world.store, replacement)
@@ -241,7 +241,7 @@ def test_a_regular_release_that_sorts_before_the_hotfix_is_said_and_not_planned(
     world.set_version("1.0.2+hotfix1", "app1", "app2", "stage1")
     world.store._connection.execute("UPDATE vendor_case SET hotfix_version = '1.0.2+hotfix1'")
     assert world.watch() == ()  # 1.0.1 is what it is a hotfix of: nothing to say
-    lab_vendor.publish(world.folder, world.secrets, ["1.0.1", "1.0.2"])
+    lab_vendor.publish(world.folder, world.secrets, ["1.0.1", "1.0.2"], at=world.now)
     assert world.watch() == ()
     assert world.watch() == ()
     (said,) = [e["sentence"] for e in list_events(world.store, case_id) if e["kind"] == "sorts_older"]
@@ -297,7 +297,7 @@ def test_a_vendor_without_a_desk_is_written_to_and_a_person_says_what_came_back(
     text = request_text(case, world.register.vendor("acme"), acknowledge_by=world.now)
     assert "TLP:AMBER" in text and FORM["summary"] in text and case_id in text and "CVE-2026-12345" in text  # noqa: PT018
     case = acknowledge(world.store, world.register, case, reference="V-1", actor="terminal:root", now=world.now)
-    lab_vendor.publish(world.folder / HOTFIX, world.secrets, ["1.0.1", HOTFIX_VERSION])
+    lab_vendor.publish(world.folder / HOTFIX, world.secrets, ["1.0.1", HOTFIX_VERSION], at=world.now)
     offer(world.store, world.register, case, version=HOTFIX_VERSION, actor="terminal:root", now=world.now)
     assert world.advance(case_id) is CaseState.ROLLING_OUT
     with pytest.raises(CaseError, match="cannot move"):

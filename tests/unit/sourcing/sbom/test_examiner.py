@@ -1,28 +1,29 @@
-"""The examiner over real packages (a wheel-like zip, a .deb), and the lineage store over a real warehouse."""
+"""The examiner over real packages (a wheel-like zip, a .deb), hostile ones too, and what is kept of them."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
+import lzma
 import shutil
 import subprocess
+import tarfile
 import zipfile
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from suture.sourcing.examination import PackageFile, Subject
-from suture.sourcing.sbom import keeping
-from suture.sourcing.sbom.checks import Question
+from suture.sourcing.examination import PackageFile, SbomFile, Subject
+from suture.sourcing.sbom import artifact, keeping
+from suture.sourcing.sbom.artifact import Artifact, ArtifactError
 from suture.sourcing.sbom.examiner import examine
-from suture.sourcing.sbom.reading import read_bytes
 from suture.sourcing.sbom.settings import SbomSettings
-from suture.store import Store
 from suture.store.objects import FolderObjects
 from tests.conftest import miss
+from tests.unit.sourcing.analysis.package import deb, info, tar
 from tests.unit.sourcing.sbom.documents import PARTS, Part, cyclonedx, spdx2
-
-NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 def package(path: Path, version: str, name: str = "billing") -> PackageFile:
@@ -105,43 +106,109 @@ def test_the_files_of_a_deb_are_compared(tmp_path: Path) -> None:
         assert kinds(Subject(package(path, "2.0.0-1"))) == wanted | {"no_predecessor"}
 
 
-def test_what_was_accepted_is_what_the_next_is_compared_with(store: Store, tmp_path: Path) -> None:
+def test_what_is_listed_is_named_and_compared_with_what_was_accepted(tmp_path: Path) -> None:
+    new = wheel(tmp_path, "2.0.1", None)
     objects = FolderObjects(tmp_path / "store")
-    first, second = document("2.0.0"), document("2.0.1")
 
-    def asked(raw: bytes) -> set[str]:
-        found = keeping.compare_with_last(store, objects, read_bytes(raw, "bom"), Question(), SbomSettings())
-        return {concern.kind for concern in found}
+    def file(raw: bytes, version: str, *, kept: bool = False) -> SbomFile:
+        path = tmp_path / hashlib.sha256(raw).hexdigest()
+        path.write_bytes(raw)
+        return SbomFile("billing.cdx.json", path, path.name, version, kept=kept)
 
-    assert asked(first) == {"no_predecessor"}
-    for number, raw in enumerate((first, second, second)):
-        keeping.keep(
-            store, objects, read_bytes(raw, "bom"), raw, accepted_at=NOW + timedelta(hours=number), accepted_by="olga"
-        )
-    kept = keeping.last_kept(store, "pkg:pypi/billing")
-    assert kept is not None
-    assert (kept.version, kept.accepted_at) == ("2.0.1", NOW + timedelta(hours=1))
-    assert asked(first) == {"version_not_newer"}
-    assert asked(document("2.0.2")) == set()
-    confused = cyclonedx("1.6", "json", Part("pkg:npm/billing@99.0.0"), PARTS)
-    assert asked(confused) == {"namespace_changed", "supplier_changed"}
-    assert keeping.packages_with(store, "pkg:pypi/requests@2.31.0") == [
-        {"package": "pkg:pypi/billing", "version": "2.0.1"}
-    ]
-    assert keeping.packages_with(store, "pkg:pypi/requests@9") == []
+    listed = file(cyclonedx("1.6", "json", Part("pkg:pypi/billing@2.0.1", new.sha256, "Acme"), PARTS), "2.0.1")
+    before = file(document("2.0.0", PARTS[:-1]), "2.0.0", kept=True)
+    subject = Subject(new, sboms=(listed,), sboms_before=(before,))
+    found = examine(subject)
+    assert {one.kind for one in found.concerns} == {"component_added"}
+    (one,) = found.facts["documents"]
+    assert (one["place"], one["before"]["sha256"], one["before"]["accepted"]) == ("listed", before.sha256, True)
 
+    plain, (shipped,) = keeping.shipped(subject, found)
+    assert "components" not in plain.facts["documents"][0]
+    assert {part["name"] for part in shipped.components} == {"requests", "ledger", "openssl", "tariff"}
+    (kept,) = keeping.put(objects, [shipped])
+    assert objects.get(kept.object_key) == listed.path.read_bytes()
+    assert kept.chain()["before"] == {"version": "2.0.0", "sha256": before.sha256}
 
-def test_a_kept_sbom_that_was_changed_is_not_believed(store: Store, tmp_path: Path) -> None:
-    objects = FolderObjects(tmp_path / "store")
-    raw = document("2.0.0")
-    kept = keeping.keep(store, objects, read_bytes(raw, "bom"), raw, accepted_at=NOW, accepted_by="olga")
-    (tmp_path / "store" / kept.object_key).chmod(0o600)
-    (tmp_path / "store" / kept.object_key).write_bytes(document("1.0.0"))
-    with pytest.raises(keeping.LineageError, match="was changed after"):
-        keeping.compare_with_last(store, objects, read_bytes(document("2.0.1"), "bom"), Question(), SbomSettings())
+    assert kinds(Subject(new, sboms_before=(before,))) == {"sbom_gone"}
+    again = file(document("2.0.1"), "2.0.1", kept=True)
+    assert "sbom_reissued" in kinds(Subject(new, sboms=(listed,), sboms_before=(again,)))
+    same = replace(listed, kept=True)
+    assert kinds(Subject(new, sboms=(listed,), sboms_before=(same,))) == {"no_predecessor"}
+    broken = file(b"{", "2.0.0", kept=True)
+    assert "not_examined" in kinds(Subject(new, sboms=(listed,), sboms_before=(broken,)))
 
 
-def test_a_document_about_nothing_is_not_kept(store: Store, tmp_path: Path) -> None:
-    raw = b'{"bomFormat":"CycloneDX","specVersion":"1.5","version":1}'
-    with pytest.raises(keeping.LineageError, match="no lineage"):
-        keeping.keep(store, FolderObjects(tmp_path), read_bytes(raw, "bom"), raw, accepted_at=NOW, accepted_by="olga")
+def test_more_sboms_than_are_read_are_a_concern(tmp_path: Path) -> None:
+    path = tmp_path / "billing-2.0.1.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(25):
+            archive.writestr(f"billing-2.0.1.dist-info/sboms/{number}.cdx.json", document("2.0.1"))
+    found = examine(Subject(package(path, "2.0.1")))
+    assert found.facts["found"] == 20
+    assert [one.subject for one in found.concerns if one.kind == "too_large"] == ["billing-2.0.1.dist-info/sboms/20.cdx.json"]
+
+
+def test_what_lies_in_a_package_is_kept_as_it_was_examined(tmp_path: Path) -> None:
+    raw = document("2.0.1")
+    subject = Subject(wheel(tmp_path, "2.0.1", raw))
+    _plain, found = keeping.shipped(subject, examine(subject))
+    (kept,) = keeping.put(FolderObjects(tmp_path / "store"), found)
+    assert (tmp_path / "store" / kept.object_key).read_bytes() == raw
+    wheel(tmp_path, "2.0.1", document("2.0.1", PARTS[:1]))
+    with pytest.raises(keeping.LineageError, match="not the one that was examined"):
+        keeping.put(FolderObjects(tmp_path / "store"), found)
+
+
+LINKED = b"#!/bin/sh\necho billing\n"
+
+
+def test_a_deb_is_read_without_dpkg_and_a_hard_link_has_the_hash_of_its_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    path = tmp_path / "billing.deb"
+    link = info("./usr/bin/other", tarfile.LNKTYPE, "./usr/bin/billing")
+    path.write_bytes(deb(tar([(info("./usr/bin/billing"), LINKED), (link, b"")])))
+    digest = {"sha256": hashlib.sha256(LINKED).hexdigest()}
+    assert Artifact(path).members(frozenset({"sha256"})) == {"usr/bin/billing": digest, "usr/bin/other": digest}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (tar([(info("./../etc/passwd"), b"x")]), "leads out of the package"),
+        (tar([(info("./a"), b"x"), (info("./a"), b"y")]), "there twice"),
+        (tar([(info("./a"), b"x")])[:700], "end"),
+    ],
+)
+def test_a_hostile_deb_cannot_be_looked_into_and_is_a_concern(tmp_path: Path, data: bytes, said: str) -> None:
+    path = tmp_path / "billing.deb"
+    path.write_bytes(deb(data))
+    with pytest.raises(ArtifactError, match=said):
+        Artifact(path).members(frozenset({"sha256"}))
+    assert kinds(Subject(package(path, "2.0.0-1"))) == {"artifact_unreadable"}
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".xz"])
+def test_a_bomb_ends_before_it_is_inflated(tmp_path: Path, suffix: str) -> None:
+    """300 MiB of zeros in a few kilobytes, in a file that nobody wants and that must be passed all the same."""
+    plain = tar([(info("./usr/share/zeros"), bytes(300 << 20))])
+    data = gzip.compress(plain, 9) if suffix == ".gz" else lzma.compress(plain, preset=0)
+    path = tmp_path / "billing.deb"
+    path.write_bytes(deb(data, suffix=suffix))
+    found = examine(Subject(package(path, "2.0.0-1")))
+    assert [one.kind for one in found.concerns] == ["artifact_unreadable"]
+    assert "times" in found.concerns[0].sentence or "bomb" in found.concerns[0].sentence, found.concerns[0].sentence
+
+
+def test_a_tar_that_holds_too_much_is_not_passed_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifact, "MAX_INFLATED_BYTES", 1 << 20)
+    path = tmp_path / "billing.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for number in range(2):
+            member = tarfile.TarInfo(f"{number}")
+            member.size = 700_000
+            archive.addfile(member, io.BytesIO(bytes(member.size)))
+    with pytest.raises(ArtifactError, match="inflates to more than"):
+        list(Artifact(path).read(lambda _name: False, most=10))
