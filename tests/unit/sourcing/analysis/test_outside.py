@@ -1,6 +1,6 @@
 """Other programs: their limits, their absence, and what abidiff, ClamAV and diffoscope themselves say of real packages.
 
-abidiff is in packages.txt. ClamAV (75 MB installed) and diffoscope are not: without them their tests skip, and say so.
+abidiff and diffoscope are in packages.txt. ClamAV (75 MB installed, with a service that asks for signatures) is not: without it
 """
 
 from __future__ import annotations
