@@ -16,11 +16,11 @@ The rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cmp_to_key
 from typing import Any
 
-from suture.campaign import CampaignState, create_campaign, fetch_campaign
+from suture.campaign import CampaignState, create_campaign, fetch_campaign, next_campaign_id
 from suture.errors import BadInputError
 from suture.inventory.debian_version import compare
 from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
@@ -38,6 +38,7 @@ from suture.sourcing.retirement import retire
 from suture.sourcing.source import load_source
 from suture.sourcing.transport import transport_for
 from suture.store import Store
+from suture.store.hosts import staging_hosts
 
 RingPlan = Callable[[AssetGroup, Sequence[str]], Mapping[Ring, tuple[str, ...]]]
 ROLL_OUT_WITHIN = timedelta(hours=24)
@@ -79,11 +80,11 @@ def plan_hotfix(store: Store, settings: Settings, case: Case, *, ring_plan: Ring
 
 
 def follow_campaign(store: Store, case: Case, *, now: datetime) -> Case:
-    """Move a case that rolls out by what became of its campaign; unchanged while that is under way."""
-    if case.state is not CaseState.ROLLING_OUT or case.campaign_id is None:
+    """Move a case by what became of its campaign; unchanged while that is under way. A hotfix in place can be rolled back, too."""
+    if case.state not in (CaseState.ROLLING_OUT, CaseState.IN_PLACE) or case.campaign_id is None:
         return case
     campaign = fetch_campaign(store, case.campaign_id)
-    if campaign.state is CampaignState.CLOSED:
+    if campaign.state is CampaignState.CLOSED and case.state is CaseState.ROLLING_OUT:
         reason = f"{case.source_package} {case.hotfix_version} is in place; the regular release must replace it."
         return move_case(store, case, CaseState.IN_PLACE, kind="in_place", reason=reason, actor=ACTOR, at=now)
     if campaign.state in (
@@ -262,14 +263,13 @@ def _create(
 ) -> str:
     group = AssetRegister.load(settings.policy_dir).group(case.asset_group)
     register = VendorRegister.load(settings.policy_dir)
-    number = store.fetch_one("planning/next_campaign_number", {"year": now.astimezone(UTC).year})
-    assert number is not None
-    campaign_id = f"SUT-{now.astimezone(UTC).year}-{number['last_number']:04d}"
+    campaign_id = next_campaign_id(store, at=now)
+    staging = staging_hosts(store, group.staging_group, [case.source_package])
     plan = CampaignPlan(
         asset_group=group.name,
         source=source,
         window_name=register.window if extra.get("repository") else group.window,
-        rings={**ring_plan(group, list(hosts)), Ring.STAGING: _staging(store, group, case.source_package)},
+        rings={**ring_plan(group, list(hosts)), Ring.STAGING: staging},
         packages=packages,
         max_unavailable=1,
         service=group.service,
@@ -280,13 +280,6 @@ def _create(
         deadline=now + ROLL_OUT_WITHIN, plan=plan, reasons=reasons, actor=ACTOR, at=now,
     )  # fmt: skip
     return campaign_id
-
-
-def _staging(store: Store, group: AssetGroup, source_package: str) -> tuple[str, ...]:
-    if group.staging_group is None:
-        return ()
-    params = {"asset_group": group.staging_group, "source_packages": [source_package]}
-    return tuple(row["host_id"] for row in store.fetch_all("planning/list_staging_hosts", params))
 
 
 def _refuse(store: Store, case: Case, why: str, now: datetime) -> Case:
