@@ -196,6 +196,25 @@ def test_a_hotfix_comes_through_the_gates_into_quarantine_and_is_replaced_by_the
     assert HOTFIX_VERSION in {r.source_version for r in sources.list_retired_versions(world.store, asset_group="web")}
 
 
+def test_a_hotfix_in_place_that_is_rolled_back_is_refused_and_not_taken_again(world: World) -> None:
+    case_id, campaign_id = planned(world)
+    world.set_state(campaign_id, CampaignState.CLOSED)
+    world.set_version(HOTFIX_VERSION, "app1", "app2", "stage1")
+    world.watch()
+    assert fetch_case(world.store, case_id).state is CaseState.IN_PLACE
+    lab_vendor.publish(world.folder, world.secrets, ["1.0.1", "1.0.3"])
+    world.set_state(campaign_id, CampaignState.ROLLING_BACK)
+    assert world.watch() == ()  # nothing else is planned there while its hosts go back
+    world.set_state(campaign_id, CampaignState.ROLLED_BACK)
+    world.set_version("1.0.1", "app1", "app2", "stage1")
+    assert world.watch() == ()
+    case = fetch_case(world.store, case_id)
+    assert case.state is CaseState.REFUSED
+    assert f"{campaign_id} is rolled back" in case.state_reason
+    with pytest.raises(CaseError, match="was refused already"):
+        offer(world.store, world.register, case, version=HOTFIX_VERSION, actor="nils", now=world.now)
+
+
 def test_a_hotfix_without_the_vendors_signature_stops_and_the_vendor_can_offer_another(world: World) -> None:
     case_id = world.open()
     world.advance(case_id)
