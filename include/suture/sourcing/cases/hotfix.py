@@ -11,6 +11,8 @@ The rules:
    than what is installed. A package on hold is left alone.
 4. A hotfix in place is replaced by the first regular release that is newer by the ecosystem's order, on every host that has it;
    a campaign for that is planned where nothing else already brings it. Then the hotfix is retired for good.
+5. A regular release that was retired is passed over. One whose campaign was stopped (refused, failed on staging, declined, rolled
+   back) is said once and not planned again by itself: a person gives that campaign up, or the vendor releases another.
 """
 
 from __future__ import annotations
@@ -37,12 +39,15 @@ from suture.sourcing.repository import Adoption, verify_repository
 from suture.sourcing.retirement import retire
 from suture.sourcing.source import load_source
 from suture.sourcing.transport import transport_for
-from suture.store import Store
+from suture.store import Store, sources
 from suture.store.hosts import staging_hosts
 
 RingPlan = Callable[[AssetGroup, Sequence[str]], Mapping[Ring, tuple[str, ...]]]
 ROLL_OUT_WITHIN = timedelta(hours=24)
 ACTOR = "suture:emergency_patch"
+STOPPED = frozenset(
+    {CampaignState.REJECTED, CampaignState.TEST_FAILED, CampaignState.DECLINED, CampaignState.ROLLED_BACK}
+)
 
 
 def plan_hotfix(store: Store, settings: Settings, case: Case, *, ring_plan: RingPlan, now: datetime) -> Case:
@@ -87,13 +92,7 @@ def follow_campaign(store: Store, case: Case, *, now: datetime) -> Case:
     if campaign.state is CampaignState.CLOSED and case.state is CaseState.ROLLING_OUT:
         reason = f"{case.source_package} {case.hotfix_version} is in place; the regular release must replace it."
         return move_case(store, case, CaseState.IN_PLACE, kind="in_place", reason=reason, actor=ACTOR, at=now)
-    if campaign.state in (
-        CampaignState.REJECTED,
-        CampaignState.TEST_FAILED,
-        CampaignState.DECLINED,
-        CampaignState.ROLLED_BACK,
-        CampaignState.SUPERSEDED,
-    ):
+    if campaign.state in STOPPED or campaign.state is CampaignState.SUPERSEDED:
         reason = f"{campaign.campaign_id} is {campaign.state.replace('_', ' ')}: {campaign.state_reason}"
         return _refuse(store, case, reason, now)
     return case
@@ -142,10 +141,15 @@ def _plan_replacement(
     now: datetime,
 ) -> str | None:
     assert case.hotfix_version is not None
+    retired = {
+        (row.source_package, row.source_version)
+        for row in sources.list_retired_versions(store, asset_group=case.asset_group)
+    }
     for name in register.vendor(case.vendor).regular_sources:
         proven = _proven(store, settings, name, now)
-        offered = [p for p in proven.packages if p.source == case.source_package]
-        newest = max((p.source_version for p in offered), key=cmp_to_key(compare), default=None)
+        offered = {p.source_version for p in proven.packages if p.source == case.source_package}
+        offered = {version for version in offered if (case.source_package, version) not in retired}
+        newest = max(offered, key=cmp_to_key(compare), default=None)
         if newest is None or compare(newest, case.hotfix_version) == 0:
             continue
         if compare(newest, case.hotfix_version) < 0:
@@ -156,7 +160,7 @@ def _plan_replacement(
                     "it. Ask the vendor for a release that sorts after it.",
                 )  # fmt: skip
             continue
-        if not hosts:
+        if not hosts or _was_stopped(store, case, newest, now):
             return None
         packages = _packages(store, case, proven.packages, newest, case.asset_group, hosts)
         with store.transaction():
@@ -175,6 +179,21 @@ def _plan_replacement(
             )  # fmt: skip
         return campaign_id
     return None
+
+
+def _was_stopped(store: Store, case: Case, version: str, now: datetime) -> bool:
+    """Whether the last campaign that was to replace the hotfix brought this version and was stopped; says so in the case, once."""
+    if case.replacement_campaign_id is None:
+        return False
+    last = fetch_campaign(store, case.replacement_campaign_id)
+    if last.state not in STOPPED or version not in {package.source_version for package in last.plan.packages}:
+        return False
+    add_event(
+        store, case.case_id, kind="replacement_stopped", actor=ACTOR, at=now, marker=f"stopped:{last.campaign_id}",
+        sentence=f"{last.campaign_id}, which was to bring {version}, is {last.state.replace('_', ' ')}. It is not planned again by "
+        "itself: mend the cause and give that campaign up (campaign_replan), or ask the vendor for another release.",
+    )  # fmt: skip
+    return True
 
 
 def _newest_installed(store: Store, case: Case) -> str:
