@@ -8,13 +8,14 @@ before it is touched. After each ring a judge compares its hosts with those not 
 
 **Steps** `await_window` ▸ `require_backup` (a fresh, verified backup of every host) ▸ `start_rollout` ▸ for the canary and each
 ring: `patch_…` ▸ `verify_…` ▸ `judge_…` ▸ `conclude` ▸ `mirror_to_staging` (of the pair, what plays a patched role follows
-production). `start_rollout` also looks whether production gets the very files that staging was tested with. Waiting tasks hold
-no worker slot.
+production) ▸ `leave_quarantine` (a hotfix's hosts forget the quarantine repository; other campaigns have no such host).
+`start_rollout` also looks whether production gets the very files that staging was tested with. Waiting tasks hold no worker slot.
 
 **When it is red** Find the first red task; its last line says what happened, to which host, and what to do next. If hosts were
 already being changed the campaign is *halted* (`halt`): nothing more is touched. A judge's *fail*, or a failed verification, starts
 the `rollback` DAG by itself; *inconclusive* and everything else waits for a person: either mend and clear the red task, or
-trigger `rollback`.
+trigger `rollback`. After `conclude` the campaign is verified whatever follows: hosts that `leave_quarantine` names are tried again
+by `vendor_case_watch`.
 
 **Owner** operations; at night the engineer on call
 """
@@ -86,8 +87,12 @@ def canary_rollout():
     # One chain: no ring is reached around the window, the backup's proof, or the judge of the ring before it.
     chain(await_window, require_backup, started, *steps, concluded := conclude())
     # The staging pair follows production; whatever becomes of that, the campaign is verified.
-    concluded >> AnsiblePhaseOperator(
+    mirror_to_staging = AnsiblePhaseOperator(
         task_id="mirror_to_staging", phase="patch_mirror", ring="followers", pool="suture_staging", retries=1
+    )
+    # Behind the mirror, which still installs from there.
+    concluded >> mirror_to_staging >> AnsiblePhaseOperator(
+        task_id="leave_quarantine", phase="leave_quarantine", ring="quarantined", pool="suture_ansible", retries=1
     )
     # Whatever fails once hosts are being changed, halts; only a fail of judge or verification rolls back by itself.
     halted = halt()

@@ -10,10 +10,11 @@ into `confirm`, give a `reason`. The campaign's page (menu *Suture*) shows the b
 
 **Steps** `accept_request` checks the form, moves the campaign to *rolling back* and prints the blast radius ▸ `fence_hosts` (drained
 and cut off from clients) ▸ `restore_hosts` in dependency order ▸ `check_data` ▸ `release_hosts` ▸ `conclude` retires the version:
-it is never offered again.
+it is never offered again ▸ `leave_quarantine` (a hotfix's hosts forget the quarantine repository).
 
 **When it is red** The campaign is *halted* again and the hosts stay fenced: no client reaches a host in doubt. The last line says
-which host and why. Mend it, then trigger this DAG again: hosts that are done are not repeated.
+which host and why. Mend it, then trigger this DAG again: hosts that are done are not repeated. Only `leave_quarantine` is red:
+the campaign is rolled back all the same, and `vendor_case_watch` tries the named hosts again.
 
 **Owner** the engineer on call
 """
@@ -59,11 +60,11 @@ def rollback():
     def accept_request(**context):
         return recovery.accept_request(context)
 
-    def phase(task_id: str, name: str) -> AnsiblePhaseOperator:
+    def phase(task_id: str, name: str, ring: str = "touched") -> AnsiblePhaseOperator:
         return AnsiblePhaseOperator(
             task_id=task_id,
             phase=name,
-            ring="touched",
+            ring=ring,
             campaign_id="{{ params.campaign }}",
             pool="suture_ansible",
             retries=1,
@@ -87,7 +88,7 @@ def rollback():
         phase("release_hosts", "release"),
     ]
     # A host is released only behind its data check; whatever fails leaves it fenced.
-    chain(accepted, *steps, conclude())
+    chain(accepted, *steps, conclude(), phase("leave_quarantine", "leave_quarantine", "quarantined"))
     [accepted, *steps] >> stop()
 
 

@@ -19,7 +19,7 @@ from suture.store import Store, migrate
 pytest_plugins = ["tests.main_job"]
 TEMPLATE = "suture_template"
 MAIN_JOB_ORDER = ("lifecycle/test_campaigns", "browser/", "lifecycle/test_faults")
-OWN_FLEET = ("lab/test_parity", "lab/test_runner", "lab/test_fleet")
+OWN_FLEET = ("lab/test_parity", "lab/test_runner", "lab/test_hotfix", "lab/test_fleet")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,6 +5,7 @@ It is small: a service with its balancer and database, and the staging pair, on 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -19,7 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
-from lab import cgroup, doctor
+from lab import cgroup, doctor, vendor
 from suture.command.installation import instance_of
 from suture.runner.ansible import AnsibleRunner
 from suture.runner.interface import Phase, PlaybookResult, PlaybookRun
@@ -159,6 +160,18 @@ def run_on(fleet: Any, inventory_path: Path) -> Callable[..., PlaybookResult]:
         )
 
     return call
+
+
+def install_portal(fleet: Callable[..., str], tmp_path: Path, host: str, version: str) -> None:
+    """Put the vendor's package of a version on a host, and wait for its service."""
+    package = vendor.build_package(vendor.RELEASES[version], tmp_path / "packages")
+    text = base64.b64encode(package.read_bytes()).decode()
+    fleet(
+        host,
+        f"echo {text} | base64 -d > /run/portal.deb && dpkg -i /run/portal.deb >/dev/null 2>&1; rm /run/portal.deb",
+    )
+    wait = "for i in $(seq 50); do curl -fsS http://127.0.0.1:8081/healthz >/dev/null 2>&1 && exit 0; sleep 0.2; done; exit 1"
+    fleet(host, wait)
 
 
 def seen_token(fleet: Callable[..., str], host: str) -> int:

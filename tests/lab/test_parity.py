@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import vendor
 from suture.campaign import create_campaign, fetch_campaign
 from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
 from suture.runner import Phase, PlaybookRun
@@ -25,7 +23,7 @@ from suture.staging.traffic import TrafficWorseError, replay_stage
 from suture.store import Store, parity
 from suture.store.objects import open_objects
 from tests.fleet_rows import add_host
-from tests.lab.conftest import OwnFleet
+from tests.lab.conftest import OwnFleet, install_portal
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 UP = frozenset({"app1", "db1"})
@@ -49,22 +47,10 @@ def look(lab_settings: Settings) -> Callable[..., Parity]:
     return call
 
 
-def install(fleet: Callable[..., str], tmp_path: Path, host: str, version: str) -> None:
-    """Put the vendor's package of a version on a host, and wait for its service."""
-    package = vendor.build_package(vendor.RELEASES[version], tmp_path / "packages")
-    text = base64.b64encode(package.read_bytes()).decode()
-    fleet(
-        host,
-        f"echo {text} | base64 -d > /run/portal.deb && dpkg -i /run/portal.deb >/dev/null 2>&1; rm /run/portal.deb",
-    )
-    wait = "for i in $(seq 50); do curl -fsS http://127.0.0.1:8081/healthz >/dev/null 2>&1 && exit 0; sleep 0.2; done; exit 1"
-    fleet(host, wait)
-
-
 @pytest.fixture
 def first_version(fleet: Callable[..., str], tmp_path: Path) -> Iterator[None]:
     yield
-    install(fleet, tmp_path, "stg-app1", "1.0.0")
+    install_portal(fleet, tmp_path, "stg-app1", "1.0.0")
 
 
 def test_the_pair_of_the_practice_fleet_is_alike_with_declared_differences(look: Callable[..., Parity]) -> None:
@@ -111,7 +97,7 @@ def test_a_stopped_upstream_fails(fleet: Callable[..., str], look: Callable[...,
 def test_another_minor_version_of_a_package_fails(
     fleet: Callable[..., str], look: Callable[..., Parity], tmp_path: Path
 ) -> None:
-    install(fleet, tmp_path, "stg-app1", "1.0.1")
+    install_portal(fleet, tmp_path, "stg-app1", "1.0.1")
     for packages in (None, ("acme-portal",)):
         found = look(packages=packages)
         assert not found.passed
@@ -238,11 +224,11 @@ def test_a_patch_that_answers_productions_requests_worse_fails_and_no_secret_is_
     paths = {one["path"] for one in json.loads(kept)["requests"]}
     assert {"/api/orders", "/files", "/reset/masked"} <= paths
 
-    install(fleet, tmp_path, "stg-app1", "1.0.1")
+    install_portal(fleet, tmp_path, "stg-app1", "1.0.1")
     after = replay_stage(store, runner, replaying, campaign, "after")
     assert after.passed, after.sentence
 
-    install(fleet, tmp_path, "stg-app1", "1.0.2")  # fails one in twenty after its first 200 requests
+    install_portal(fleet, tmp_path, "stg-app1", "1.0.2")  # fails one in twenty after its first 200 requests
     worse = replay_stage(store, runner, replaying, campaign, "after")
     assert not worse.passed
     assert {(one.route, one.measure) for one in worse.declined} == {("GET /api/orders", "5xx")}

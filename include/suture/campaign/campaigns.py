@@ -36,6 +36,14 @@ class Campaign:
     updated_at: datetime
 
 
+def next_campaign_id(store: Store, *, at: datetime) -> str:
+    """The next free id of that year (UTC), e.g. SUT-2026-0001; a transaction that is undone gives its number back."""
+    year = at.astimezone(UTC).year
+    number = store.fetch_one("campaign/next_campaign_number", {"year": year})
+    assert number is not None
+    return f"SUT-{year}-{number['last_number']:04d}"
+
+
 def create_campaign(
     store: Store,
     *,

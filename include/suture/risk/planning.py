@@ -24,13 +24,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from suture import policy
-from suture.campaign import CampaignState, StaleMoveError, create_campaign, move
+from suture.campaign import CampaignState, StaleMoveError, create_campaign, move, next_campaign_id
 from suture.errors import BadInputError
 from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
 from suture.model.assets import AssetGroup, AssetRegister
@@ -39,6 +39,7 @@ from suture.risk.readiness import ready_findings
 from suture.risk.scoring import most_urgent
 from suture.risk.strategy import StrategyPolicy
 from suture.store import Store
+from suture.store.hosts import staging_hosts
 from suture.wording import counted
 
 RingPlan = Callable[[AssetGroup, Sequence[str]], Mapping[Ring, tuple[str, ...]]]
@@ -244,7 +245,7 @@ def _plan(store: Store, draft: _Draft, ring_plan: RingPlan, *, now: datetime, ac
     """Write one campaign; None when no package of it can be planned (all on hold, or gone from the fixed source)."""
     hosts = sorted({finding["host_id"] for finding in draft.findings})
     sources = sorted(draft.advisories)
-    staging = _staging_hosts(store, draft.group, sources)
+    staging = staging_hosts(store, draft.group.staging_group, sources)
     rows = store.fetch_all(
         "planning/list_planned_packages",
         {"host_ids": [*hosts, *staging], "advisory_ids": sorted(draft.advisories.values())},
@@ -262,9 +263,7 @@ def _plan(store: Store, draft: _Draft, ring_plan: RingPlan, *, now: datetime, ac
         service=draft.group.service,
         extra={"planning_rule": draft.rule.name, **_required_tasks(draft)},
     )
-    number = store.fetch_one("planning/next_campaign_number", {"year": now.astimezone(UTC).year})
-    assert number is not None
-    campaign_id = f"SUT-{now.astimezone(UTC).year}-{number['last_number']:04d}"
+    campaign_id = next_campaign_id(store, at=now)
     create_campaign(
         store,
         campaign_id=campaign_id,
@@ -279,13 +278,6 @@ def _plan(store: Store, draft: _Draft, ring_plan: RingPlan, *, now: datetime, ac
         at=now,
     )
     return campaign_id
-
-
-def _staging_hosts(store: Store, group: AssetGroup, source_packages: Sequence[str]) -> tuple[str, ...]:
-    if group.staging_group is None:
-        return ()
-    params = {"asset_group": group.staging_group, "source_packages": list(source_packages)}
-    return tuple(row["host_id"] for row in store.fetch_all("planning/list_staging_hosts", params))
 
 
 def _title(draft: _Draft, packages: Sequence[PlannedPackage]) -> str:

@@ -9,7 +9,7 @@ The rules:
    empty.
 4. Staging is never in a ring of production.
 5. A ring is compared with the campaign's hosts not yet patched; the last one with those patched and judged
-   before it.
+   before it. (trials.py says what becomes of a campaign that is one ring.)
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def control_hosts(plan: CampaignPlan, ring: Ring) -> tuple[str, ...]:
     """With whom a ring's hosts are compared: the hosts not yet patched, or, after the last ring, those judged
     before it.
 
-    () when the campaign has no other host: then nothing can be shown, and the judge says so.
+    () when the campaign has no other host.
     """
     position = PRODUCTION_RINGS.index(ring)
     later = [host for other in PRODUCTION_RINGS[position + 1 :] for host in plan.hosts(other)]

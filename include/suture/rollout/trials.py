@@ -4,6 +4,9 @@ A ring is judged from the moment its last host was patched and back in service, 
 settle: requests from before prove nothing about the new version. Judging again (a cleared task) goes on with
 the same trial from the same start, which the judge's tests allow; mending a ring means patching it anew,
 which starts a new one.
+
+A ring's control is the rest of its campaign (rings.control_hosts). A campaign narrowed to hosts that are all in one ring, as a
+hotfix may be, is compared with the hosts of its group that it leaves alone, as long as they serve.
 """
 
 from __future__ import annotations
@@ -49,7 +52,15 @@ def trial_of_ring(store: Store, campaign: Campaign, ring: Ring, rules: JudgeRule
             remedy=f"Clear the task that patches {ring}.",
         )
     since = max(finished[host] for host in hosts) + rules.settle
-    return Trial(hosts, control_hosts(campaign.plan, ring), since, max(now, since) + rules.longest)
+    control = control_hosts(campaign.plan, ring) or _left_alone(store, campaign)
+    return Trial(hosts, control, since, max(now, since) + rules.longest)
+
+
+def _left_alone(store: Store, campaign: Campaign) -> tuple[str, ...]:
+    """Production hosts of the campaign's group that serve and are none of its own; () when the group has no other."""
+    rows = store.fetch_all("host/list_group_availability", {"asset_group": campaign.plan.asset_group})
+    own = set(campaign.plan.production_hosts)
+    return tuple(row["host_id"] for row in rows if row["out_because"] is None and row["host_id"] not in own)
 
 
 def record_judgement(

@@ -96,7 +96,9 @@ def write_brief(
         },
     }
     if phase in (Phase.ENROLL, Phase.PREFLIGHT, Phase.PATCH):
-        brief["repository"] = HostRepository.load(settings).as_json(quarantine=plan.in_quarantine)
+        # To enroll is to read the internal repository alone; that is also how a hotfix's hosts leave the quarantine.
+        quarantine = plan.in_quarantine and phase is not Phase.ENROLL
+        brief["repository"] = HostRepository.load(settings).as_json(quarantine=quarantine)
     if phase is Phase.BACKUP:
         brief["backup_password"] = backup_password(settings)
     return brief

@@ -40,8 +40,7 @@ from suture.store.leases import Lease
 from suture.store.steps import StepStatus
 
 LEASE_WAIT = timedelta(seconds=90)  # longer than a lease lives: a killed try's lease has expired by then
-TOUCHED = "touched"
-PRODUCTION = "production"
+TOUCHED, PRODUCTION = "touched", "production"
 
 _S = CampaignState
 
@@ -55,9 +54,9 @@ class Step:
     batched: bool = False
 
 
-_STAGING = frozenset({_S.VALIDATED})
-_BACK = frozenset({_S.ROLLING_BACK})
+_STAGING, _BACK = frozenset({_S.VALIDATED}), frozenset({_S.ROLLING_BACK})
 _MIRRORED = frozenset({_S.VERIFIED, _S.CLOSED})
+_ENDED = _MIRRORED | {_S.REJECTED, _S.TEST_FAILED, _S.DECLINED, _S.ROLLED_BACK, _S.SUPERSEDED}
 STEPS: Mapping[str, Step] = {
     "prepare": Step(Phase.PREFLIGHT, _STAGING | {_S.ROLLING_OUT}),
     "patch": Step(Phase.PATCH, _STAGING | {_S.ROLLING_OUT}, batched=True),
@@ -70,6 +69,7 @@ STEPS: Mapping[str, Step] = {
     "restore": Step(Phase.RESTORE, _BACK | _STAGING),
     "data_check": Step(Phase.DATA_CHECK, _BACK | _STAGING),
     "release": Step(Phase.RELEASE, _BACK),
+    "leave_quarantine": Step(Phase.ENROLL, _ENDED),  # quarantine.py
 }
 
 

@@ -50,6 +50,7 @@ class SimulatedHost:
     token: int = 0
     drained: bool = False
     fenced: bool = False
+    reads: tuple[str, ...] = ()  # the repositories in its apt source
     before: dict[str, dict[str, str]] = field(default_factory=dict)
     phases: list[Phase] = field(default_factory=list)
     components: dict[str, Any] | None = None  # what it finds of other ecosystems; None: it cannot look
@@ -159,16 +160,20 @@ class FleetSimulator:
             }
         }
 
-    def _enroll(self, _host: SimulatedHost, _run: PlaybookRun) -> dict[str, Any]:
+    def _enroll(self, host: SimulatedHost, run: PlaybookRun) -> dict[str, Any]:
+        return {"paths": _write_source(host, run)}
+
+    def _withdraw(self, host: SimulatedHost, _run: PlaybookRun) -> dict[str, Any]:
+        host.reads = ()
         return {"paths": []}
 
-    _withdraw = _enroll
-
     def _preflight(self, host: SimulatedHost, run: PlaybookRun) -> dict[str, Any]:
+        _write_source(host, run)
         healed = self._heal(host)
         return {"free_bytes": {"/": 10**9}, "healed": healed, "state": self._state(host, run)}
 
     def _patch(self, host: SimulatedHost, run: PlaybookRun) -> dict[str, Any]:
+        _write_source(host, run)
         healed = self._heal(host)
         before = self._state(host, run)
         planned = {p["package"]: p["version"] for p in run.variables["packages"] if p["package"] in host.packages}
@@ -260,6 +265,17 @@ class _LostError(Exception):
 
 class _RefusedError(Exception):
     """The host refused."""
+
+
+def _write_source(host: SimulatedHost, run: PlaybookRun) -> list[str]:
+    """Point the host to the run's repositories (a run without any changes nothing); the files that were written."""
+    repository = run.variables.get("repository")
+    if repository is None:
+        return []
+    reads = (repository["uri"], *repository["more_uris"])
+    written = [] if host.reads == reads else ["/etc/apt/sources.list.d/suture.sources"]
+    host.reads = reads
+    return written
 
 
 def _package(name: str, version: str) -> dict[str, Any]:

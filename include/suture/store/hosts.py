@@ -91,6 +91,14 @@ def list_hosts(store: Store) -> list[Row]:
     return store.fetch_all("host/list_hosts")
 
 
+def staging_hosts(store: Store, staging_group: str | None, source_packages: Sequence[str]) -> tuple[str, ...]:
+    """Live staging hosts of a group on which any of these source packages is installed, by name. () without a group."""
+    if staging_group is None:
+        return ()
+    params = {"asset_group": staging_group, "source_packages": list(source_packages)}
+    return tuple(row["host_id"] for row in store.fetch_all("host/list_staging_hosts", params))
+
+
 def installed_packages(store: Store, host_id: str) -> dict[str, str]:
     """{package: version} as last seen; {} for a host that was never reached."""
     rows = store.fetch_all("host/list_installed_packages", {"host_id": host_id})

@@ -12,6 +12,7 @@ from suture.campaign import fetch_campaign
 from suture.runner import Runner
 from suture.runner.inventory import Inventory
 from suture.runner.phases import PhaseOutcome, run_phase
+from suture.runner.quarantine import leavers
 from suture.settings import Settings
 from suture.staging.mirror import followers
 from suture.staging.parity_policy import ParityPolicy
@@ -19,6 +20,7 @@ from suture_airflow.translation import campaign_of, translated
 from suture_airflow.warehouse import open_store
 
 FOLLOWERS = "followers"
+QUARANTINED = "quarantined"
 
 
 class AnsiblePhaseOperator(BaseOperator):
@@ -30,7 +32,8 @@ class AnsiblePhaseOperator(BaseOperator):
 
     :param phase: the step's name, a key of `suture.runner.phases.STEPS` (templated).
     :param ring: the ring whose hosts are meant; `touched`: those on which a patch was begun; `followers`: the staging hosts
-        whose role the campaign patched in production (templated).
+        whose role the campaign patched in production; `quarantined`: those that still know the quarantine of a campaign that has
+        ended (templated).
     :param campaign_id: the campaign; default: the DAG run's partition key (templated).
     :param timeout: how long one batch of hosts may take.
     """
@@ -84,6 +87,8 @@ class AnsiblePhaseOperator(BaseOperator):
             if self.ring == FOLLOWERS:
                 rules, inventory = ParityPolicy.load(settings.policy_dir), Inventory.load(settings.inventory_path)
                 hosts = followers(rules, inventory, fetch_campaign(store, campaign_id).plan)
+            elif self.ring == QUARANTINED:
+                hosts = leavers(store, fetch_campaign(store, campaign_id))
             return run_phase(
                 store,
                 self._runner,

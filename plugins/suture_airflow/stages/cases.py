@@ -8,6 +8,7 @@ from airflow.sdk import PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from suture.rollout.rings import RingPolicy
+from suture.runner.quarantine import campaigns_to_leave, list_quarantined
 from suture.settings import Settings
 from suture.sourcing.cases import CaseForm, VendorRegister, fetch_case, open_case
 from suture.sourcing.cases.advance import advance, first_campaign, watch_cases
@@ -73,3 +74,12 @@ def watch() -> list[str]:
     if not found.planned:
         raise AirflowSkipException(f"Nothing to hand over; live cases: {found.live}.")
     return list(found.planned)
+
+
+@translated
+def campaigns_in_quarantine() -> list[str]:
+    """The hotfix campaigns that have ended while hosts of theirs still know the quarantine."""
+    with open_store() as store:
+        for host in list_quarantined(store):
+            print(f"{host.campaign_id}: {host.sentence}.")
+        return campaigns_to_leave(store)

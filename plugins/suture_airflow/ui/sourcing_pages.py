@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from suture.compliance.document import as_json
 from suture.compliance.provenance import intake_list, provenance_view
 from suture.errors import BadInputError
+from suture.runner.quarantine import list_quarantined
 from suture.settings import Settings
 from suture.sourcing.cases import Case, CaseState, VendorRegister, fetch_case, list_cases, list_events
 from suture.sourcing.cases.states import MEANING, TERMINAL
@@ -76,6 +77,7 @@ def show_case(request: Request, case_id: str, user: User) -> Response:
             "case": _shown(case, name, now),
             "meaning": MEANING[case.state],
             "events": events,
+            "quarantined": _quarantined(store, case),
             "vendor_title": vendor.title if vendor else case.vendor,
             "contact": vendor.contact_address if vendor else "no longer in vendors.yaml",
         }
@@ -104,6 +106,15 @@ def _shown(case: Case, user: str, now: datetime) -> Json:
     if not readable:
         found |= {"title": "", "summary": "", "cve_id": None, "state_reason": MEANING[case.state]}
     return found
+
+
+def _quarantined(store: Store, case: Case) -> list[Json]:
+    """The case's hosts that still know the quarantine: sentence; ended: they should not, their campaign has ended."""
+    return [
+        {"sentence": one.sentence, "ended": one.ended}
+        for one in list_quarantined(store)
+        if one.case_id == case.case_id
+    ]
 
 
 def _next_steps() -> dict[str, str]:

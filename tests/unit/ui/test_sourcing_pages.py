@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from airflow.api_fastapi.core_api.security import get_user
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from suture.model.plan import QUARANTINE
 from suture.settings import PROJECT_ROOT, Settings
 from suture.sourcing.cases import CaseForm, VendorRegister, fetch_case, open_case
 from suture.sourcing.cases.case import describe
@@ -34,7 +36,7 @@ from suture.store.objects import FolderObjects, digest
 from suture_airflow.ui import URL_PREFIX
 from suture_airflow.ui.pages import build
 from tests.fleet_rows import add_host, install
-from tests.unit.campaign.campaigns import add_campaign
+from tests.unit.campaign.campaigns import PLAN, add_campaign
 from tests.unit.compliance.test_report import Page
 from tests.unit.sourcing.sbom.documents import PARTS, Part, cyclonedx
 
@@ -113,6 +115,26 @@ def test_a_late_vendor_is_red_and_the_contact_is_named(browser: TestClient, stor
     shown = text_of(browser, f"/cases/{case_id}")
     assert "Debian security team is late." in shown
     assert "https://www.debian.org/security/faq" in shown
+
+
+@pytest.mark.parametrize(("state", "shown"), [("rolling_out", False), ("rolled_back", True)])
+def test_hosts_that_ought_to_have_left_the_quarantine_stand_in_the_case(
+    browser: TestClient, store: Store, state: str, shown: bool
+) -> None:
+    case_id = a_case(store, tlp="AMBER")
+    plan = replace(PLAN, extra={"repository": QUARANTINE, "case_id": case_id})
+    store._connection.execute("DELETE FROM host_package; DELETE FROM host")
+    add_campaign(store, CAMPAIGN, plan)
+    store._connection.execute("UPDATE campaign SET state = %s", (state,))
+    steps = [("patch", "done", None, NOW), ("leave_quarantine", "failed", HOSTILE, NOW + timedelta(minutes=1))]
+    store.copy_rows(
+        "host_step",
+        ("host_id", "phase", "status", "error", "started_at", "campaign_id", "plan_hash", "token"),
+        [("app1", *step, CAMPAIGN, plan.hash, 1) for step in steps if shown or step[0] == "patch"],
+    )
+    page = text_of(browser, f"/cases/{case_id}")
+    assert ("Hosts still know the quarantine repository." in page) is shown
+    assert (f"app1: {HOSTILE}" in page) is shown
 
 
 def test_no_case_and_an_unknown_case(browser: TestClient, store: Store) -> None:

@@ -78,18 +78,21 @@ def show_list(args: argparse.Namespace) -> int:
 
 def show_one(args: argparse.Namespace) -> int:
     """0: printed; 2: there is no such case."""
+    from dataclasses import asdict
+
     from suture.compliance.overview import visible
+    from suture.runner.quarantine import list_quarantined
     from suture.sourcing.cases import fetch_case, list_events
     from suture.sourcing.cases.states import MEANING
 
     with _open() as store:
         case = fetch_case(store, args.case_id)
         events = list_events(store, case.case_id)
+        quarantined = [one for one in list_quarantined(store) if one.case_id == case.case_id]
     if args.json:
+        more = {"events": events, "quarantined": [asdict(one) for one in quarantined]}
         print(
-            json.dumps(
-                _as_json(case) | {"events": json.loads(json.dumps(events, default=str))}, indent=2, ensure_ascii=False
-            )
+            json.dumps(_as_json(case) | json.loads(json.dumps(more, default=str)), indent=2, ensure_ascii=False)
         )
         return 0
     print(f"{case.case_id}: {case.state}. {MEANING[case.state]}")
@@ -105,6 +108,7 @@ def show_one(args: argparse.Namespace) -> int:
         "Hotfix": case.hotfix_version or "none yet",
         "Campaign": case.campaign_id or "none yet",
         "Replaced by": case.replacement_campaign_id or "nothing yet",
+        "Quarantine": "; ".join(one.sentence for one in quarantined) or "no host reads it",
     }
     for name, value in rows.items():
         print(f"  {name:<14} {visible(value)}")

@@ -11,16 +11,18 @@ The rules:
    than what is installed. A package on hold is left alone.
 4. A hotfix in place is replaced by the first regular release that is newer by the ecosystem's order, on every host that has it;
    a campaign for that is planned where nothing else already brings it. Then the hotfix is retired for good.
+5. A regular release that was retired is passed over. One whose campaign was stopped (refused, failed on staging, declined, rolled
+   back) is said once and not planned again by itself: a person gives that campaign up, or the vendor releases another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cmp_to_key
 from typing import Any
 
-from suture.campaign import CampaignState, create_campaign, fetch_campaign
+from suture.campaign import CampaignState, create_campaign, fetch_campaign, next_campaign_id
 from suture.errors import BadInputError
 from suture.inventory.debian_version import compare
 from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
@@ -37,11 +39,15 @@ from suture.sourcing.repository import Adoption, verify_repository
 from suture.sourcing.retirement import retire
 from suture.sourcing.source import load_source
 from suture.sourcing.transport import transport_for
-from suture.store import Store
+from suture.store import Store, sources
+from suture.store.hosts import staging_hosts
 
 RingPlan = Callable[[AssetGroup, Sequence[str]], Mapping[Ring, tuple[str, ...]]]
 ROLL_OUT_WITHIN = timedelta(hours=24)
 ACTOR = "suture:emergency_patch"
+STOPPED = frozenset(
+    {CampaignState.REJECTED, CampaignState.TEST_FAILED, CampaignState.DECLINED, CampaignState.ROLLED_BACK}
+)
 
 
 def plan_hotfix(store: Store, settings: Settings, case: Case, *, ring_plan: RingPlan, now: datetime) -> Case:
@@ -79,20 +85,14 @@ def plan_hotfix(store: Store, settings: Settings, case: Case, *, ring_plan: Ring
 
 
 def follow_campaign(store: Store, case: Case, *, now: datetime) -> Case:
-    """Move a case that rolls out by what became of its campaign; unchanged while that is under way."""
-    if case.state is not CaseState.ROLLING_OUT or case.campaign_id is None:
+    """Move a case by what became of its campaign; unchanged while that is under way. A hotfix in place can be rolled back, too."""
+    if case.state not in (CaseState.ROLLING_OUT, CaseState.IN_PLACE) or case.campaign_id is None:
         return case
     campaign = fetch_campaign(store, case.campaign_id)
-    if campaign.state is CampaignState.CLOSED:
+    if campaign.state is CampaignState.CLOSED and case.state is CaseState.ROLLING_OUT:
         reason = f"{case.source_package} {case.hotfix_version} is in place; the regular release must replace it."
         return move_case(store, case, CaseState.IN_PLACE, kind="in_place", reason=reason, actor=ACTOR, at=now)
-    if campaign.state in (
-        CampaignState.REJECTED,
-        CampaignState.TEST_FAILED,
-        CampaignState.DECLINED,
-        CampaignState.ROLLED_BACK,
-        CampaignState.SUPERSEDED,
-    ):
+    if campaign.state in STOPPED or campaign.state is CampaignState.SUPERSEDED:
         reason = f"{campaign.campaign_id} is {campaign.state.replace('_', ' ')}: {campaign.state_reason}"
         return _refuse(store, case, reason, now)
     return case
@@ -141,10 +141,15 @@ def _plan_replacement(
     now: datetime,
 ) -> str | None:
     assert case.hotfix_version is not None
+    retired = {
+        (row.source_package, row.source_version)
+        for row in sources.list_retired_versions(store, asset_group=case.asset_group)
+    }
     for name in register.vendor(case.vendor).regular_sources:
         proven = _proven(store, settings, name, now)
-        offered = [p for p in proven.packages if p.source == case.source_package]
-        newest = max((p.source_version for p in offered), key=cmp_to_key(compare), default=None)
+        offered = {p.source_version for p in proven.packages if p.source == case.source_package}
+        offered = {version for version in offered if (case.source_package, version) not in retired}
+        newest = max(offered, key=cmp_to_key(compare), default=None)
         if newest is None or compare(newest, case.hotfix_version) == 0:
             continue
         if compare(newest, case.hotfix_version) < 0:
@@ -155,7 +160,7 @@ def _plan_replacement(
                     "it. Ask the vendor for a release that sorts after it.",
                 )  # fmt: skip
             continue
-        if not hosts:
+        if not hosts or _was_stopped(store, case, newest, now):
             return None
         packages = _packages(store, case, proven.packages, newest, case.asset_group, hosts)
         with store.transaction():
@@ -174,6 +179,21 @@ def _plan_replacement(
             )  # fmt: skip
         return campaign_id
     return None
+
+
+def _was_stopped(store: Store, case: Case, version: str, now: datetime) -> bool:
+    """Whether the last campaign that was to replace the hotfix brought this version and was stopped; says so in the case, once."""
+    if case.replacement_campaign_id is None:
+        return False
+    last = fetch_campaign(store, case.replacement_campaign_id)
+    if last.state not in STOPPED or version not in {package.source_version for package in last.plan.packages}:
+        return False
+    add_event(
+        store, case.case_id, kind="replacement_stopped", actor=ACTOR, at=now, marker=f"stopped:{last.campaign_id}",
+        sentence=f"{last.campaign_id}, which was to bring {version}, is {last.state.replace('_', ' ')}. It is not planned again by "
+        "itself: mend the cause and give that campaign up (campaign_replan), or ask the vendor for another release.",
+    )  # fmt: skip
+    return True
 
 
 def _newest_installed(store: Store, case: Case) -> str:
@@ -262,14 +282,13 @@ def _create(
 ) -> str:
     group = AssetRegister.load(settings.policy_dir).group(case.asset_group)
     register = VendorRegister.load(settings.policy_dir)
-    number = store.fetch_one("planning/next_campaign_number", {"year": now.astimezone(UTC).year})
-    assert number is not None
-    campaign_id = f"SUT-{now.astimezone(UTC).year}-{number['last_number']:04d}"
+    campaign_id = next_campaign_id(store, at=now)
+    staging = staging_hosts(store, group.staging_group, [case.source_package])
     plan = CampaignPlan(
         asset_group=group.name,
         source=source,
         window_name=register.window if extra.get("repository") else group.window,
-        rings={**ring_plan(group, list(hosts)), Ring.STAGING: _staging(store, group, case.source_package)},
+        rings={**ring_plan(group, list(hosts)), Ring.STAGING: staging},
         packages=packages,
         max_unavailable=1,
         service=group.service,
@@ -280,13 +299,6 @@ def _create(
         deadline=now + ROLL_OUT_WITHIN, plan=plan, reasons=reasons, actor=ACTOR, at=now,
     )  # fmt: skip
     return campaign_id
-
-
-def _staging(store: Store, group: AssetGroup, source_package: str) -> tuple[str, ...]:
-    if group.staging_group is None:
-        return ()
-    params = {"asset_group": group.staging_group, "source_packages": [source_package]}
-    return tuple(row["host_id"] for row in store.fetch_all("planning/list_staging_hosts", params))
 
 
 def _refuse(store: Store, case: Case, why: str, now: datetime) -> Case:

@@ -76,6 +76,11 @@ class World:
 
     def pass_time(self, seconds: float) -> None:
         self.clock_s += seconds
+        self.now = max(self.now, datetime.now(UTC).replace(microsecond=0))  # the desk dates what it publishes by the real clock
+
+    def publish(self, *versions: str) -> None:
+        """The vendor's regular source offers these; dated now, which it is here then, however slow the machine."""
+        lab_vendor.publish(self.folder, self.secrets, versions, at=self.now)
 
     def set_state(self, campaign_id: str, state: CampaignState) -> None:
         self.store._connection.execute("UPDATE campaign SET state = %s WHERE campaign_id = %s", (state.value, campaign_id))
@@ -180,7 +185,7 @@ def test_a_hotfix_comes_through_the_gates_into_quarantine_and_is_replaced_by_the
     assert world.watch() == ()  # in place; the vendor has no regular release that is newer
     assert fetch_case(world.store, case_id).state is CaseState.IN_PLACE
 
-    lab_vendor.publish(world.folder, world.secrets, ["1.0.1", "1.0.3"], at=world.now)  # the world's clock stands
+    world.publish("1.0.1", "1.0.3")
     (replacement,) = world.watch()
     assert world.watch() == ()  # once only
     regular = fetch_campaign(world.store, replacement)
@@ -194,6 +199,55 @@ def test_a_hotfix_comes_through_the_gates_into_quarantine_and_is_replaced_by_the
     assert fetch_case(world.store, case_id).state is CaseState.REPLACED
     assert HOTFIX_VERSION not in {p.version for p in quarantine_of(world.settings).state(now=world.now).packages}
     assert HOTFIX_VERSION in {r.source_version for r in sources.list_retired_versions(world.store, asset_group="web")}
+
+
+@pytest.mark.parametrize("end", [CampaignState.TEST_FAILED, CampaignState.DECLINED, CampaignState.REJECTED])
+def test_a_replacement_that_was_stopped_is_not_planned_again_until_it_is_given_up(world: World, end: CampaignState) -> None:
+    case_id, campaign_id = planned(world)
+    world.set_state(campaign_id, CampaignState.CLOSED)
+    world.set_version(HOTFIX_VERSION, "app1", "app2", "stage1")
+    world.publish("1.0.1", "1.0.3")
+    (replacement,) = world.watch()
+    world.set_state(replacement, end)
+    assert world.watch() == world.watch() == ()
+    (said,) = [e["sentence"] for e in list_events(world.store, case_id) if e["kind"] == "replacement_stopped"]
+    assert said.startswith(f"{replacement}, which was to bring 1.0.3, is {end.replace('_', ' ')}.")
+    assert fetch_case(world.store, case_id).state is CaseState.IN_PLACE
+    world.set_state(replacement, CampaignState.SUPERSEDED)
+    (another,) = world.watch()
+    assert another != replacement
+
+
+def test_a_regular_release_that_was_retired_does_not_replace_a_hotfix(world: World) -> None:
+    case_id, campaign_id = planned(world)
+    world.set_state(campaign_id, CampaignState.CLOSED)
+    world.set_version(HOTFIX_VERSION, "app1", "app2", "stage1")
+    world.publish("1.0.1", "1.0.3")
+    sources.retire_version(
+        world.store, source_package="acme-portal", source_version="1.0.3", campaign_id=None, reason="It was rolled back.",
+        retired_at=world.now,
+    )  # fmt: skip
+    assert world.watch() == world.watch() == ()
+    assert fetch_case(world.store, case_id).state is CaseState.IN_PLACE
+
+
+def test_a_hotfix_in_place_that_is_rolled_back_is_refused_and_not_taken_again(world: World) -> None:
+    case_id, campaign_id = planned(world)
+    world.set_state(campaign_id, CampaignState.CLOSED)
+    world.set_version(HOTFIX_VERSION, "app1", "app2", "stage1")
+    world.watch()
+    assert fetch_case(world.store, case_id).state is CaseState.IN_PLACE
+    world.publish("1.0.1", "1.0.3")
+    world.set_state(campaign_id, CampaignState.ROLLING_BACK)
+    assert world.watch() == ()  # nothing else is planned there while its hosts go back
+    world.set_state(campaign_id, CampaignState.ROLLED_BACK)
+    world.set_version("1.0.1", "app1", "app2", "stage1")
+    assert world.watch() == ()
+    case = fetch_case(world.store, case_id)
+    assert case.state is CaseState.REFUSED
+    assert f"{campaign_id} is rolled back" in case.state_reason
+    with pytest.raises(CaseError, match="was refused already"):
+        offer(world.store, world.register, case, version=HOTFIX_VERSION, actor="nils", now=world.now)
 
 
 def test_a_hotfix_without_the_vendors_signature_stops_and_the_vendor_can_offer_another(world: World) -> None:
@@ -241,7 +295,7 @@ def test_a_regular_release_that_sorts_before_the_hotfix_is_said_and_not_planned(
     world.set_version("1.0.2+hotfix1", "app1", "app2", "stage1")
     world.store._connection.execute("UPDATE vendor_case SET hotfix_version = '1.0.2+hotfix1'")
     assert world.watch() == ()  # 1.0.1 is what it is a hotfix of: nothing to say
-    lab_vendor.publish(world.folder, world.secrets, ["1.0.1", "1.0.2"], at=world.now)
+    world.publish("1.0.1", "1.0.2")
     assert world.watch() == ()
     assert world.watch() == ()
     (said,) = [e["sentence"] for e in list_events(world.store, case_id) if e["kind"] == "sorts_older"]
