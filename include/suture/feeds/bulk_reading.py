@@ -22,7 +22,9 @@ from suture.feeds.errors import FeedFormatError
 from suture.feeds.seen import KnownDigests
 from suture.feeds.suite_stream import SuiteStream
 
-_PACKERS: Mapping[str, packed.Packer] = {"cve": packed.cve, "cve_score": packed.score, "cve_ssvc": packed.ssvc}
+_PACKERS: Mapping[str, packed.Packer] = {
+    "cve": packed.cve, "cve_score": packed.score, "cve_ssvc": packed.ssvc, "cve_product": packed.product,
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -122,6 +124,7 @@ def _tables(found: Sequence[tuple[str, CveRows]]) -> dict[str, list[tuple[Any, .
         "cve": [rows.cve for _name, rows in found],
         "cve_score": [row for _name, rows in found for row in rows.scores],
         "cve_ssvc": [rows.ssvc for _name, rows in found if rows.ssvc is not None],
+        "cve_product": [row for _name, rows in found for row in rows.products],
     }
 
 
@@ -131,6 +134,8 @@ def _each(rows: CveRows) -> Iterator[tuple[str, tuple[Any, ...]]]:
         yield "cve_score", row
     if rows.ssvc is not None:
         yield "cve_ssvc", rows.ssvc
+    for row in rows.products:
+        yield "cve_product", row
 
 
 def _shown(rows: CveRows) -> dict[str, Any]:

@@ -16,12 +16,14 @@ from suture.store.packed_fields import (
     FALSE,
     NULL,
     NUMBERS,
+    SMALL,
     TEXTS,
     TRUE,
     bigint,
     columns,
     day,
     doubles,
+    jsonb,
     text,
     time,
 )
@@ -59,6 +61,14 @@ def ssvc(row: Row, head: bytes, tail: bytes) -> bytes:
     cve_id, exploitation, automatable, impact, dated, source = row
     return b"".join((
         head, text(cve_id), TEXTS[exploitation], TEXTS[automatable], TEXTS[impact], time(dated), TEXTS[source], tail,
+    ))  # fmt: skip
+
+
+def product(row: Row, head: bytes, tail: bytes) -> bytes:
+    cve_id, place, source, vendor, name, collection, package, default, versions = row
+    return b"".join((
+        head, text(cve_id), SMALL[place], TEXTS[source], TEXTS[vendor], TEXTS[name], TEXTS[collection], TEXTS[package],
+        TEXTS[default], jsonb(versions), tail,
     ))  # fmt: skip
 
 

@@ -7,6 +7,7 @@ merge_<table>.sql. Feeds are synced side by side, and some write the same table:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,10 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "cve_id": "text", "exploitation": "text", "automatable": "text", "technical_impact": "text",
         "dated_at": "timestamptz", "source": "text",
     },
+    "cve_product": {
+        "cve_id": "text", "place": "int2", "source": "text", "vendor": "text", "product": "text", "collection_url": "text",
+        "package_name": "text", "default_status": "text", "versions": "jsonb",
+    },
 }  # fmt: skip
 SCORED = ("cve", "cve_score")  # what replacing a scorer's word looks at
 
@@ -47,8 +52,9 @@ def create(store: Store, tables: Iterable[str]) -> None:
 def fill(store: Store, table: str, rows: Sequence[Row]) -> None:
     """Make one and put JSON rows (dates in ISO 8601) into it. Missing values are NULL."""
     create(store, (table,))
-    columns = tuple(TABLES[table])
-    store.copy_rows(f"stage_{table}", columns, ([_plain(row.get(column)) for column in columns] for row in rows))
+    columns = TABLES[table]
+    values = ([_plain(row.get(column), kind) for column, kind in columns.items()] for row in rows)
+    store.copy_rows(f"stage_{table}", tuple(columns), values)
 
 
 def stream(store: Store, table: str, rows: Iterable[Sequence[Any]]) -> int:
@@ -78,5 +84,7 @@ def text_array(values: Iterable[str]) -> str:
     return "{" + ",".join('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values) + "}"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, kind: str) -> Any:
+    if kind == "jsonb":
+        return json.dumps(value)
     return text_array(value) if isinstance(value, list) else value

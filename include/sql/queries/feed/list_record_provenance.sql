@@ -39,6 +39,14 @@ WITH stated AS (
         NULL::text AS record_sha256
     FROM cve_ssvc
     WHERE cve_ssvc.cve_id = %(cve_id)s
+    UNION ALL
+    SELECT DISTINCT
+        'cve_product' AS stated_in,
+        cve_product.source AS said_by,
+        cve_product.snapshot_id,
+        NULL::text AS record_sha256
+    FROM cve_product
+    WHERE cve_product.cve_id = %(cve_id)s
 )
 
 SELECT
