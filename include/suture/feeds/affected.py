@@ -128,7 +128,7 @@ def quick_rows(cve_id: str, who: str, affected: Sequence[Any], rows: list[tuple[
     """Add the rows of one container (types of `cve_shape`) in the order of COLUMNS; versions as the bytes of their JSON.
 
     Raises UnsureError for what `read` would mend, note or cut."""
-    place = len(rows)
+    place, all_written, longest = len(rows), [], 0
     for entry in affected:
         vendor, product = _LINES[entry.vendor], _LINES[entry.product]
         package = entry.packageName
@@ -142,25 +142,32 @@ def quick_rows(cve_id: str, who: str, affected: Sequence[Any], rows: list[tuple[
         versions = entry.versions
         if versions:
             written = _write(versions)
-            # Most are short and plain, which is seen of all of them at once.
-            if (
-                len(written) > MAX_VERSION
-                or not written.isascii()
-                or b"\\" in written
-                or b"  " in written
-                or b'" ' in written
-                or b' "' in written
-                or b'""' in written
-                or b"[]" in written
-                or b"\x7f" in written
-            ):
-                _require_plain(versions)
+            all_written.append(written)
+            if len(written) > longest:
+                longest = len(written)
         else:
             written = b"[]"
         rows.append((cve_id, place, who, vendor, product, address, package, entry.defaultStatus, written))
         place += 1
     if place > MAX_PRODUCTS:
         raise UnsureError
+    if not _plain(b"".join(all_written), len(all_written), longest):
+        for entry in affected:
+            _require_plain(entry.versions or ())
+
+
+def _plain(written: bytes, lists: int, longest: int) -> bool:
+    """Whether no text in these lists of versions, written in JSON, can be one that `read` would mend: most are short and
+    of ordinary letters without a blank, which is seen of all of them at once."""
+    return (
+        longest <= MAX_VERSION
+        and written.isascii()
+        and b"\\" not in written
+        and b" " not in written
+        and b"\x7f" not in written
+        and written.count(b"[") == lists  # no `changes`, which may be empty
+        and b'""' not in written
+    )
 
 
 def require_few(affected: Iterable[Sequence[Any] | None]) -> None:

@@ -22,9 +22,7 @@ from suture.feeds.errors import FeedFormatError
 from suture.feeds.seen import KnownDigests
 from suture.feeds.suite_stream import SuiteStream
 
-_PACKERS: Mapping[str, packed.Packer] = {
-    "cve": packed.cve, "cve_score": packed.score, "cve_ssvc": packed.ssvc, "cve_product": packed.product,
-}  # fmt: skip
+_PACKERS: Mapping[str, packed.Packer] = {"cve": packed.cve, "cve_score": packed.score, "cve_ssvc": packed.ssvc}
 
 
 @dataclass(slots=True)
@@ -108,8 +106,10 @@ class Reading:
         chunk.rows = len(found)
         for table, rows in tables.items():
             head, tail = packed.edges(len(COLUMNS[table]), self.snapshot_id)
-            pack = _PACKERS[table]
-            chunk.packed[table] = b"".join([pack(row, head, tail) for row in rows])
+            pack = _PACKERS.get(table)
+            chunk.packed[table] = (
+                b"".join([pack(row, head, tail) for row in rows]) if pack else packed.products(rows, head, tail)
+            )
 
     def _fit(self, chunk: Chunk, name: str, rows: CveRows) -> bool:
         reasons = [fault for table, row in _each(rows) for fault in self.suites[table].faults(row)]

@@ -149,6 +149,9 @@ def _rows(record: Record, digest: bytes) -> CveRows:
                 found = _ssvc(cve_id, who, metric.other, rejected)
                 if found is None:
                     marks += cve5.kev_marks({"other": metric.other})
+                    word = cve5.severity_word(metric.other)
+                    if word is not None:
+                        scores[who, "", ""] = (cve_id, who, "", "", None, word, dated)
                 elif ssvc is None or cve5.is_cisas(who) or not cve5.is_cisas(ssvc[-1]):
                     ssvc = found
     cve = (
@@ -175,10 +178,6 @@ def _add_scores(
         scores[who, version, vector] = (
             cve_id, who, version, vector, score, word if isinstance(word, str) else None, dated,
         )  # fmt: skip
-    if metric.other is not None:
-        word = cve5.severity_word(metric.other)
-        if word is not None:
-            scores[who, "", ""] = (cve_id, who, "", "", None, word, dated)
 
 
 def _ssvc(cve_id: str, who: str, other: dict[str, Any], rejected: list[Rejected]) -> tuple[Any, ...] | None:
@@ -209,7 +208,10 @@ _ssvc_values: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
 @lru_cache(maxsize=5000)
 def _stamp(text: object) -> datetime | None:
-    return _moment(cve5.timestamp(text))
+    try:
+        return utc(datetime.fromisoformat(text)) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def _strict(raw: bytes, digest: bytes, where: str) -> CveRows:

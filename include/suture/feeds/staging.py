@@ -7,9 +7,10 @@ merge_<table>.sql. Feeds are synced side by side, and some write the same table:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from suture.feeds.decoded import Row
 from suture.store import Store
@@ -37,7 +38,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     },
     "cve_product": {
         "cve_id": "text", "place": "int2", "source": "text", "vendor": "text", "product": "text", "collection_url": "text",
-        "package_name": "text", "default_status": "text", "versions": "jsonb",
+        "package_name": "text", "default_status": "text", "versions": "json",
     },
 }  # fmt: skip
 SCORED = ("cve", "cve_score")  # what replacing a scorer's word looks at
@@ -85,6 +86,6 @@ def text_array(values: Iterable[str]) -> str:
 
 
 def _plain(value: Any, kind: str) -> Any:
-    if kind == "jsonb":
-        return json.dumps(value)
+    if kind == "json":
+        return msgspec.json.encode(value).decode()  # as the bulk load writes it: it is compared as text
     return text_array(value) if isinstance(value, list) else value

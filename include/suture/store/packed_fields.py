@@ -45,9 +45,9 @@ def text(value: str) -> bytes:
     return _length(len(raw)) + raw
 
 
-def jsonb(raw: bytes) -> bytes:
-    """raw: a JSON document in UTF-8."""
-    return _length(len(raw) + 1) + b"\x01" + raw
+def size(raw: bytes) -> bytes:
+    """What stands before a field that is packed already, such as a JSON document."""
+    return _length(len(raw))
 
 
 def time(moment: datetime | None) -> bytes:

@@ -7,5 +7,5 @@ CREATE TEMPORARY TABLE IF NOT EXISTS stage_cve_product (
     collection_url text,
     package_name text,
     default_status text,
-    versions jsonb NOT NULL
+    versions json NOT NULL
 ) ON COMMIT DROP

@@ -3,9 +3,10 @@ USING stage_cve_product AS row
     ON cve_product.cve_id = row.cve_id AND cve_product.place = row.place
 WHEN MATCHED AND (
         cve_product.source, cve_product.vendor, cve_product.product, cve_product.collection_url,
-        cve_product.package_name, cve_product.default_status, cve_product.versions
+        cve_product.package_name, cve_product.default_status, cve_product.versions::text
     ) IS DISTINCT FROM (
-        row.source, row.vendor, row.product, row.collection_url, row.package_name, row.default_status, row.versions
+        row.source, row.vendor, row.product, row.collection_url, row.package_name, row.default_status,
+        row.versions::text
     )
     THEN UPDATE SET
         source = row.source,
