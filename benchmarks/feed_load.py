@@ -254,7 +254,7 @@ def baseline(folder: Path, dsn: str) -> None:
                 products.append({"cve_id": metadata["cveId"], "place": place, "source": source, "vendor": entry["vendor"],
                                  "product": entry["product"], "collection_url": entry.get("collectionURL"),
                                  "package_name": entry.get("packageName"), "default_status": entry.get("defaultStatus"),
-                                 "versions": json.dumps(entry.get("versions", [])), "snapshot_id": 1})  # fmt: skip
+                                 "versions": json.dumps(entry.get("versions", []))})  # fmt: skip
                 place += 1
             for metric in container.get("metrics", []):
                 other = metric.get("other", {})
@@ -374,6 +374,8 @@ def child(data: Path, dsn: str, name: str, cluster: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(said.splitlines()[-1])
     found["peak_mib"] = max(found["peak_mib"], max(peaks, default=0) / 1024)
     found["server_seconds"] = server_cpu(cluster) - before
+    print(f"{name}: {found['seconds']:.1f} s, {found['cpu_seconds']:.1f} s of CPU, "
+          f"the server {found['server_seconds']:.1f} s, {found['peak_mib']:.0f} MiB", file=sys.stderr)  # fmt: skip
     return found
 
 

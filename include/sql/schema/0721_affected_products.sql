@@ -1,4 +1,5 @@
--- Which products a CVE record says are affected, as its containers name them; a row for each entry of `affected`.
+-- Which products a CVE record says are affected, as its containers name them; a row for each entry of `affected`. They are
+-- replaced with their record, so that its row in `cve` says which copy they are from, and its digest.
 
 CREATE TABLE cve_product (
     cve_id text NOT NULL,
@@ -12,7 +13,6 @@ CREATE TABLE cve_product (
     -- [{version, status, lessThan, lessThanOrEqual, versionType, changes}], [] for none. json: it is kept and shown, and
     -- costs half of what jsonb does to write.
     versions json NOT NULL,
-    snapshot_id bigint,                 -- the copy in which the row last changed
     PRIMARY KEY (cve_id, place)
 );
 
@@ -20,27 +20,6 @@ CREATE TABLE cve_product (
 CREATE INDEX cve_product_by_name ON cve_product (
     lower(vendor COLLATE "C"), lower(coalesce(product, package_name) COLLATE "C")
 );
-
--- As for the other tables of records (0502).
-CREATE TRIGGER cve_product_snapshots_inserted AFTER INSERT ON cve_product
-REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION require_snapshots();
-CREATE TRIGGER cve_product_snapshots_updated AFTER UPDATE ON cve_product
-REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION require_snapshots();
-
-CREATE OR REPLACE FUNCTION refuse_named_snapshots() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF EXISTS (SELECT 1 FROM cve INNER JOIN gone ON cve.snapshot_id = gone.snapshot_id)
-        OR EXISTS (SELECT 1 FROM cve_score INNER JOIN gone ON cve_score.snapshot_id = gone.snapshot_id)
-        OR EXISTS (SELECT 1 FROM cve_ssvc INNER JOIN gone ON cve_ssvc.snapshot_id = gone.snapshot_id)
-        OR EXISTS (SELECT 1 FROM cve_product INNER JOIN gone ON cve_product.snapshot_id = gone.snapshot_id)
-        OR EXISTS (SELECT 1 FROM epss INNER JOIN gone ON epss.snapshot_id = gone.snapshot_id)
-        OR EXISTS (SELECT 1 FROM kev INNER JOIN gone ON kev.snapshot_id = gone.snapshot_id)
-    THEN
-        RAISE foreign_key_violation USING MESSAGE = 'a row still names the snapshot that is to be deleted';
-    END IF;
-    RETURN NULL;
-END
-$$;
 
 -- The records that we have were read without their products: each is to be read anew, also from a copy that is the last
 -- one over again. What that copy's digest was stays in the evidence log.

@@ -20,6 +20,7 @@ from suture.feeds.cve_rows import COLUMNS, CveRows, rows_of
 from suture.feeds.decoded import Rejected, kept
 from suture.feeds.errors import FeedFormatError
 from suture.feeds.seen import KnownDigests
+from suture.feeds.staging import OF_RECORD
 from suture.feeds.suite_stream import SuiteStream
 
 _PACKERS: Mapping[str, packed.Packer] = {"cve": packed.cve, "cve_score": packed.score, "cve_ssvc": packed.ssvc}
@@ -105,7 +106,7 @@ class Reading:
             tables = _tables(found)
         chunk.rows = len(found)
         for table, rows in tables.items():
-            head, tail = packed.edges(len(COLUMNS[table]), self.snapshot_id)
+            head, tail = packed.edges(len(COLUMNS[table]), None if table in OF_RECORD else self.snapshot_id)
             pack = _PACKERS.get(table)
             chunk.packed[table] = (
                 b"".join([pack(row, head, tail) for row in rows]) if pack else packed.products(rows, head, tail)

@@ -65,6 +65,7 @@ def ssvc(row: Row, head: bytes, tail: bytes) -> bytes:
 
 
 def products(rows: Sequence[Row], head: bytes, tail: bytes) -> bytes:
+    """Rows of a record stand together."""
     known: str | None = None
     parts: list[bytes] = []
     for cve_id, place, source, vendor, name, collection, package, default, versions in rows:

@@ -41,6 +41,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "package_name": "text", "default_status": "text", "versions": "json",
     },
 }  # fmt: skip
+OF_RECORD = frozenset({"cve_product"})  # their row in `cve` names the copy that they are from
 SCORED = ("cve", "cve_score")  # what replacing a scorer's word looks at
 
 
@@ -66,7 +67,9 @@ def stream(store: Store, table: str, rows: Iterable[Sequence[Any]]) -> int:
 def put(store: Store, table: str, parts: Iterable[bytes], *, staged: bool) -> int:
     """Put packed rows (`packed`) into a table's staging table, or into the table itself; how many."""
     columns = tuple(TABLES[table])
-    return store.copy_packed(f"stage_{table}" if staged else table, columns if staged else (*columns, "snapshot_id"), parts)
+    if staged:
+        return store.copy_packed(f"stage_{table}", columns, parts)
+    return store.copy_packed(table, columns if table in OF_RECORD else (*columns, "snapshot_id"), parts)
 
 
 def lock(store: Store, tables: Iterable[str]) -> None:

@@ -259,7 +259,6 @@ def test_the_snapshot_that_a_row_names_must_be_there_and_stays(store: Store, tmp
         ("cve", "cve_id, state, source", "'CVE-1', 'PUBLISHED', 'x'"), ("cve_ssvc", "cve_id, source", "'CVE-1', 'x'"),
         ("cve_score", "cve_id, source, cvss_version", "'CVE-1', 'x', '3.1'"), ("kev", "cve_id, date_added", "'CVE-1', now()"),
         ("epss", "cve_id, probability, percentile, score_date, model_version", "'CVE-1', 0, 0, now(), 'x'"),
-        ("cve_product", "cve_id, place, source, versions", "'CVE-1', 0, 'x', '[]'"),
     ):  # fmt: skip
         with pytest.raises(psycopg.errors.ForeignKeyViolation, match="4711"):
             connection.execute(f"INSERT INTO {table} ({columns}, snapshot_id) VALUES ({values}, 4711)")

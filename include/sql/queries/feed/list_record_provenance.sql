@@ -43,9 +43,10 @@ WITH stated AS (
     SELECT DISTINCT
         'cve_product' AS stated_in,
         cve_product.source AS said_by,
-        cve_product.snapshot_id,
-        NULL::text AS record_sha256
+        cve.snapshot_id,
+        cve.record_sha256
     FROM cve_product
+    INNER JOIN cve ON cve_product.cve_id = cve.cve_id
     WHERE cve_product.cve_id = %(cve_id)s
 )
 

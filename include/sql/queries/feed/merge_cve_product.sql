@@ -15,13 +15,12 @@ WHEN MATCHED AND (
         collection_url = row.collection_url,
         package_name = row.package_name,
         default_status = row.default_status,
-        versions = row.versions,
-        snapshot_id = %(snapshot_id)s
+        versions = row.versions
 WHEN NOT MATCHED
     THEN INSERT (
-        cve_id, place, source, vendor, product, collection_url, package_name, default_status, versions, snapshot_id
+        cve_id, place, source, vendor, product, collection_url, package_name, default_status, versions
     )
     VALUES (
         row.cve_id, row.place, row.source, row.vendor, row.product, row.collection_url, row.package_name,
-        row.default_status, row.versions, %(snapshot_id)s
+        row.default_status, row.versions
     )
