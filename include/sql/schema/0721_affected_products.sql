@@ -1,5 +1,5 @@
--- Which products a CVE record says are affected, as its containers name them; a row for each entry of `affected`. They are
--- replaced with their record, so that its row in `cve` says which copy they are from, and its digest.
+-- Which products a CVE record says are affected, as its containers name them; a row for each entry of `affected`. They
+-- are replaced with their record, so that its row in `cve` says which copy they are from, and its digest.
 
 CREATE TABLE cve_product (
     cve_id text NOT NULL,
@@ -10,8 +10,8 @@ CREATE TABLE cve_product (
     collection_url text,                -- the registry or archive that package_name is a name in
     package_name text,
     default_status text CHECK (default_status IN ('affected', 'unaffected', 'unknown')),  -- of versions not named
-    -- [{version, status, lessThan, lessThanOrEqual, versionType, changes}], [] for none. json: it is kept and shown, and
-    -- costs half of what jsonb does to write.
+    -- [{version, status, lessThan, lessThanOrEqual, versionType, changes}], [] for none. json: it is kept and shown,
+    -- and costs half of what jsonb does to write.
     versions json NOT NULL,
     PRIMARY KEY (cve_id, place)
 );
