@@ -11,7 +11,7 @@ CREATE TABLE cve_product (
     package_name text,
     default_status text CHECK (default_status IN ('affected', 'unaffected', 'unknown')),  -- of versions not named
     -- [{version, status, lessThan, lessThanOrEqual, versionType, changes}], [] for none. json: it is kept and shown,
-    -- and costs half of what jsonb does to write.
+    -- and costs less to write than jsonb.
     versions json NOT NULL,
     PRIMARY KEY (cve_id, place)
 );
