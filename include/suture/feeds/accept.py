@@ -236,6 +236,8 @@ def _write_tables(store: Store, copy: Copy, tables: Mapping[str, list[Row]], sna
     staging.lock(store, staged)
     if copy.scorers:
         store.execute("feed/delete_cve_scores", {"scorers": list(copy.scorers)})
+    if "cve_product" in staged:
+        store.execute("feed/delete_cve_products")
     for table in staged:
         staging.merge(store, table, snapshot_id)
     for table in sorted(set(tables) - set(staging.TABLES), key=_write_rank):

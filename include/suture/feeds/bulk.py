@@ -239,6 +239,7 @@ class _Load:
         self.written -= self._drop_older(known, batch)
         if known:
             store.execute("feed/delete_cve_scores", {"scorers": _SCORERS})
+            store.execute("feed/delete_cve_products")
         for table in COLUMNS:
             staging.merge(store, table, self._snapshot_id)
         store.execute("feed/upsert_staged_lookups", self._lookup())

@@ -20,6 +20,7 @@ from suture.feeds.cve_rows import COLUMNS, CveRows, rows_of
 from suture.feeds.decoded import Rejected, kept
 from suture.feeds.errors import FeedFormatError
 from suture.feeds.seen import KnownDigests
+from suture.feeds.staging import OF_RECORD
 from suture.feeds.suite_stream import SuiteStream
 
 _PACKERS: Mapping[str, packed.Packer] = {"cve": packed.cve, "cve_score": packed.score, "cve_ssvc": packed.ssvc}
@@ -105,9 +106,11 @@ class Reading:
             tables = _tables(found)
         chunk.rows = len(found)
         for table, rows in tables.items():
-            head, tail = packed.edges(len(COLUMNS[table]), self.snapshot_id)
-            pack = _PACKERS[table]
-            chunk.packed[table] = b"".join([pack(row, head, tail) for row in rows])
+            head, tail = packed.edges(len(COLUMNS[table]), None if table in OF_RECORD else self.snapshot_id)
+            pack = _PACKERS.get(table)
+            chunk.packed[table] = (
+                b"".join([pack(row, head, tail) for row in rows]) if pack else packed.products(rows, head, tail)
+            )
 
     def _fit(self, chunk: Chunk, name: str, rows: CveRows) -> bool:
         reasons = [fault for table, row in _each(rows) for fault in self.suites[table].faults(row)]
@@ -122,6 +125,7 @@ def _tables(found: Sequence[tuple[str, CveRows]]) -> dict[str, list[tuple[Any, .
         "cve": [rows.cve for _name, rows in found],
         "cve_score": [row for _name, rows in found for row in rows.scores],
         "cve_ssvc": [rows.ssvc for _name, rows in found if rows.ssvc is not None],
+        "cve_product": [row for _name, rows in found for row in rows.products],
     }
 
 
@@ -131,6 +135,8 @@ def _each(rows: CveRows) -> Iterator[tuple[str, tuple[Any, ...]]]:
         yield "cve_score", row
     if rows.ssvc is not None:
         yield "cve_ssvc", rows.ssvc
+    for row in rows.products:
+        yield "cve_product", row
 
 
 def _shown(rows: CveRows) -> dict[str, Any]:

@@ -25,14 +25,16 @@ from typing import Any
 
 import msgspec
 
+from suture.feeds import affected
 from suture.feeds.cve_shape import Container, Metric, Record
 from suture.feeds.decoded import Rejected, utc
 from suture.feeds.sources import cve5
 from suture.feeds.staging import TABLES
 from suture.feeds.strict_json import MAX_DEPTH
 
-COLUMNS: Mapping[str, tuple[str, ...]] = {table: tuple(TABLES[table]) for table in ("cve", "cve_score", "cve_ssvc")}
+COLUMNS: Mapping[str, tuple[str, ...]] = {table: tuple(TABLES[table]) for table in cve5.TABLES}
 SOURCE = "cve5"
+_LARGE = 200_000  # bytes; in fewer are not as many versions as would be too many
 _NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _ONE_KIND = bytes.maketrans(b"[]", b"{}")
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
@@ -43,11 +45,14 @@ _write = msgspec.json.Encoder().encode
 
 @dataclass(slots=True)
 class CveRows:
-    """The rows of one record, in the order of COLUMNS; times aware and in UTC. rejected: parts that were left out."""
+    """The rows of one record, in the order of COLUMNS; times aware and in UTC, JSON as its bytes.
+
+    rejected: parts that were left out."""
 
     cve: tuple[Any, ...]
     scores: list[tuple[Any, ...]]
     ssvc: tuple[Any, ...] | None
+    products: list[tuple[Any, ...]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
 
@@ -59,7 +64,7 @@ def rows_of(raw: bytes, digest: bytes, *, where: str) -> CveRows:
     """The rows of one record. Raises FeedFormatError as `sources.cve5.decode` does."""
     try:
         return _quick(raw, digest)
-    except (_UnsureError, ValueError, RecursionError, TypeError, AttributeError):
+    except (_UnsureError, affected.UnsureError, ValueError, RecursionError, TypeError, AttributeError):
         return _strict(raw, digest, where)
 
 
@@ -69,6 +74,8 @@ def _quick(raw: bytes, digest: bytes) -> CveRows:
     record = _whole(raw) or _known_part(raw)
     if record.dataType != "CVE_RECORD" or not record.dataVersion.startswith("5."):
         raise _UnsureError
+    if len(raw) > _LARGE:
+        affected.require_few(container.affected for container in (record.containers.cna, *_adps(record)))
     return _rows(record, digest)
 
 
@@ -122,6 +129,8 @@ def _rows(record: Record, digest: bytes) -> CveRows:
     ssvc: tuple[Any, ...] | None = None
     marks: list[date | None] = []
     cwes: set[str] = set()
+    state = metadata.state.upper()
+    products: list[tuple[Any, ...]] = []
     who = f"cna:{cna.providerMetadata.shortName or metadata.assignerShortName or 'unnamed'}"
     for container in (cna, *_adps(record)):
         provider = container.providerMetadata
@@ -131,6 +140,8 @@ def _rows(record: Record, digest: bytes) -> CveRows:
             for description in problem.descriptions or ():
                 if description.cweId:
                     cwes.add(description.cweId)
+        if container.affected and state != "REJECTED":
+            affected.quick_rows(cve_id, who, container.affected, products)
         dated = _TIMES[provider.dateUpdated]
         for metric in container.metrics or ():
             _add_scores(scores, cve_id, who, dated, metric)
@@ -138,14 +149,17 @@ def _rows(record: Record, digest: bytes) -> CveRows:
                 found = _ssvc(cve_id, who, metric.other, rejected)
                 if found is None:
                     marks += cve5.kev_marks({"other": metric.other})
+                    word = cve5.severity_word(metric.other)
+                    if word is not None:
+                        scores[who, "", ""] = (cve_id, who, "", "", None, word, dated)
                 elif ssvc is None or cve5.is_cisas(who) or not cve5.is_cisas(ssvc[-1]):
                     ssvc = found
     cve = (
-        cve_id, metadata.state.upper(), cna.title, tuple(sorted(cwes)), _TIMES[metadata.datePublished],
+        cve_id, state, cna.title, tuple(sorted(cwes)), _TIMES[metadata.datePublished],
         _TIMES[metadata.dateUpdated], SOURCE, bool(marks), min((mark for mark in marks if mark), default=None),
         digest.hex(),
     )  # fmt: skip
-    return CveRows(cve, list(scores.values()), ssvc, rejected)
+    return CveRows(cve, list(scores.values()), ssvc, products, rejected)
 
 
 def _add_scores(
@@ -164,10 +178,6 @@ def _add_scores(
         scores[who, version, vector] = (
             cve_id, who, version, vector, score, word if isinstance(word, str) else None, dated,
         )  # fmt: skip
-    if metric.other is not None:
-        word = cve5.severity_word(metric.other)
-        if word is not None:
-            scores[who, "", ""] = (cve_id, who, "", "", None, word, dated)
 
 
 def _ssvc(cve_id: str, who: str, other: dict[str, Any], rejected: list[Rejected]) -> tuple[Any, ...] | None:
@@ -198,7 +208,10 @@ _ssvc_values: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
 @lru_cache(maxsize=5000)
 def _stamp(text: object) -> datetime | None:
-    return _moment(cve5.timestamp(text))
+    try:
+        return utc(datetime.fromisoformat(text)) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def _strict(raw: bytes, digest: bytes, where: str) -> CveRows:
@@ -209,14 +222,19 @@ def _strict(raw: bytes, digest: bytes, where: str) -> CveRows:
         _moment(row["modified_at"]), SOURCE, row["record_kev"],
         date.fromisoformat(row["record_kev_added"]) if row["record_kev_added"] else None, digest.hex(),
     )  # fmt: skip
-    times = ("published_at", "modified_at", "dated_at")
     others = {
-        table: [tuple(_moment(row[name]) if name in times else row[name] for name in COLUMNS[table]) for row in found]
+        table: [tuple(_typed(name, row[name]) for name in COLUMNS[table]) for row in found]
         for table, found in decoded.tables.items()
         if table != "cve"
     }
     ssvc = others["cve_ssvc"]
-    return CveRows(cve, others["cve_score"], ssvc[-1] if ssvc else None, decoded.rejected)
+    return CveRows(cve, others["cve_score"], ssvc[-1] if ssvc else None, others["cve_product"], decoded.rejected)
+
+
+def _typed(name: str, value: Any) -> Any:
+    if name in ("published_at", "modified_at", "dated_at"):
+        return _moment(value)
+    return _write(value) if name == "versions" else value
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -10,11 +10,12 @@ field that is not named here, is read the longer way; nothing else depends on th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+Status = Literal["affected", "unaffected", "unknown"]
 Scalar = str | int | float | bool | None
 Plain = dict[str, Scalar | list[Scalar]]
 
@@ -52,24 +53,31 @@ class Text(_Shape):
     user: Scalar = None
 
 
+class Change(_Shape):
+    at: str
+    status: Status
+
+
 class Version(_Shape):
-    version: Scalar = None
-    status: Scalar = None
-    lessThan: Scalar = None  # noqa: N815
-    lessThanOrEqual: Scalar = None  # noqa: N815
-    versionType: Scalar = None  # noqa: N815
-    changes: list[Plain] | None = None
+    """In the order of `affected.read`: written in JSON, a list of them is a row's `versions`."""
+
+    version: str
+    status: Status
+    lessThan: str | None = None  # noqa: N815
+    lessThanOrEqual: str | None = None  # noqa: N815
+    versionType: str | None = None  # noqa: N815
+    changes: list[Change] | None = None
 
 
 class Affected(_Shape):
-    vendor: Scalar = None
-    product: Scalar = None
-    defaultStatus: Scalar = None  # noqa: N815
+    vendor: str | None = None
+    product: str | None = None
+    defaultStatus: Status | None = None  # noqa: N815
     versions: list[Version] | None = None
     cpes: list[Scalar] | None = None
-    packageName: Scalar = None  # noqa: N815
+    packageName: str | None = None  # noqa: N815
     packageURL: Scalar = None  # noqa: N815
-    collectionURL: Scalar = None  # noqa: N815
+    collectionURL: str | None = None  # noqa: N815
     repo: Scalar = None
     platforms: list[Scalar] | None = None
     modules: list[Scalar] | None = None

@@ -16,12 +16,14 @@ from suture.store.packed_fields import (
     FALSE,
     NULL,
     NUMBERS,
+    SMALL,
     TEXTS,
     TRUE,
     bigint,
     columns,
     day,
     doubles,
+    size,
     text,
     time,
 )
@@ -60,6 +62,20 @@ def ssvc(row: Row, head: bytes, tail: bytes) -> bytes:
     return b"".join((
         head, text(cve_id), TEXTS[exploitation], TEXTS[automatable], TEXTS[impact], time(dated), TEXTS[source], tail,
     ))  # fmt: skip
+
+
+def products(rows: Sequence[Row], head: bytes, tail: bytes) -> bytes:
+    """Rows of a record stand together."""
+    known: str | None = None
+    parts: list[bytes] = []
+    for cve_id, place, source, vendor, name, collection, package, default, versions in rows:
+        if cve_id is not known:
+            known, start = cve_id, head + text(cve_id)
+        parts += (
+            start, SMALL[place], TEXTS[source], TEXTS[vendor], TEXTS[name], TEXTS[collection], TEXTS[package],
+            TEXTS[default], size(versions), versions, tail,
+        )  # fmt: skip
+    return b"".join(parts)
 
 
 def epss_edges(count: int, score_date: date, model: str, snapshot_id: int | None) -> tuple[bytes, bytes]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from suture.feeds.decoded import Row
 from suture.store import Store
 
@@ -34,7 +36,12 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "cve_id": "text", "exploitation": "text", "automatable": "text", "technical_impact": "text",
         "dated_at": "timestamptz", "source": "text",
     },
+    "cve_product": {
+        "cve_id": "text", "place": "int2", "source": "text", "vendor": "text", "product": "text", "collection_url": "text",
+        "package_name": "text", "default_status": "text", "versions": "json",
+    },
 }  # fmt: skip
+OF_RECORD = frozenset({"cve_product"})  # their row in `cve` names the copy that they are from
 SCORED = ("cve", "cve_score")  # what replacing a scorer's word looks at
 
 
@@ -47,8 +54,9 @@ def create(store: Store, tables: Iterable[str]) -> None:
 def fill(store: Store, table: str, rows: Sequence[Row]) -> None:
     """Make one and put JSON rows (dates in ISO 8601) into it. Missing values are NULL."""
     create(store, (table,))
-    columns = tuple(TABLES[table])
-    store.copy_rows(f"stage_{table}", columns, ([_plain(row.get(column)) for column in columns] for row in rows))
+    columns = TABLES[table]
+    values = ([_plain(row.get(column), kind) for column, kind in columns.items()] for row in rows)
+    store.copy_rows(f"stage_{table}", tuple(columns), values)
 
 
 def stream(store: Store, table: str, rows: Iterable[Sequence[Any]]) -> int:
@@ -59,7 +67,9 @@ def stream(store: Store, table: str, rows: Iterable[Sequence[Any]]) -> int:
 def put(store: Store, table: str, parts: Iterable[bytes], *, staged: bool) -> int:
     """Put packed rows (`packed`) into a table's staging table, or into the table itself; how many."""
     columns = tuple(TABLES[table])
-    return store.copy_packed(f"stage_{table}" if staged else table, columns if staged else (*columns, "snapshot_id"), parts)
+    if staged:
+        return store.copy_packed(f"stage_{table}", columns, parts)
+    return store.copy_packed(table, columns if table in OF_RECORD else (*columns, "snapshot_id"), parts)
 
 
 def lock(store: Store, tables: Iterable[str]) -> None:
@@ -78,5 +88,7 @@ def text_array(values: Iterable[str]) -> str:
     return "{" + ",".join('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values) + "}"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, kind: str) -> Any:
+    if kind == "json":
+        return msgspec.json.encode(value).decode()  # as the bulk load writes it: it is compared as text
     return text_array(value) if isinstance(value, list) else value

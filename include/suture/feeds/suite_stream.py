@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from operator import itemgetter
 from typing import Any
 
 from suture.feeds.decoded import Row
@@ -84,20 +85,21 @@ class SuiteStream:
         ]
 
     def all_pass(self, rows: Sequence[Sequence[Any]]) -> bool:
-        """Whether every row passes, found column by column: of bounds by the least and the greatest value."""
-        columns = [[value for value in column if value is not None] for column in zip(*rows, strict=True)]
+        """Whether every row passes, found column by column: of bounds by the least and the greatest value. Values are hashable."""
         values: dict[int, set[Any]] = {}
         for (index, passes, _column, _why), kind in zip(self.checks, self.kinds, strict=True):
-            if not columns or not columns[index]:
+            found = values.get(index)
+            if found is None:
+                found = values[index] = set(map(itemgetter(index), rows))  # most values come again and again
+                found.discard(None)
+            if not found:
                 continue
             if kind == _BETWEEN:
-                fine = passes(min(columns[index])) and passes(max(columns[index]))
+                fine = passes(min(found)) and passes(max(found))
             elif kind == _LENGTH:
-                fine = passes(max(columns[index], key=len)) and passes(min(columns[index], key=len))
+                fine = passes(max(found, key=len)) and passes(min(found, key=len))
             else:
-                if index not in values:
-                    values[index] = set(columns[index])
-                fine = all(map(passes, values[index]))
+                fine = all(map(passes, found))
             if not fine:
                 return False
         return True

@@ -208,7 +208,7 @@ def _key(row: Mapping[str, Any]) -> _Group:
 def facts_from_row(row: Mapping[str, Any]) -> CveFacts:
     return CveFacts(
         cve_id=row["cve_id"],
-        scores=tuple(_claims(row["claims"] or ())),
+        scores=tuple(score_claims(row["claims"] or ())),
         exploitation=row["exploitation"],
         automatable=row["automatable"],
         technical_impact=row["technical_impact"],
@@ -226,7 +226,7 @@ def facts_from_row(row: Mapping[str, Any]) -> CveFacts:
     )
 
 
-def _claims(found: Iterable[Mapping[str, Any]]) -> Iterable[ScoreClaim]:
+def score_claims(found: Iterable[Mapping[str, Any]]) -> Iterable[ScoreClaim]:
     for claim in found:
         yield ScoreClaim(
             source=claim["source"],

@@ -22,6 +22,7 @@ _FIRST_DAY = date(2000, 1, 1).toordinal()
 _length = struct.Struct(">i").pack
 _time = struct.Struct(">iq").pack
 _day = struct.Struct(">ii").pack
+_small = struct.Struct(">ih").pack
 _count = struct.Struct(">h").pack
 doubles = struct.Struct(">idid").pack  # two fields: 8, the first, 8, the second
 
@@ -42,6 +43,11 @@ def day(value: date | None) -> bytes:
 def text(value: str) -> bytes:
     raw = value.encode()
     return _length(len(raw)) + raw
+
+
+def size(raw: bytes) -> bytes:
+    """What stands before a field that is packed already, such as a JSON document."""
+    return _length(len(raw))
 
 
 def time(moment: datetime | None) -> bytes:
@@ -80,4 +86,4 @@ def _number(value: float) -> bytes:
     return _length(len(raw)) + raw
 
 
-TEXTS, ARRAYS, NUMBERS = _Known(text), _Known(_array), _Known(_number)
+TEXTS, ARRAYS, NUMBERS, SMALL = _Known(text), _Known(_array), _Known(_number), _Known(lambda value: _small(2, value))

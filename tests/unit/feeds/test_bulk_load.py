@@ -76,25 +76,65 @@ def reasons(store: Store) -> dict[str, str]:
 
 def places(store: Store) -> list[Any]:
     return [
-        rows(store, table, "ctid::text, xmin::text, cve_id") for table in ("cve", "cve_score", "cve_ssvc", "cve_lookup")
+        rows(store, table, "ctid::text, xmin::text, cve_id") for table in ("cve", "cve_score", "cve_ssvc", "cve_product", "cve_lookup")
     ]
 
 
-def test_the_rows_are_those_of_the_ordinary_way(store: Store) -> None:
+def test_the_rows_are_those_of_the_ordinary_way(store: Store, tmp_path: Path) -> None:
     columns = {
         "cve": "cve_id, state, title, cwe_ids, published_at, modified_at, source, record_kev, record_kev_added, record_sha256",
         "cve_score": "cve_id, source, cvss_version, vector, base_score, severity, dated_at",
         "cve_ssvc": "cve_id, source, dated_at, exploitation, automatable, technical_impact",
+        "cve_product": "cve_id, place, source, vendor, product, collection_url, package_name, default_status, versions",
     }  # fmt: skip
-    parts = [decode(path.read_bytes(), where=path.name) for path in sorted((SNAPSHOT / "cve5").glob("*.json"))]
+    for number, path in enumerate(sorted((SNAPSHOT / "cve5").glob("*.json"))):  # they come without their products
+        found = json.loads(path.read_bytes())
+        found["containers"]["cna"]["affected"] = [
+            {"vendor": "acme", "product": f"anvil {place}", "defaultStatus": "unaffected", "packageName": "a\u202e" * place,
+             "versions": [{"version": str(number), "status": "affected", "lessThan": "é" * place or "2"}] * place}
+            for place in range(number % 4)
+        ]  # fmt: skip
+        put(tmp_path, **{path.stem: json.dumps(found).encode()})
+    parts = [decode(path.read_bytes(), where=path.name) for path in sorted(tmp_path.glob("*.json"))]
     copy = Copy("cve5", "file:x", replace(merged(parts, TABLES), data_date=None), "0" * 64, "cve", ("cna", "adp"))
     assert accept(store, copy, now=NOW, actor="t").records == 62
     ordinary = {table: rows(store, table, what) for table, what in columns.items()}
-    store._connection.execute("TRUNCATE cve, cve_score, cve_ssvc")
-    outcome = load(store, SNAPSHOT / "cve5")
+    store._connection.execute("TRUNCATE cve, cve_score, cve_ssvc, cve_product")
+    outcome = load(store, tmp_path)
     assert (outcome.status, outcome.records, outcome.quarantined) == (FeedStatus.ACCEPTED, 62, 0)
     assert {table: rows(store, table, what) for table, what in columns.items()} == ordinary
     assert len(ordinary["cve_score"]) > 40
+    assert len(ordinary["cve_product"]) > 60
+
+
+def test_products_are_replaced_with_their_record_and_gone_when_it_is_rejected(store: Store, tmp_path: Path) -> None:
+    def with_products(number: int, month: int, *names: str, state: str = "PUBLISHED") -> bytes:
+        found = json.loads(record(number, updated=f"2026-{month:02d}-01T00:00:00Z", state=state))
+        version = [{"version": "0", "status": "affected", "lessThan": "2"}]
+        found["containers"]["cna"]["affected"] = [{"vendor": "acme", "product": name, "versions": version} for name in names]
+        return json.dumps(found).encode()
+
+    def named() -> list[Any]:
+        return rows(store, "cve_product", "cve_id, place, product")
+
+    folder = put(tmp_path / "copy", a=with_products(1000, 3, "x", "y"), b=with_products(1001, 3, "z"))
+    load(store, folder)
+    both = [("CVE-2026-1000", 0, "x"), ("CVE-2026-1000", 1, "y"), ("CVE-2026-1001", 0, "z")]
+    assert named() == both
+    where = rows(store, "cve_product", "ctid::text, xmin::text, cve_id")
+    load(store, put(folder, a=with_products(1000, 2, "older")))  # an older copy of the record: left out
+    assert (named(), rows(store, "cve_product", "ctid::text, xmin::text, cve_id")) == (both, where)
+    load(store, put(folder, a=with_products(1000, 4, "w")))
+    assert named() == [("CVE-2026-1000", 0, "w"), ("CVE-2026-1001", 0, "z")]
+    nvd = Copy("nvd", "file:n", Decoded(None, {"cve": [], "cve_score": []}, records=1), "1" * 64, "cve", ("nvd",))
+    accept(store, nvd, now=NOW, actor="t")
+    assert len(named()) == 2  # who names no products takes none away
+    ordinary = tmp_path / "one.json"
+    ordinary.write_bytes(with_products(1001, 5, "z", state="REJECTED"))
+    assert load(store, ordinary).records == 1  # by the ordinary way
+    assert named() == [("CVE-2026-1000", 0, "w")]
+    load(store, put(folder, a=with_products(1000, 6, "w", state="REJECTED")))
+    assert named() == []
 
 
 def test_an_unchanged_rerun_writes_no_row_and_one_change_writes_one(store: Store, tmp_path: Path) -> None:

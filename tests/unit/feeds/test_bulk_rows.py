@@ -148,13 +148,16 @@ BAD: list[tuple[str, str, Any]] = [
     ("cve_score", "cvss_version", "5.0"), ("cve_score", "vector", "x" * 401), ("cve_score", "vector", "x" * 400),
     ("cve", "record_kev_added", "2021-11-02"), ("cve", "record_kev_added", "2021-11-03"), ("cve", "source", "nvd"),
     ("cve", "title", "x" * 20001), ("cve", "cwe_ids", ["CWE-1", "x" * 101]),
+    ("cve_product", "default_status", "maybe"), ("cve_product", "vendor", "x" * 501), ("cve_product", "package_name", None),
     ("cve_ssvc", "automatable", "maybe"), ("cve_ssvc", "exploitation", None),
 ]  # fmt: skip
 
 
 def test_the_streamed_suites_find_what_great_expectations_finds() -> None:
-    tables: dict[str, list[dict[str, Any]]] = {"cve": [], "cve_score": [], "cve_ssvc": []}
-    good = FORMATS["cve5"].decode(TEXT.encode(), where="w").tables
+    tables: dict[str, list[dict[str, Any]]] = {"cve": [], "cve_score": [], "cve_ssvc": [], "cve_product": []}
+    named = copy.deepcopy(RECORD)
+    named["containers"]["cna"]["affected"] = [{"vendor": "acme", "product": "anvil", "packageName": "anvil"}]
+    good = FORMATS["cve5"].decode(json.dumps(named).encode(), where="w").tables
     for number, (table, column, value) in enumerate([*BAD, ("cve", "title", "twin"), ("cve", "title", "twin")]):
         twin = column == "title"
         for name in tables:

@@ -6,6 +6,11 @@ WITH dropped AS (
 scores AS (
     DELETE FROM stage_cve_score
     WHERE cve_id = any(%(cve_ids)s)
+),
+
+products AS (
+    DELETE FROM stage_cve_product
+    WHERE cve_id = any(%(cve_ids)s)
 )
 
 DELETE FROM stage_cve_ssvc

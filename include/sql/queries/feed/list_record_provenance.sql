@@ -39,6 +39,15 @@ WITH stated AS (
         NULL::text AS record_sha256
     FROM cve_ssvc
     WHERE cve_ssvc.cve_id = %(cve_id)s
+    UNION ALL
+    SELECT DISTINCT
+        'cve_product' AS stated_in,
+        cve_product.source AS said_by,
+        cve.snapshot_id,
+        cve.record_sha256
+    FROM cve_product
+    INNER JOIN cve ON cve_product.cve_id = cve.cve_id
+    WHERE cve_product.cve_id = %(cve_id)s
 )
 
 SELECT

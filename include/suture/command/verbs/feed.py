@@ -1,4 +1,5 @@
-"""`suture feed load|status|contradictions`: load a feed's copy from files, see how the feeds are and where they disagree."""
+"""`suture feed load|status|contradictions|affected`: load a feed's copy from files, see how the feeds are, where they disagree,
+and which CVEs a vendor's products have."""
 
 from __future__ import annotations
 
@@ -55,6 +56,19 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     comparing.add_argument("--limit", metavar="N", type=int, default=1000, help="at most N (1000)")
     comparing.add_argument("--json", action="store_true", help="print JSON")
     comparing.set_defaults(handler=disagree)
+    naming = verbs.add_parser(
+        "affected",
+        help="the CVEs of a vendor's products, as CVE records name them, newest first",
+        description="With score, KEV and the affected versions of each. Names are those of CVE records; the case of letters does "
+        "not count. Status 0: there are some; 1: none is known.",
+    )
+    who = naming.add_mutually_exclusive_group(required=True)
+    who.add_argument("--vendor", metavar="NAME", help="the vendor as CVE records name it")
+    who.add_argument("--of", metavar="VENDOR", help="a vendor of vendors.yaml: all that its cve_products name")
+    naming.add_argument("--product", metavar="NAME", help="only this product or package, with --vendor")
+    naming.add_argument("--limit", metavar="N", type=int, default=100, help="at most N (100)")
+    naming.add_argument("--json", action="store_true", help="print JSON")
+    naming.set_defaults(handler=affected)
 
 
 def load(args: argparse.Namespace) -> int:
@@ -148,6 +162,46 @@ def disagree(args: argparse.Namespace) -> int:
     if not found:
         print("No source contradicts another.")
     return 1 if found else 0
+
+
+def affected(args: argparse.Namespace) -> int:
+    """0: there are some; 1: none is known."""
+    from suture.errors import BadInputError
+    from suture.risk.affected import affected_cves
+    from suture.settings import Settings
+    from suture.sourcing.cases import VendorRegister
+    from suture.store import Store
+
+    settings = Settings.load()
+    if args.of is None:
+        named = [(args.vendor, args.product)]
+    elif args.product is not None:
+        raise BadInputError("--product goes with --vendor, not with --of.")
+    else:
+        vendor = VendorRegister.load(settings.policy_dir).vendor(args.of)
+        named = [(entry.vendor, entry.product) for entry in vendor.cve_products]
+        if not named:
+            raise BadInputError(
+                f"vendors.yaml does not say what CVE records call the products of {vendor.name}.",
+                remedy=f"Add cve_products to {vendor.name} in vendors.yaml, or name the vendor with --vendor.",
+            )
+    with Store.connect(settings.require_warehouse()) as store:
+        found = affected_cves(store, named, max_rows=args.limit)
+    if args.json:
+        print(json.dumps([_plain(asdict(item)) for item in found], indent=2))
+        return 0 if found else 1
+    for item in found:
+        score = f"{item.score:.1f} ({item.score_source})" if item.score is not None else "unscored"
+        kev = f"  KEV since {item.kev_added}" if item.kev_added else ""
+        dated = f"{item.published_at:%Y-%m-%d}" if item.published_at else "no date   "
+        print(_visible(f"{dated}  {item.cve_id}  {score}{kev}  {item.title or ''}".rstrip()))
+        for product in item.products:
+            name = " ".join(part for part in (product.vendor, product.product) if part)
+            print(_visible(f"            {name}: {product.ranges or 'no affected version named'}"[:400]))
+    if not found:
+        asked = "; ".join(" ".join(part for part in pair if part) for pair in named)
+        print(_visible(f"No CVE record in the warehouse names {asked}. `./suture feed status cve5` shows what is loaded."))
+    return 0 if found else 1
 
 
 def _progress(progress: Progress) -> None:

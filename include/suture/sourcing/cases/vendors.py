@@ -17,6 +17,14 @@ DESK, MANUAL = "desk", "manual"
 
 
 @dataclass(frozen=True)
+class CveProduct:
+    """A product as CVE records name it. product None: all of that vendor's."""
+
+    vendor: str
+    product: str | None
+
+
+@dataclass(frozen=True)
 class Vendor:
     """hotfix_source None: the vendor gives no hotfixes that Suture could take in. lab: http on loopback is allowed."""
 
@@ -30,6 +38,7 @@ class Vendor:
     hotfix_source: str | None = None
     regular_sources: tuple[str, ...] = ()
     lab: bool = False
+    cve_products: tuple[CveProduct, ...] = ()
 
     def makes(self, source_package: str) -> bool:
         return any(fnmatchcase(source_package, pattern) for pattern in self.products)
@@ -88,6 +97,7 @@ def _vendor(entry: Mapping[str, Any]) -> Vendor:
         hotfix_source=entry.get("hotfix_source"),
         regular_sources=tuple(entry.get("regular_sources", ())),
         lab=bool(entry["contact"].get("lab", False)),
+        cve_products=tuple(CveProduct(found["vendor"], found.get("product")) for found in entry.get("cve_products", ())),
     )
 
 

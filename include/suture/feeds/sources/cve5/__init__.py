@@ -3,6 +3,7 @@
 One document a CVE. CISA's ADP container carries the SSVC values (in any letter case), its KEV mark and often the only CVSS.
 A metric or SSVC value that cannot be read is left out and noted; the rest of the record stands. Of several SSVC containers
 CISA's counts, else the last. A REJECTED record says nothing but that.
+What it says is affected: `suture.feeds.affected`.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Any
 
 import msgspec
 
+from suture.feeds.affected import Reader
 from suture.feeds.decoded import Decoded, Rejected, Row, iso, kept, utc
 from suture.feeds.errors import FeedFormatError
 from suture.feeds.format import FeedFormat
 from suture.feeds.strict_json import decode_record, refuse_web_page
 
-TABLES = ("cve", "cve_score", "cve_ssvc")
+TABLES = ("cve", "cve_score", "cve_ssvc", "cve_product")
 _CVSS_KEYS = ("cvssV4_0", "cvssV3_1", "cvssV3_0", "cvssV2_0")
 _SSVC = {
     "exploitation": {"none": "none", "poc": "poc", "publicpoc": "poc", "active": "active"},
@@ -54,6 +56,7 @@ class Container(msgspec.Struct):
     title: str | None = None
     problemTypes: list[ProblemType] = msgspec.field(default_factory=list)  # noqa: N815
     metrics: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    affected: Any = None
 
 
 class Containers(msgspec.Struct):
@@ -69,7 +72,7 @@ class Record(msgspec.Struct):
 
 
 def decode(raw: bytes, *, where: str, **_options: object) -> Decoded:
-    """Rows of `cve`, `cve_score`, `cve_ssvc` from one record. Raises FeedFormatError."""
+    """Rows of `cve`, `cve_score`, `cve_ssvc`, `cve_product` from one record. Raises FeedFormatError."""
     refuse_web_page(raw, where=where)
     record = decode_record(raw, Record, where=where)
     if record.dataType != "CVE_RECORD" or not record.dataVersion.startswith("5."):
@@ -81,15 +84,19 @@ def decode(raw: bytes, *, where: str, **_options: object) -> Decoded:
     scores: list[Row] = []
     ssvc: list[Row] = []
     marks: list[date | None] = []
+    state = record.cveMetadata.state.upper()
+    products = Reader(cve_id, rejected)
     for who, container in _containers(record):
         for metric in container.metrics:
             scores += _scores(cve_id, who, container, metric, rejected)
             ssvc += ssvc_rows(cve_id, who, metric, rejected)
             marks += kev_marks(metric)
+        if state != "REJECTED":
+            products.read(who, container.affected)
     row = {
         "record_id": cve_id,
         "cve_id": cve_id,
-        "state": record.cveMetadata.state.upper(),
+        "state": state,
         "title": record.containers.cna.title,
         "cwe_ids": sorted(_cwes(record)),
         "published_at": iso(record.cveMetadata.datePublished),
@@ -101,7 +108,12 @@ def decode(raw: bytes, *, where: str, **_options: object) -> Decoded:
     }
     return Decoded(
         utc(record.cveMetadata.dateUpdated),
-        {"cve": [row], "cve_score": _distinct(scores), "cve_ssvc": sorted(ssvc, key=lambda row: is_cisas(row["source"]))[-1:]},
+        {
+            "cve": [row],
+            "cve_score": _distinct(scores),
+            "cve_ssvc": sorted(ssvc, key=lambda row: is_cisas(row["source"]))[-1:],
+            "cve_product": products.done(),
+        },
         rejected,
         records=1,
     )

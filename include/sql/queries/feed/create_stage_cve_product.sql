@@ -1,0 +1,11 @@
+CREATE TEMPORARY TABLE IF NOT EXISTS stage_cve_product (
+    cve_id text NOT NULL,
+    place smallint NOT NULL,
+    source text NOT NULL,
+    vendor text,
+    product text,
+    collection_url text,
+    package_name text,
+    default_status text,
+    versions json NOT NULL
+) ON COMMIT DROP
