@@ -94,7 +94,7 @@ class Examined:
         found = counted(open_ones, "concern") if open_ones else "no concerns"
         return f"{counted(packages, 'package was', 'packages were')} examined; {found} to review."
 
-    def write(self, store: Store, *, intake_id: int, campaign_id: str, now: datetime) -> None:
+    def write(self, store: Store, *, intake_id: int, campaign_id: str | None, now: datetime) -> None:
         """Beside the intake that they belong to; joins the caller's transaction."""
         rows = [examination.as_dict(self.actions) for examination in self.examinations]
         if rows:
