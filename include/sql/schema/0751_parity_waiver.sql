@@ -1,4 +1,4 @@
--- A person's word that a campaign whose asset group has no mirror may go on without staging tests, for exactly one plan.
+-- A person's word that a campaign of a group without a mirror may go on without staging tests, for one plan.
 CREATE TABLE parity_waiver (
     parity_waiver_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     campaign_id text NOT NULL REFERENCES campaign (campaign_id),

@@ -1,4 +1,4 @@
--- Sources that are proven on schedule: how each is now. The intakes keep what was adopted or refused, and when that changed.
+-- Sources that are proven on schedule: how each is now. The intakes keep what was adopted or refused, and when.
 CREATE TABLE source_proof (
     source text PRIMARY KEY,
     kind text NOT NULL,

@@ -113,7 +113,8 @@ class _Lines:
         before = np.cumsum(length, dtype=np.int32) - length
         places = np.repeat((begin + 1).astype(np.int32) - before, length)
         places += np.arange(len(places), dtype=np.int32)
-        return self.bytes[places].tobytes()
+        found: bytes = self.bytes[places].tobytes()
+        return found
 
 
 def read_columns(data: bytes) -> Iterator[dict[str, list[Any]] | None]:

@@ -44,7 +44,7 @@ from suture.sourcing.transport import FileMissing, HttpTransport, Transport, rea
 
 KIND = "python"
 ACCEPT = "application/vnd.pypi.simple.v1+json"
-MAX_PAGE_BYTES = 64 * 1024 * 1024
+MAX_PAGE_BYTES = 16 * 1024 * 1024  # read as JSON it may take twenty times that
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _HEX = re.compile(r"[0-9a-f]{64}")
 

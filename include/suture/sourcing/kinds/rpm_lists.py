@@ -25,6 +25,11 @@ _ONCE_IN_REPOMD = tuple(
 MAX_DEPTH = 32  # primary has 5
 MAX_ELEMENTS = 200_000  # of one package: its files and what it needs
 MAX_REPOMD_ELEMENTS = 10_000
+MAX_TOKEN_BYTES = 1024 * 1024
+MAX_SPECIALS = 10_000
+_LONG = re.compile(rb"(?:^|<)[^<]{%d}" % (MAX_TOKEN_BYTES - 1))
+_SPECIAL = re.compile(rb"<(!--|!\[CDATA\[|\?)")
+_ENDS = {b"!--": b"-->", b"![CDATA[": b"]]>", b"?": b"?>"}
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~^-]*")
 
 
@@ -124,6 +129,7 @@ def _entries(data: bytes, subject: str) -> Iterator[Any]:
 
     An element costs some twenty times its bytes in memory: 256 MB of `<x/>` would be 5 GB.
     """
+    _require_short_tokens(data, subject)
     depth = elements = 0
     root: Any = None
     for event, node in SafeTree.iterparse(BytesIO(data), events=("start", "end"), forbid_dtd=True):
@@ -141,6 +147,16 @@ def _entries(data: bytes, subject: str) -> Iterator[Any]:
             yield node
         root.clear()
         elements = 1
+
+
+def _require_short_tokens(data: bytes, subject: str) -> None:
+    """expat reads an unfinished token again with each new piece of input: one of 100 MB would take hours (CVE-2023-52425)."""
+    for number, special in enumerate(_SPECIAL.finditer(data), start=1):
+        start = special.start()
+        if number > MAX_SPECIALS or data.find(_ENDS[special[1]], start, start + MAX_TOKEN_BYTES) < 0:
+            raise malformed(subject, "it has too many comments or CDATA sections, or one that does not end")
+    if _LONG.search(data):
+        raise malformed(subject, f"a tag or a text of it has more than {MAX_TOKEN_BYTES} bytes")
 
 
 def _one_of_each(node: Any, tags: Iterable[str], subject: str) -> None:
@@ -205,5 +221,5 @@ def _said(error: Exception) -> str:
 
 def _number(text: str | None, what: str, subject: str) -> int:
     if text is None or not re.fullmatch(r"[0-9]{1,15}", text.strip()):
-        raise malformed(subject, f"{what}, {text!r}, is no number")
+        raise malformed(subject, f"{what}, {(text or '')[:60]!r}, is no number")
     return int(text)
