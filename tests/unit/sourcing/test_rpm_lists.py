@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from suture.sourcing import Refusal
-from suture.sourcing.kinds.rpm_lists import MAX_DEPTH, MAX_ELEMENTS, parse_primary, parse_repomd
+from suture.sourcing.kinds.rpm_lists import (
+    MAX_DEPTH,
+    MAX_ELEMENTS,
+    MAX_SPECIALS,
+    MAX_STRANGERS,
+    MAX_TOKEN_BYTES,
+    parse_primary,
+    parse_repomd,
+)
 from suture.sourcing.refusal import RefusalReason
 
 HEAD = '<metadata xmlns="http://linux.duke.edu/metadata/common">'
@@ -47,6 +55,22 @@ def test_packages_are_read_whatever_stands_between_them() -> None:
 def test_an_entry_with_two_readings_or_without_bounds_is_malformed(more: str) -> None:
     with pytest.raises(Refusal) as refused:
         parse_primary(primary(PACKAGE % more), subject="primary")
+    assert refused.value.reason is RefusalReason.MALFORMED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<x/>" * (MAX_STRANGERS + 1),
+        "<?a?>" * (MAX_SPECIALS + 1),
+        f"<!--{'<' * MAX_TOKEN_BYTES}-->",
+        f"<x>{'a' * MAX_TOKEN_BYTES}</x>",
+        f"<x a='{'>' * MAX_TOKEN_BYTES}'/>",
+    ],
+)
+def test_what_costs_a_parser_too_much_is_malformed(text: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        parse_primary(primary(text), subject="primary")
     assert refused.value.reason is RefusalReason.MALFORMED
 
 

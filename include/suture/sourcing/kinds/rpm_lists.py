@@ -27,6 +27,7 @@ MAX_ELEMENTS = 200_000  # of one package: its files and what it needs
 MAX_REPOMD_ELEMENTS = 10_000
 MAX_TOKEN_BYTES = 1024 * 1024
 MAX_SPECIALS = 10_000
+MAX_STRANGERS = 1000  # primary has none
 _LONG = re.compile(rb"(?:^|<)[^<]{%d}" % (MAX_TOKEN_BYTES - 1))
 _SPECIAL = re.compile(rb"<(!--|!\[CDATA\[|\?)")
 _ENDS = {b"!--": b"-->", b"![CDATA[": b"]]>", b"?": b"?>"}
@@ -130,7 +131,7 @@ def _entries(data: bytes, subject: str) -> Iterator[Any]:
     An element costs some twenty times its bytes in memory: 256 MB of `<x/>` would be 5 GB.
     """
     _require_short_tokens(data, subject)
-    depth = elements = 0
+    depth = elements = strangers = 0
     root: Any = None
     for event, node in SafeTree.iterparse(BytesIO(data), events=("start", "end"), forbid_dtd=True):
         if event == "start":
@@ -145,6 +146,8 @@ def _entries(data: bytes, subject: str) -> Iterator[Any]:
             continue
         if node.tag == f"{_COMMON}package":
             yield node
+        elif (strangers := strangers + 1) > MAX_STRANGERS:
+            raise malformed(subject, f"it has more than {MAX_STRANGERS} entries that are no packages")
         root.clear()
         elements = 1
 
