@@ -50,8 +50,8 @@ def measure_parity(context: Any) -> str:
         campaign = fetch_campaign(store, campaign_of(context))
         published = repository_for(settings, campaign.plan).state(now=utc_now())
         if gate.is_waived(store, settings, campaign):
-            offer = {"snapshot": published.snapshot, "offered": published.packages}
-            return _told(gate.write_waived(store, settings, campaign, **offer, now=utc_now))
+            snapshot, offered = published.snapshot, published.packages
+            return _told(gate.write_waived(store, settings, campaign, snapshot=snapshot, offered=offered, now=utc_now))
         found = gate.measure_campaign(
             store,
             AnsibleRunner(settings.inventory_path),
