@@ -6,7 +6,8 @@ tests it: each remediation test must fail before and pass after, each function t
 requests, masked, are replayed before and after, and no route may answer worse; then rolls the patch back, tests, patches
 again, tests.
 
-**When** As soon as a campaign's packages are validated; one run per campaign. One campaign at a time holds the pair.
+**When** As soon as a campaign's packages are validated; one run per campaign. One campaign at a time holds the pair. Once more
+when a person has waived the tests of a group that has no staging hosts (`parity_waiver`).
 
 **Steps** `prepare_staging` ▸ `measure_parity` ▸ `test_before` ▸ `replay_before` ▸ `patch_staging` ▸ `test_after` ▸ `replay_after` ▸
 `roll_back_staging` ▸ `test_rolled_back` ▸ `patch_again` ▸ `test_forward_again` ▸ `mirror_production` takes the pair back to what
@@ -16,6 +17,8 @@ production runs ▸ `conclude` moves the campaign to *tested* with the measured 
 campaign's page lists all of it, `./suture parity GROUP` measures anew; make the pair like production or declare the difference
 in parity.yaml. `replay_after`: the routes that became worse are named. The JUnit results are kept; the campaign's page links to them.
 The pair is taken back to what production runs (`mirror_after_failure`), so that the next campaign finds a true mirror.
+An asset group without staging hosts must stand in parity.yaml under without_mirror, and each of its campaigns needs a person's
+waiver: until then it stays *validated* and says so. Nothing is tested then, and the release says that.
 
 **Owner** quality assurance
 """
@@ -26,7 +29,7 @@ from datetime import timedelta
 
 from airflow.sdk import PartitionedAssetTimetable, chain, dag, task
 
-from suture_airflow.assets import CAMPAIGN_TESTED, CAMPAIGN_VALIDATED
+from suture_airflow.assets import CAMPAIGN_TESTED, CAMPAIGN_VALIDATED, PARITY_WAIVED
 from suture_airflow.operators.ansible import AnsiblePhaseOperator
 from suture_airflow.stages import staging
 
@@ -36,7 +39,7 @@ def patch(task_id: str, phase: str) -> AnsiblePhaseOperator:
 
 
 @dag(
-    schedule=PartitionedAssetTimetable(assets=CAMPAIGN_VALIDATED),
+    schedule=PartitionedAssetTimetable(assets=CAMPAIGN_VALIDATED | PARITY_WAIVED),
     catchup=False,
     max_active_runs=1,
     tags=["suture", "gate"],

@@ -12,6 +12,7 @@ URGENCY_CHANGED = Asset(name="urgency_changed", uri="suture://urgency/changed", 
 
 CAMPAIGN_PLANNED = Asset(name="campaign_planned", uri="suture://campaign/planned", group="suture")
 CAMPAIGN_VALIDATED = Asset(name="campaign_validated", uri="suture://campaign/validated", group="suture")
+PARITY_WAIVED = Asset(name="parity_waived", uri="suture://campaign/parity_waived", group="suture")
 CAMPAIGN_TESTED = Asset(name="campaign_tested", uri="suture://campaign/tested", group="suture")
 CAMPAIGN_APPROVED = Asset(name="campaign_approved", uri="suture://campaign/approved", group="suture")
 CAMPAIGN_BACKED_UP = Asset(name="campaign_backed_up", uri="suture://campaign/backed_up", group="suture")

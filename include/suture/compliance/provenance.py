@@ -48,6 +48,12 @@ def intake_list(store: Store, *, now: datetime) -> list[Json]:  # noqa: ARG001
     return found
 
 
+def source_proofs(store: Store) -> list[Json]:
+    """How every source is that is proven on schedule: refused ones first, then those whose keys raise an alarm."""
+    found: list[Json] = as_json([dict(row) for row in sources.list_source_proofs(store)])
+    return found
+
+
 def _counts(examinations: list[Any]) -> Json:
     """examiner → how many packages it looked at, and how many concerns of each action it has."""
     found: dict[str, dict[str, int]] = {}

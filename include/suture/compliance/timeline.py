@@ -103,6 +103,8 @@ _SENTENCES: Mapping[str, Callable[[Grounds], str | None]] = {
     "report_written": _report,
     "parity_passed": _said,
     "parity_failed": _said,
+    "parity_waived": _said,
+    "staging_left_out": _said,
     "traffic_replayed": _said,
     "traffic_worse": _said,
 }

@@ -10,10 +10,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from suture.runner.interface import (
+    READ_ONLY_PHASES,
     Phase,
     PlaybookResult,
     PlaybookRun,
@@ -54,6 +56,10 @@ class SimulatedHost:
     before: dict[str, dict[str, str]] = field(default_factory=dict)
     phases: list[Phase] = field(default_factory=list)
     components: dict[str, Any] | None = None  # what it finds of other ecosystems; None: it cannot look
+    files: dict[str, str] = field(default_factory=dict)  # path → what parity compares of it
+    cut_off: set[str] = field(default_factory=set)  # the flows that it cannot make
+    foreign: list[dict[str, Any]] = field(default_factory=list)  # its connections to the other side
+    requests: list[dict[str, Any]] = field(default_factory=list)  # of its access log, as suture_traffic masks them
 
 
 class FleetSimulator:
@@ -128,7 +134,7 @@ class FleetSimulator:
 
     def _claim(self, host: SimulatedHost, run: PlaybookRun) -> None:
         token = run.variables.get("hosts", {}).get(host.name, {}).get("token")
-        if token is None or run.phase in (Phase.COLLECT_INVENTORY, Phase.VERIFY, Phase.DATA_CHECK):
+        if token is None or run.phase in READ_ONLY_PHASES:
             return
         if token < host.token:
             raise _RefusedError(f"token {token} is refused: this host knows token {host.token}")
@@ -230,6 +236,32 @@ class FleetSimulator:
     def _release(self, host: SimulatedHost, run: PlaybookRun) -> dict[str, Any]:
         host.drained = host.fenced = False
         return {"state": self._state(host, run)}
+
+    def _parity(self, host: SimulatedHost, run: PlaybookRun) -> dict[str, Any]:
+        brief = run.variables["hosts"][host.name]
+        flows = {
+            flow["name"]: {
+                "reached": flow["name"] not in host.cut_off,
+                "detail": "Connection refused" if flow["name"] in host.cut_off else "",
+            }
+            for flow in brief["flows"]
+        }
+        return {
+            "parity": {
+                "taken_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "packages": {n: {"version": v, "depends": [], "provides": []} for n, v in host.packages.items()},
+                "files": dict(host.files),
+                "units": dict.fromkeys(brief["units"], "enabled, running"),
+                "ports": {"tcp/22 any": "ssh.service"},
+                "flows": flows,
+                "dependencies": {},
+                "foreign": [one for one in host.foreign if one["host"] in brief["foreign"]],
+            }
+        }
+
+    def _traffic(self, host: SimulatedHost, _run: PlaybookRun) -> dict[str, Any]:
+        found = list(host.requests)
+        return {"traffic": {"taken_at": NOW, "requests": found, "read": len(found), "unreadable": 0}}
 
     # -- state --------------------------------------------------------------------------------------------------
 

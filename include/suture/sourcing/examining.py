@@ -112,9 +112,12 @@ class Examined:
         return f"{counted(packages, 'package was', 'packages were')} examined; {found} to review."
 
     def write(
-        self, store: Store, *, intake_id: int, campaign_id: str, adopted: bool, now: datetime, actor: str
+        self, store: Store, *, intake_id: int, campaign_id: str | None, adopted: bool, now: datetime, actor: str
     ) -> None:
-        """Beside the intake that they belong to; joins the caller's transaction. Only what was adopted has lineage."""
+        """Beside the intake that they belong to; joins the caller's transaction. Only what was adopted has lineage.
+
+        campaign_id: None where a source is proven on schedule, for no campaign.
+        """
         rows = [examination.as_dict(self.actions) for examination in self.examinations]
         if rows:
             store.execute(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
-from suture.sourcing.columns import filled, read_columns
+from suture.sourcing.columns import collector_paused, filled, read_columns
 from suture.sourcing.refusal import Refusal, RefusalReason
 from suture.sourcing.release import ListedFile, is_safe_path
 
@@ -73,10 +73,11 @@ def parse_packages(data: bytes, *, subject: str, component: str = "") -> list[Bi
 def parse_by_columns(data: bytes, *, component: str) -> list[BinaryPackage] | None:
     """As parse_packages, for a quite ordinary index; None for one that parse_one_by_one must read."""
     packages: list[BinaryPackage] = []
-    for columns in read_columns(data):
-        if columns is None:
-            return None
-        packages += _from_columns(columns, component)
+    with collector_paused():
+        for columns in read_columns(data):
+            if columns is None:
+                return None
+            packages += _from_columns(columns, component)
     return packages
 
 

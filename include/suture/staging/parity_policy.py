@@ -92,6 +92,15 @@ class TrafficRule:
 
 
 @dataclass(frozen=True)
+class Unmirrored:
+    """An asset group that has no staging hosts, on purpose. waivers: who may let a campaign of it go on untested."""
+
+    asset_group: str
+    reason: str
+    waivers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ParityPolicy:
     """floor: of 100. weights: by kind, all above 0."""
 
@@ -102,6 +111,7 @@ class ParityPolicy:
     roles: tuple[Role, ...]
     expected: tuple[Expected, ...]
     traffic: tuple[TrafficRule, ...]
+    without_mirror: tuple[Unmirrored, ...] = ()
 
     @classmethod
     def load(cls, policy_dir: Path) -> ParityPolicy:
@@ -121,6 +131,10 @@ class ParityPolicy:
                 for entry in found.get("expected", ())
             ),
             traffic=tuple(_traffic(entry) for entry in found.get("traffic", ())),
+            without_mirror=tuple(
+                Unmirrored(entry["asset_group"], entry["reason"], tuple(entry["waivers"]))
+                for entry in found.get("without_mirror", ())
+            ),
         )
         made._check()
         return made
@@ -132,6 +146,10 @@ class ParityPolicy:
     def traffic_of(self, asset_group: str) -> TrafficRule | None:
         return next((rule for rule in self.traffic if rule.asset_group == asset_group), None)
 
+    def unmirrored(self, asset_group: str) -> Unmirrored | None:
+        """What policy says of a group without staging hosts; None when it says nothing."""
+        return next((entry for entry in self.without_mirror if entry.asset_group == asset_group), None)
+
     def reason_for(self, kind: str, item: str, role: str) -> str | None:
         """Why this difference is expected; None when it is not."""
         return next((entry.reason for entry in self.expected if entry.covers(kind, item, role)), None)
@@ -140,6 +158,13 @@ class ParityPolicy:
         names = [role.name for role in self.roles]
         _refuse_twice("role", names)
         _refuse_twice("traffic of the asset group", [rule.asset_group for rule in self.traffic])
+        _refuse_twice("group without a mirror", [entry.asset_group for entry in self.without_mirror])
+        for rule in self.traffic:
+            if self.unmirrored(rule.asset_group) is not None:
+                raise BadInputError(
+                    f"parity.yaml: {rule.asset_group} has traffic to replay on staging, and stands under without_mirror.",
+                    remedy="Take one of the two out.",
+                )
         named = [(f"the flow of {role.name}", flow.to) for role in self.roles for flow in role.flows]
         named += [(f"the traffic of {rule.asset_group}", rule.role) for rule in self.traffic]
         named += [(f"the expected {entry.item}", entry.role) for entry in self.expected if entry.role]

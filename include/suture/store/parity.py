@@ -1,4 +1,4 @@
-"""Measurements of parity and replays of traffic, one row each; rows are never changed, the last one counts."""
+"""Measurements of parity, waivers of it and replays of traffic, one row each; rows are never changed, the last one counts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ def write_parity(store: Store, row: Mapping[str, Any]) -> None:
 def latest_parity(store: Store, campaign_id: str) -> Row | None:
     """The campaign's last measurement; None when it was never measured."""
     return store.fetch_one("parity_run/fetch_latest_parity", {"campaign_id": campaign_id})
+
+
+def write_waiver(store: Store, row: Mapping[str, Any]) -> None:
+    store.execute("parity_waiver/insert_parity_waiver", row)
+
+
+def waiver_of(store: Store, campaign_id: str, plan_hash: str) -> Row | None:
+    """Who waived the staging tests of this plan, and why; None when nobody did."""
+    return store.fetch_one("parity_waiver/fetch_parity_waiver", {"campaign_id": campaign_id, "plan_hash": plan_hash})
 
 
 def write_replay(store: Store, row: Mapping[str, Any]) -> None:

@@ -120,3 +120,23 @@ def list_retired_versions(store: Store, *, asset_group: str = "*") -> list[Retir
 def installed_on_campaign_hosts(store: Store, campaign_id: str) -> list[Row]:
     """host_id, package, architecture, version of everything installed on a campaign's hosts, as last collected."""
     return store.fetch_all("campaign/list_campaign_installed_packages", {"campaign_id": campaign_id})
+
+
+def last_source_intake(store: Store, source: str) -> Row | None:
+    """The newest intake of a source outside campaigns; None: it was never taken in on schedule."""
+    return store.fetch_one("intake/fetch_last_source_intake", {"source": source})
+
+
+def was_adopted(store: Store, source: str) -> bool:
+    """Whether anything of it was ever taken in on schedule, whatever came after."""
+    return store.fetch_one("intake/fetch_source_adopted", {"source": source}) is not None
+
+
+def save_source_proof(store: Store, row: Mapping[str, Any]) -> None:
+    """How a source is now; never over a later judgement."""
+    store.execute("source_proof/upsert_source_proof", row)
+
+
+def list_source_proofs(store: Store) -> list[Row]:
+    """Every source that was proven on schedule: refused ones first, then those with alarms."""
+    return store.fetch_all("source_proof/list_source_proofs")

@@ -16,7 +16,8 @@ from suture.rollout.trials import latest_verdict
 from suture.settings import Settings
 from suture.sourcing.intake import repository_for
 from suture.staging import gate
-from suture.staging.snapshot import require_same
+from suture.staging.parity import ParityError
+from suture.staging.traffic_replay import TrafficError
 from suture.store import Store
 from suture.store.steps import StepStatus, list_steps
 from suture_airflow.clock import utc_now
@@ -41,7 +42,7 @@ def start(context: Any) -> str:
                 _decline(store, campaign.campaign_id, str(error))
             raise
         require_window(store, campaign)
-        _require_tested_files(store, campaign)
+        tested = _require_tested(store, campaign)
         expected = CampaignState.HALTED if campaign.state is CampaignState.HALTED else CampaignState.APPROVED
         move(
             store,
@@ -50,19 +51,28 @@ def start(context: Any) -> str:
             to=CampaignState.ROLLING_OUT,
             actor=ACTOR,
             reason=f"The window is open, every host has a proven backup, released by {' and '.join(approvers)}.",
-            grounds={"plan_hash": campaign.plan_hash, "approvers": approvers},
+            grounds={"plan_hash": campaign.plan_hash, "approvers": approvers, **tested},
         )
         return campaign.plan_hash
 
 
-def _require_tested_files(store: Store, campaign: Campaign) -> None:
-    """Raises SnapshotChangedError when production would get other files than staging was tested with."""
-    held = gate.held_snapshot(store, campaign)
-    if held is None:
-        print(f"{campaign.campaign_id} was tested before staging's snapshot was written down.")
-        return
-    published = repository_for(Settings.load(), campaign.plan).state(now=utc_now())
-    print(require_same(held, published.snapshot, published.packages, campaign.plan))
+def _require_tested(store: Store, campaign: Campaign) -> dict[str, Any]:
+    """What the staging tests rest on. One whose tests do not count is declined, so that it can be planned anew.
+
+    Raises ParityError, TrafficError; SnapshotChangedError when production would get other files than staging was tested with.
+    """
+    settings = Settings.load()
+    published = repository_for(settings, campaign.plan).state(now=utc_now())
+    try:
+        found = gate.require_counted(
+            store, settings, campaign, snapshot=published.snapshot, offered=published.packages
+        )
+    except (ParityError, TrafficError) as error:
+        if campaign.state is CampaignState.APPROVED:
+            _decline(store, campaign.campaign_id, str(error))
+        raise
+    print(found["snapshot_check"])
+    return found
 
 
 @translated

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
 from suture.campaign import Campaign, CampaignState, fetch_campaign, move
+from suture.campaign.lifecycle import note
+from suture.errors import BadInputError, SutureError
 from suture.model import Ring
 from suture.settings import Settings
 from suture.sourcing.intake import repository_for
 from suture.staging import gate
 from suture.staging.test_plan import run_test_plan
 from suture.staging.traffic import replay_stage
+from suture.staging.waiver import WaiverMissingError, grant
 from suture.store import Store
 from suture_airflow.clock import utc_now
 from suture_airflow.translation import campaign_of, failed_tasks, moved_before, translated
@@ -24,10 +28,13 @@ ACTOR = "suture:staging_test"
 @translated
 def run_tests(context: Any, stage: str) -> str:
     """Ask the test plan's questions of the staging pair; what came of it, in a sentence."""
+    settings = Settings.load()
     with open_store() as store:
         campaign = fetch_campaign(store, campaign_of(context))
+        if gate.is_waived(store, settings, campaign):
+            return _told(f"{stage}: nothing is tested, {campaign.plan.asset_group} has no mirror.")
         outcome = run_test_plan(
-            store, Settings.load(), campaign, stage, campaign.plan.hosts(Ring.STAGING), log=print
+            store, settings, campaign, stage, campaign.plan.hosts(Ring.STAGING), log=print
         ).require_passed()
     print(outcome.sentence)
     return outcome.sentence
@@ -42,6 +49,9 @@ def measure_parity(context: Any) -> str:
     with open_store() as store:
         campaign = fetch_campaign(store, campaign_of(context))
         published = repository_for(settings, campaign.plan).state(now=utc_now())
+        if gate.is_waived(store, settings, campaign):
+            snapshot, offered = published.snapshot, published.packages
+            return _told(gate.write_waived(store, settings, campaign, snapshot=snapshot, offered=offered, now=utc_now))
         found = gate.measure_campaign(
             store,
             AnsibleRunner(settings.inventory_path),
@@ -67,6 +77,8 @@ def replay_traffic(context: Any, stage: str) -> str:
     settings = Settings.load()
     with open_store() as store:
         campaign = fetch_campaign(store, campaign_of(context))
+        if gate.is_waived(store, settings, campaign):
+            return _told(f"{stage}: nothing is replayed, {campaign.plan.asset_group} has no mirror.")
         runner = AnsibleRunner(settings.inventory_path)
         outcome = replay_stage(store, runner, settings, campaign, stage, log=print).require_passed()
     print(outcome.sentence)
@@ -92,27 +104,57 @@ def conclude(context: Any) -> dict[str, float]:
             expected=CampaignState.VALIDATED,
             to=CampaignState.TESTED,
             actor=ACTOR,
-            reason=f"Staging went forward, back and forward again ({told}).",
+            reason=_how_tested(proof, told),
             grounds={"seconds": seconds, "plan_hash": campaign.plan_hash, **proof},
         )
     return seconds
 
 
+def _told(sentence: str) -> str:
+    print(sentence)
+    return sentence
+
+
+def _how_tested(proof: Mapping[str, Any], told: str) -> str:
+    """For the people who release it: what was not tested must not read as if it had been."""
+    if proof.get("tested_on_staging", True):
+        return f"Staging went forward, back and forward again ({told})."
+    return (
+        f"NOT tested on staging, which this asset group does not have ({proof['policy']}); waived by {proof['waived_by']}:"
+        f" {proof['waiver']}"
+    )
+
+
 def _proof(store: Store, campaign: Campaign) -> dict[str, Any]:
     """What the tests rest on. Raises where parity or the replay is missing, or the snapshot is not the one that was held."""
-    published = repository_for(Settings.load(), campaign.plan).state(now=utc_now())
-    return gate.require_counted(store, campaign, snapshot=published.snapshot, offered=published.packages)
+    settings = Settings.load()
+    published = repository_for(settings, campaign.plan).state(now=utc_now())
+    return gate.require_counted(store, settings, campaign, snapshot=published.snapshot, offered=published.packages)
+
+
+def _waits_for_waiver(store: Store, campaign: Campaign) -> str | None:
+    """What it waits for; None when a waiver is not what it lacks."""
+    try:
+        gate.is_waived(store, Settings.load(), campaign)
+    except WaiverMissingError as missing:
+        return str(missing)
+    except SutureError:  # policy says nothing of the group, or cannot be read: that is no waiting
+        return None
+    return None
 
 
 @translated
 def give_up(context: Any) -> str:
-    """A step failed: test_failed, with what failed."""
+    """A step failed: test_failed, with what failed. A campaign that only lacks a person's waiver waits as it is."""
     campaign_id = campaign_of(context)
     with open_store() as store:
         campaign = fetch_campaign(store, campaign_id)
         if campaign.state is not CampaignState.VALIDATED:
             raise AirflowSkipException(f"{campaign_id} is {campaign.state}: there is no staging test to give up.")
         failed = failed_tasks(context)
+        if (waits := _waits_for_waiver(store, campaign)) is not None:
+            note(store, campaign_id, actor=ACTOR, action="waiver_awaited", reason=waits)
+            raise AirflowSkipException(waits)
         told = gate.why_not(store, campaign) if {"measure_parity", "replay_after"} & set(failed) else None
         why = f"The staging test failed at {', '.join(failed) or 'a task'}{f': {told}' if told else '; see its log'}."
         move(
@@ -124,3 +166,20 @@ def give_up(context: Any) -> str:
             reason=why,
         )
     return why
+
+
+@translated
+def waive(context: Any) -> str:
+    """Check the form and write the waiver; the campaign's id, or "" while it is not validated (its own test will find it)."""
+    params, run = context["params"], context["dag_run"]
+    campaign_id = params.get("campaign")
+    if not campaign_id:
+        raise BadInputError(
+            "No campaign is named.", remedy="Trigger parity_waiver with the campaign's id, e.g. SUT-2026-0001."
+        )
+    with open_store() as store:
+        campaign = fetch_campaign(store, campaign_id)
+        who = getattr(run, "triggering_user_name", None)
+        grant(store, Settings.load(), campaign, who=who, reason=str(params.get("reason") or ""), at=utc_now())
+        print(f"{who} waived the staging tests of {campaign_id}.")
+        return str(campaign_id) if campaign.state is CampaignState.VALIDATED else ""

@@ -12,7 +12,7 @@ from airflow.api_fastapi.core_api.security import get_user
 from fastapi import APIRouter, Depends, Request, Response
 
 from suture.compliance.document import as_json
-from suture.compliance.provenance import intake_list, provenance_view
+from suture.compliance.provenance import intake_list, provenance_view, source_proofs
 from suture.errors import BadInputError
 from suture.runner.quarantine import list_quarantined
 from suture.settings import Settings
@@ -33,7 +33,11 @@ def show_intakes(request: Request) -> Response:
     return page(
         request,
         "intakes",
-        lambda store, _settings, now: {"intakes": intake_list(store, now=now), "next_step": _next_steps()},
+        lambda store, _settings, now: {
+            "intakes": intake_list(store, now=now),
+            "proofs": source_proofs(store),
+            "next_step": _next_steps(),
+        },
     )
 
 

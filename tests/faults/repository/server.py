@@ -35,6 +35,8 @@ class FaultyHandler(SimpleHTTPRequestHandler):
 
     def _serve(self) -> None:
         path = Path(self.translate_path(self.path))
+        if path.is_dir():
+            path /= "index.json"  # as a simple index answers
         if not path.is_file():
             self._answer(404, b"no such file")
             return

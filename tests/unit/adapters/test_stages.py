@@ -12,6 +12,7 @@ from suture.campaign.approvals import APPROVE, Gate, decide
 from suture.settings import Settings
 from suture.store import Store
 from suture_airflow.stages import approval, compliance, rollout, staging
+from tests.unit.staging.mirrored import Offered, Published
 
 from .conftest import CAMPAIGN
 
@@ -38,8 +39,12 @@ def go(store: Store, *way: CampaignState) -> None:
         move(store, CAMPAIGN, expected=fetch_campaign(store, CAMPAIGN).state, to=to, actor="test", reason="test")
 
 
-def test_each_end_of_a_stage_may_be_told_twice(released: Store, context: Any, actions: Callable[[], list[str]]) -> None:
+def test_each_end_of_a_stage_may_be_told_twice(
+    released: Store, context: Any, actions: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     release(released)
+    monkeypatch.setattr(rollout, "repository_for", lambda *_: Published(packages=[Offered(sha256="0" * 64)]))
+    monkeypatch.setattr(rollout.gate, "require_counted", lambda *_, **__: {"snapshot_check": "test_staging_stage has it"})
     assert approval.release(context) == ["vera", "amir"]  # approved already: the first try died after its move
     rollout.start(context)
     rollout.start(context)

@@ -121,6 +121,17 @@ STAGES = {
 }
 
 
+def test_only_a_persons_waiver_starts_a_staging_test_without_a_validation(airflow_view: dict[str, Any]) -> None:
+    assert set(airflow_view["dags"]["staging_test"]["assets"]) == {"campaign_validated", "parity_waived"}
+    givers = {
+        dag_id
+        for dag_id, dag in airflow_view["dags"].items()
+        if any("parity_waived" in task["outlets"] for task in dag["tasks"].values())
+    }
+    assert givers == {"parity_waiver"}
+    assert airflow_view["dags"]["parity_waiver"]["assets"] == []
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_each_stage_starts_from_the_one_before_and_hands_on(airflow_view: dict[str, Any], stage: str) -> None:
     asked, given = STAGES[stage]

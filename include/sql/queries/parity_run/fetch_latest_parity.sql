@@ -7,6 +7,7 @@ SELECT
     sentence,
     result,
     snapshot,
+    parity_waiver_id,
     measured_at
 FROM parity_run
 WHERE campaign_id = %(campaign_id)s

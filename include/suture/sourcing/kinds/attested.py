@@ -14,7 +14,6 @@ Not proven here: that the log shows everybody the same (that is for monitors), a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +29,7 @@ from sigstore.models import Bundle, InvalidBundle, TrustedRoot
 from sigstore.verify import Verifier, policy
 
 from suture.errors import BadInputError
+from suture.sourcing.kinds import strict_json
 from suture.sourcing.kinds.result import MAX_FUTURE, malformed, stamp
 from suture.sourcing.refusal import Refusal, RefusalReason
 
@@ -163,7 +163,7 @@ def _statement(payload_type: str, payload: bytes, subject: str) -> Mapping[str, 
     if payload_type != IN_TOTO:
         raise malformed(subject, f"its attestation holds {payload_type!r}, no in-toto statement")
     try:
-        found = json.loads(payload)
+        found = strict_json.loads(payload)
     except (ValueError, RecursionError) as error:
         raise malformed(subject, f"its statement is no JSON: {error}") from error
     if not isinstance(found, dict) or not str(found.get("_type", "")).startswith("https://in-toto.io/Statement/"):

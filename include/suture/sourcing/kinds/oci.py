@@ -14,7 +14,6 @@ By a pinned digest the image is the one that was reviewed; whether a newer one e
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from suture.errors import BadInputError
+from suture.sourcing.kinds import strict_json
 from suture.sourcing.kinds.attested import MAX_BUNDLE_BYTES, Attestation, Attester, read_attester
 from suture.sourcing.kinds.registry import authorised
 from suture.sourcing.kinds.result import (
@@ -277,7 +277,7 @@ def _json(transport: Transport, path: str, *, wanted: _Descriptor | None = None)
         ((algorithm, digest),) = wanted.listed.items()
         require_digest(data, algorithm, digest, subject=wanted.digest)
     try:
-        found = json.loads(data)
+        found = strict_json.loads(data)
     except (ValueError, RecursionError) as error:
         raise malformed(path, f"no JSON: {error}") from error
     if not isinstance(found, dict) or found.get("schemaVersion") != 2:

@@ -52,6 +52,7 @@ MAX_SIGNED_BYTES = 256 * 1024 * 1024  # of a file that is signed itself: it is h
 DEFAULT_MAX_AGE = timedelta(days=365)
 SUFFIXES = {"openpgp": ".asc", "minisign": ".minisig", "signify": ".sig"}
 WORKERS = 4
+MAX_PATH = 1024
 _BY_DIGITS = {digits: name for name, digits in STRONG_HASHES.items()}
 _WEAK_DIGITS = {32, 40}
 _GNU = re.compile(r"\\?(?P<digest>[0-9a-fA-F]{32,128}) [ *](?P<path>.+)")
@@ -281,6 +282,8 @@ def _checksum(line: str, number: int, subject: str) -> tuple[str, str | None, st
     if match is None or line.startswith("\\"):
         raise malformed(subject, f"line {number} is no checksum and file name")
     path, digest = match["path"].removeprefix("./"), match["digest"].lower()
+    if len(path) > MAX_PATH:
+        raise malformed(subject, f"the path in line {number} has {len(path)} characters")
     stated = match.groupdict().get("name")
     name = _BY_DIGITS.get(len(digest))
     if stated is not None and stated.replace("-", "") != name and len(digest) not in _WEAK_DIGITS:

@@ -35,6 +35,7 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from suture.errors import BadInputError
+from suture.sourcing.kinds import strict_json
 from suture.sourcing.kinds.attested import IN_TOTO, MAX_BUNDLE_BYTES, Attestation, Attester, read_attester
 from suture.sourcing.kinds.result import KindAdoption, ProvenFile, Request, count, hashed, malformed, missing
 from suture.sourcing.refusal import Refusal, RefusalReason
@@ -43,7 +44,7 @@ from suture.sourcing.transport import FileMissing, HttpTransport, Transport, rea
 
 KIND = "python"
 ACCEPT = "application/vnd.pypi.simple.v1+json"
-MAX_PAGE_BYTES = 64 * 1024 * 1024
+MAX_PAGE_BYTES = 16 * 1024 * 1024  # read as JSON it may take twenty times that
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -200,7 +201,7 @@ class _Proof:
 
     def _json(self, path: str, limit_bytes: int) -> Mapping[str, Any]:
         try:
-            found = json.loads(read_whole(self._transport, path, limit_bytes=limit_bytes))
+            found = strict_json.loads(read_whole(self._transport, path, limit_bytes=limit_bytes))
         except FileMissing as error:
             raise missing(path, self._transport) from error
         except (ValueError, RecursionError) as error:

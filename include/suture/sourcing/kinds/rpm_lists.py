@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -18,6 +18,19 @@ from suture.sourcing.release import STRONG_HASHES, is_safe_path
 
 _REPO = "{http://linux.duke.edu/metadata/repo}"
 _COMMON = "{http://linux.duke.edu/metadata/common}"
+_ONCE = tuple(f"{_COMMON}{name}" for name in ("name", "arch", "version", "checksum", "size", "location"))
+_ONCE_IN_REPOMD = tuple(
+    f"{_REPO}{name}" for name in ("location", "checksum", "open-checksum", "open-size", "size", "timestamp")
+)
+MAX_DEPTH = 32  # primary has 5
+MAX_ELEMENTS = 200_000  # of one package: its files and what it needs
+MAX_REPOMD_ELEMENTS = 10_000
+MAX_TOKEN_BYTES = 1024 * 1024
+MAX_SPECIALS = 10_000
+MAX_STRANGERS = 1000  # primary has none
+_LONG = re.compile(rb"(?:^|<)[^<]{%d}" % (MAX_TOKEN_BYTES - 1))
+_SPECIAL = re.compile(rb"<(!--|!\[CDATA\[|\?)")
+_ENDS = {b"!--": b"-->", b"![CDATA[": b"]]>", b"?": b"?>"}
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~^-]*")
 
 
@@ -79,6 +92,7 @@ def parse_repomd(data: bytes, *, subject: str) -> Repomd:
 
 
 def _listed(node: Any, kind: str, subject: str) -> ListedData:
+    _one_of_each(node, _ONCE_IN_REPOMD, subject)
     location = node.find(f"{_REPO}location")
     path = location.get("href", "") if location is not None else ""
     if not is_safe_path(path) or (location is not None and _has_base(location)):
@@ -100,21 +114,63 @@ def parse_primary(data: bytes, *, subject: str) -> list[RpmPackage]:
     """Raises Refusal: MALFORMED, WEAK_HASH."""
     known: dict[tuple[str, str, str], RpmPackage] = {}
     try:
-        for _event, node in SafeTree.iterparse(BytesIO(data), events=("end",), forbid_dtd=True):
-            if node.tag != f"{_COMMON}package":
-                continue
+        for node in _entries(data, subject):
             package = _package(node, subject)
             first = known.setdefault((package.name, package.evr, package.architecture), package)
             if (first.algorithm, first.digest) != (package.algorithm, package.digest):
                 what = f"{package.name} {package.evr} {package.architecture}"
                 raise malformed(subject, f"it lists two different files as {what}")
-            node.clear()  # else the whole list stays in memory as a tree
     except (SafeTree.ParseError, DefusedXmlException, ValueError) as error:
         raise malformed(subject, f"no XML as it should be: {_said(error)}") from error
     return list(known.values())
 
 
+def _entries(data: bytes, subject: str) -> Iterator[Any]:
+    """The packages' elements, one at a time: of all others nothing is kept, and no element may be deep or endless.
+
+    An element costs some twenty times its bytes in memory: 256 MB of `<x/>` would be 5 GB.
+    """
+    _require_short_tokens(data, subject)
+    depth = elements = strangers = 0
+    root: Any = None
+    for event, node in SafeTree.iterparse(BytesIO(data), events=("start", "end"), forbid_dtd=True):
+        if event == "start":
+            depth += 1
+            elements += 1
+            root = node if root is None else root
+            if depth > MAX_DEPTH or elements > MAX_ELEMENTS:
+                raise malformed(subject, "an entry of it is nested too deep or has too many parts")
+            continue
+        depth -= 1
+        if depth != 1:
+            continue
+        if node.tag == f"{_COMMON}package":
+            yield node
+        elif (strangers := strangers + 1) > MAX_STRANGERS:
+            raise malformed(subject, f"it has more than {MAX_STRANGERS} entries that are no packages")
+        root.clear()
+        elements = 1
+
+
+def _require_short_tokens(data: bytes, subject: str) -> None:
+    """expat reads an unfinished token again with each new piece of input: one of 100 MB would take hours (CVE-2023-52425)."""
+    for number, special in enumerate(_SPECIAL.finditer(data), start=1):
+        start = special.start()
+        if number > MAX_SPECIALS or data.find(_ENDS[special[1]], start, start + MAX_TOKEN_BYTES) < 0:
+            raise malformed(subject, "it has too many comments or CDATA sections, or one that does not end")
+    if _LONG.search(data):
+        raise malformed(subject, f"a tag or a text of it has more than {MAX_TOKEN_BYTES} bytes")
+
+
+def _one_of_each(node: Any, tags: Iterable[str], subject: str) -> None:
+    """Of two elements clients take the first or the last, each in its own way: neither is proven."""
+    for tag in tags:
+        if len(node.findall(tag)) > 1:
+            raise malformed(subject, f"an entry has the element {tag.rpartition('}')[2]} twice")
+
+
 def _package(node: Any, subject: str) -> RpmPackage:
+    _one_of_each(node, _ONCE, subject)
     name, architecture = node.findtext(f"{_COMMON}name") or "", node.findtext(f"{_COMMON}arch") or ""
     version, checksum = node.find(f"{_COMMON}version"), node.find(f"{_COMMON}checksum")
     size, location = node.find(f"{_COMMON}size"), node.find(f"{_COMMON}location")
@@ -154,6 +210,8 @@ def _has_base(location: Any) -> bool:
 
 
 def _tree(data: bytes, subject: str) -> Any:
+    if data.count(b"<") > MAX_REPOMD_ELEMENTS * 2:
+        raise malformed(subject, f"it has more than {MAX_REPOMD_ELEMENTS} elements")
     try:
         return SafeTree.fromstring(data, forbid_dtd=True)
     except (SafeTree.ParseError, DefusedXmlException, ValueError) as error:
@@ -166,5 +224,5 @@ def _said(error: Exception) -> str:
 
 def _number(text: str | None, what: str, subject: str) -> int:
     if text is None or not re.fullmatch(r"[0-9]{1,15}", text.strip()):
-        raise malformed(subject, f"{what}, {text!r}, is no number")
+        raise malformed(subject, f"{what}, {(text or '')[:60]!r}, is no number")
     return int(text)

@@ -34,18 +34,20 @@ class Index:
     root: Path
     world: World = field(default_factory=World)
     trusted: World | None = None
+    data: bytes = DATA
 
     def publish(self, *, page: Callable[[dict[str, Any]], object] | None = None, **attested: Any) -> Index:
         folder = self.root / "portal"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / FILE).write_bytes(DATA)
-        bundle = self.world.attest(attested.pop("name", FILE), attested.pop("sha256", DIGEST), **attested)
+        (folder / FILE).write_bytes(self.data)
+        digest = hashlib.sha256(self.data).hexdigest()
+        bundle = self.world.attest(attested.pop("name", FILE), attested.pop("sha256", digest), **attested)
         (folder / f"{FILE}.provenance").write_text(json.dumps(as_pep740(bundle)))
         entry = {
             "filename": FILE,
             "url": FILE,
-            "hashes": {"sha256": DIGEST},
-            "size": len(DATA),
+            "hashes": {"sha256": digest},
+            "size": len(self.data),
             "provenance": f"{FILE}.provenance",
         }
         document: dict[str, Any] = {"meta": {"api-version": "1.3"}, "name": "portal", "files": [entry]}

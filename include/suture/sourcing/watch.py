@@ -1,0 +1,307 @@
+"""Proving sources on schedule: every kind, whether or not a campaign asks for it today.
+
+The rules:
+
+1. Each source of policy is proven by its own pins, on its own: a refused one says nothing about the others.
+2. An apt source is proven down to its indices, judged by what was seen of it and remembering nothing: its packages are taken in
+   by campaigns, each with its own proof.
+3. A source of another kind is proven down to every file that policy asks for. The files are examined (bills of materials), then put
+   on the shelf by digest, all or none; hosts are not patched from there.
+4. What was seen of a source outlives a run. Where something was adopted of it and that memory is gone, it is refused: a replay
+   could not be told.
+5. Every verdict is kept: how the source is now, with the alarms of its keys; and an intake with evidence whenever the verdict, what
+   was adopted or an alarm is another than before.
+6. An alarm never refuses: the source still proves. It says what somebody must do before it does not.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from suture import evidence
+from suture.errors import BadInputError, SutureError
+from suture.settings import Settings
+from suture.sourcing.analysis import examiners
+from suture.sourcing.analysis.pool import examine_all
+from suture.sourcing.examination import Examination, ExaminationRefused, PackageFile, Subject, load_policy
+from suture.sourcing.examining import Examined
+from suture.sourcing.intake import ReadOnlySeen
+from suture.sourcing.kinds import KindAdoption, ProvenFile, Request, load_kind_source
+from suture.sourcing.kinds.keeping import Keeper, keeping_transport
+from suture.sourcing.kinds.shelf import Shelf
+from suture.sourcing.refusal import Refusal
+from suture.sourcing.release import is_safe_path
+from suture.sourcing.repository import verify_repository
+from suture.sourcing.sbom.examiner import BESIDE
+from suture.sourcing.source import APT, Use, load_entries, load_entry, load_source
+from suture.sourcing.transport import transport_for
+from suture.store import Json, Store, sources
+
+ACTOR = "suture:source_watch"
+ADOPTED, PROVEN, REFUSED = "adopted", "proven", "refused"
+BAD_INPUT = "not_judged"  # policy, a keyring or the memory cannot be read: nothing is said about the source
+MOST_NAME_BYTES = 255  # of one name, on the usual file systems
+FITTING = ("sbom",)  # the other examiners read Debian packages only
+
+
+@dataclass(frozen=True)
+class SourceVerdict:
+    """How a source is. reason, next_step: None unless refused. intake_id: None where nothing changed, or nothing is taken over.
+
+    alarms, not_proven: sentences. retryable: it could not be reached, so another try may help.
+    """
+
+    source: str
+    kind: str
+    verdict: str
+    sentence: str
+    reason: str | None = None
+    next_step: str | None = None
+    alarms: tuple[str, ...] = ()
+    not_proven: tuple[str, ...] = ()
+    intake_id: int | None = None
+    retryable: bool = False
+
+    @property
+    def told(self) -> str:
+        """One line for a log, alarms first."""
+        alarms = "".join(f"ALARM: {alarm} " for alarm in self.alarms)
+        return f"{alarms}{self.source} ({self.kind}) {self.verdict}: {self.sentence}"
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What came of a source of another kind than apt."""
+
+    adoption: KindAdoption
+    examined: Examined
+    reference: str
+
+
+def watched(settings: Settings) -> list[str]:
+    """The names of the sources that are proven on schedule: all that policy has, but those that are switched off.
+
+    One for comparison whose suite this machine does not have is left out too. Raises PolicyError, BadInputError.
+    """
+    entries = load_entries(settings.policy_dir)
+    return [name for name, entry in entries.items() if entry.get("enabled", True) and _is_here(settings, name, entry)]
+
+
+def _is_here(settings: Settings, name: str, entry: Mapping[str, Any]) -> bool:
+    if entry["kind"] != APT or entry.get("use") != Use.COMPARISON:
+        return True
+    try:
+        load_source(settings.policy_dir, name)
+    except BadInputError:
+        return False
+    return True
+
+
+def shelf_of(settings: Settings) -> Shelf:
+    return Shelf(settings.repository_dir / "shelf")
+
+
+def prove_source(store: Store, settings: Settings, name: str, *, now: datetime) -> SourceVerdict:
+    """Prove one source and write down how it is; a refusal is a verdict, not an error.
+
+    Raises BadInputError for a name that policy does not have; KeepingError, ShelfError (retryable): nothing is said then.
+    """
+    entry = load_entry(settings.policy_dir, name)
+    kind = str(entry["kind"])
+    try:
+        if kind == APT:
+            return _of_lists(store, settings, name, now=now)
+        taken = _take(store, settings, name, now=now)
+    except (Refusal, ExaminationRefused, BadInputError) as refusal:
+        return _refused(store, name, kind, refusal, now=now)
+    return _adopted(store, taken, now=now)
+
+
+def _of_lists(store: Store, settings: Settings, name: str, *, now: datetime) -> SourceVerdict:
+    """An apt source, proven down to its indices."""
+    source = load_source(settings.policy_dir, name)
+    transport = transport_for(source.address)
+    try:
+        proven = verify_repository(source, transport, at=now, seen=ReadOnlySeen(store))
+    finally:
+        transport.close()
+    what = "for comparison only; " if source.use is Use.COMPARISON else ""
+    sentence = (
+        f"{source.suite} of {proven.release.date:%Y-%m-%d %H:%M} UTC is signed by {proven.signed.key_fingerprint[-16:]};"
+        f" {what}{len(proven.packages)} packages listed. Campaigns take them in, each with its own proof."
+    )
+    verdict = SourceVerdict(name, APT, PROVEN, sentence, alarms=proven.alarms)
+    _save(store, verdict, now)
+    return verdict
+
+
+def _take(store: Store, settings: Settings, name: str, *, now: datetime) -> _Taken:
+    """Prove, examine and shelve. Raises Refusal, ExaminationRefused, BadInputError; KeepingError, ShelfError."""
+    source = load_kind_source(settings.policy_dir, name)
+    shelf = shelf_of(settings)
+    state = _memory(store, shelf, name)
+    work = shelf.root / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=work, prefix=f"{name}-"))
+    try:
+        keeper = Keeper(folder)
+        transport = keeping_transport(source.address, keeper)
+        try:
+            adoption = source.prove(transport, Request(at=now, state=state))
+        finally:
+            transport.close()
+        kept = {file.sha256: keeper.path_of(file.sha256) for file in adoption.files}
+        examined = _examine(settings, adoption.files, kept, folder / "look")
+        if (concern := examined.refusal()) is not None:
+            raise concern
+        return _Taken(adoption, examined, shelf.put(adoption, kept))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _memory(store: Store, shelf: Shelf, name: str) -> Path:
+    """The folder of what was seen of the source. Raises BadInputError where it should be and is not."""
+    state = shelf.root / "seen" / name
+    if not state.is_dir():
+        if sources.was_adopted(store, name):
+            raise _forgotten(name, state)
+        state.mkdir(parents=True)
+    return state
+
+
+def _forgotten(name: str, state: Path) -> BadInputError:
+    return BadInputError(
+        f"{name} was adopted before, and what was seen of it then is gone ({state}): a replay could not be told.",
+        remedy="Restore the folder from a backup; make it, empty, only if you accept that replays go unseen once.",
+    )
+
+
+def _examine(
+    settings: Settings, files: tuple[ProvenFile, ...], kept: Mapping[str, Path], folder: Path
+) -> Examined:
+    """Each file as it was called, with what lies beside it, so that a bill of materials beside a file is found."""
+    rules = load_policy(settings.policy_dir)
+    chosen = [examiner for name, examiner in examiners(rules).items() if name in FITTING]
+    subjects = []
+    places: dict[str, int] = {}
+    for file in files:
+        parent, _slash, base = file.path.rpartition("/")
+        place = folder / str(places.setdefault(parent, len(places)))
+        place.mkdir(parents=True, exist_ok=True)
+        path = place / (base if is_safe_path(base) and len(base.encode()) <= MOST_NAME_BYTES else file.sha256)
+        if not path.exists():
+            os.link(kept[file.sha256], path)
+        if not file.path.lower().endswith(BESIDE):
+            subjects.append((file, Subject(PackageFile(path, file.name or path.name, file.version, "", file.sha256))))
+    examinations = examine_all([subject for _file, subject in subjects], chosen)
+    order = [file for file, _subject in subjects for _examiner in chosen]
+    return Examined(
+        rules.actions, tuple(_of_file(found, file) for found, file in zip(examinations, order, strict=True))
+    )
+
+
+def _of_file(found: Examination, file: ProvenFile) -> Examination:
+    """Under its path, since a release may have several files of one name; one without a name is compared with none."""
+    concerns = found.concerns
+    facts = dict(found.facts)
+    if not file.name:
+        concerns = tuple(one for one in concerns if one.kind != "identity_mismatch")
+        facts["identity"] = "not compared: this kind of source names no package"
+    return replace(found, package=file.path, concerns=concerns, facts=facts)
+
+
+def _adopted(store: Store, taken: _Taken, *, now: datetime) -> SourceVerdict:
+    adoption, examined = taken.adoption, taken.examined
+    sentence = " ".join(
+        part
+        for part in (adoption.sentence, f"On the shelf as {taken.reference}.", examined.sentence, *adoption.alarms)
+        if part
+    )
+    chain = adoption.chain() | {"shelf": taken.reference, "deployed": False, "examination": examined.chain()}
+    found = SourceVerdict(
+        adoption.source, adoption.kind, ADOPTED, sentence, alarms=adoption.alarms, not_proven=adoption.not_proven
+    )
+    last = sources.last_source_intake(store, adoption.source)
+    known = last is not None and (last["verdict"], last["snapshot_ref"], list(last["chain"].get("alarms", []))) == (
+        ADOPTED,
+        f"shelf:{taken.reference}",
+        list(adoption.alarms),
+    )
+    return _written(store, found, chain, examined, taken.reference, is_news=not known, now=now)
+
+
+def _refused(store: Store, name: str, kind: str, refusal: SutureError, *, now: datetime) -> SourceVerdict:
+    reason = str(getattr(refusal, "reason", BAD_INPUT))
+    chain: dict[str, Any] = {"source": name, "kind": kind, "deployed": False}
+    if isinstance(refusal, Refusal):
+        chain["refused_subject"] = refusal.subject
+    found = SourceVerdict(
+        name, kind, REFUSED, refusal.message, reason, refusal.remedy or "Mend sources.yaml.", retryable=refusal.retryable
+    )
+    last = sources.last_source_intake(store, name)
+    known = last is not None and (last["verdict"], last["reason"], last["sentence"]) == (REFUSED, reason, found.sentence)
+    return _written(store, found, chain, None, None, is_news=not known, now=now)
+
+
+def _written(
+    store: Store,
+    found: SourceVerdict,
+    chain: dict[str, Any],
+    examined: Examined | None,
+    reference: str | None,
+    *,
+    is_news: bool,
+    now: datetime,
+) -> SourceVerdict:
+    """The intake with its evidence where it is news, and how the source is now: together or not at all."""
+    with store.transaction():
+        if is_news:
+            intake_id = sources.record_intake(
+                store,
+                campaign_id=None,
+                source=found.source,
+                adopted=found.verdict == ADOPTED,
+                reason=found.reason,
+                sentence=found.sentence,
+                snapshot_ref=reference and f"shelf:{reference}",
+                chain=chain,
+                decided_at=now,
+            )
+            if examined is not None:
+                examined.write(
+                    store, intake_id=intake_id, campaign_id=None, adopted=found.verdict == ADOPTED, now=now, actor=ACTOR
+                )
+            evidence.record(
+                store,
+                actor=ACTOR,
+                action="source_adopted" if found.verdict == ADOPTED else "source_refused",
+                subject=f"source:{found.source}",
+                grounds={"intake_id": intake_id, "reason": found.reason, "sentence": found.sentence, "chain": chain},
+                at=now,
+            )
+            found = replace(found, intake_id=intake_id)
+        _save(store, found, now)
+    return found
+
+
+def _save(store: Store, found: SourceVerdict, now: datetime) -> None:
+    row = {
+        "source": found.source,
+        "kind": found.kind,
+        "verdict": found.verdict,
+        "reason": found.reason,
+        "sentence": found.sentence,
+        "next_step": found.next_step,
+        "alarms": Json(list(found.alarms)),
+        "not_proven": Json(list(found.not_proven)),
+        "intake_id": found.intake_id,
+        "judged_at": now,
+    }
+    sources.save_source_proof(store, row)
