@@ -23,5 +23,10 @@ WHERE
             installed.source_version,
             installed.os_codename
         FROM work_scope
-        INNER JOIN installed_component AS installed ON work_scope.host_id = installed.host_id
+        CROSS JOIN LATERAL (
+            SELECT component.*
+            FROM installed_component AS component
+            WHERE component.host_id = work_scope.host_id
+            OFFSET 0 -- host by host along the key
+        ) AS installed
     )
