@@ -45,5 +45,6 @@ CROSS JOIN LATERAL (
         AND own.ecosystem = elsewhere.ecosystem
         AND own.os_codename = elsewhere.os_codename
         AND namesake.os_id = elsewhere.os_id
+    ORDER BY elsewhere.source_package
     LIMIT 1
 ) AS known
