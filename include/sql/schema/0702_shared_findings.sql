@@ -10,7 +10,7 @@ DROP FUNCTION reasons(own_finding);
 CREATE TABLE finding_host (
     host_no integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     host_id text NOT NULL UNIQUE,
-    host_block integer GENERATED ALWAYS AS (host_no / 4096) STORED
+    host_block integer GENERATED ALWAYS AS (host_no / 1024) STORED
 );
 
 CREATE TABLE shared_finding (
@@ -226,13 +226,19 @@ CREATE FUNCTION sum_new_shared_findings() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO risk_summary
     SELECT
-        host.asset_group, changed.priority, 'open', changed.score IS NULL, date_trunc('hour', changed.deadline),
-        date_trunc('hour', changed.first_seen_at), count(*), min(changed.first_seen_at), min(changed.deadline)
-    FROM changed
-    CROSS JOIN LATERAL unnest(changed.host_nos) AS member (host_no)
-    INNER JOIN finding_host ON member.host_no = finding_host.host_no
-    INNER JOIN host ON finding_host.host_id = host.host_id
-    WHERE host.retired_at IS NULL
+        alike.asset_group, alike.priority, 'open', alike.is_unscored, date_trunc('hour', alike.deadline),
+        date_trunc('hour', alike.first_seen_at), sum(alike.findings), min(alike.first_seen_at), min(alike.deadline)
+    FROM (
+        SELECT
+            host.asset_group, changed.priority, changed.score IS NULL AS is_unscored, changed.deadline,
+            changed.first_seen_at, count(*) AS findings
+        FROM changed
+        CROSS JOIN LATERAL unnest(changed.host_nos) AS member (host_no)
+        INNER JOIN finding_host ON member.host_no = finding_host.host_no
+        INNER JOIN host ON finding_host.host_id = host.host_id
+        WHERE host.retired_at IS NULL
+        GROUP BY 1, 2, 3, 4, 5
+    ) AS alike
     GROUP BY 1, 2, 3, 4, 5, 6;
     RETURN NULL;
 END $$;
@@ -240,13 +246,19 @@ CREATE FUNCTION sum_removed_shared_findings() RETURNS trigger LANGUAGE plpgsql A
 BEGIN
     INSERT INTO risk_summary
     SELECT
-        host.asset_group, changed.priority, 'open', changed.score IS NULL, date_trunc('hour', changed.deadline),
-        date_trunc('hour', changed.first_seen_at), -count(*)
-    FROM changed
-    CROSS JOIN LATERAL unnest(changed.host_nos) AS member (host_no)
-    INNER JOIN finding_host ON member.host_no = finding_host.host_no
-    INNER JOIN host ON finding_host.host_id = host.host_id
-    WHERE host.retired_at IS NULL
+        alike.asset_group, alike.priority, 'open', alike.is_unscored, date_trunc('hour', alike.deadline),
+        date_trunc('hour', alike.first_seen_at), -sum(alike.findings)
+    FROM (
+        SELECT
+            host.asset_group, changed.priority, changed.score IS NULL AS is_unscored, changed.deadline,
+            changed.first_seen_at, count(*) AS findings
+        FROM changed
+        CROSS JOIN LATERAL unnest(changed.host_nos) AS member (host_no)
+        INNER JOIN finding_host ON member.host_no = finding_host.host_no
+        INNER JOIN host ON finding_host.host_id = host.host_id
+        WHERE host.retired_at IS NULL
+        GROUP BY 1, 2, 3, 4, 5
+    ) AS alike
     GROUP BY 1, 2, 3, 4, 5, 6;
     RETURN NULL;
 END $$;

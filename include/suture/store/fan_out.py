@@ -21,7 +21,7 @@ from datetime import datetime
 
 from suture.store.connection import Row, Store
 
-CHUNK_HOSTS = 1_000
+CHUNK_HOSTS = 1_024  # as a block of shared_finding has
 Decide = Callable[[Sequence[Row]], object]  # (advisory_id, asset_group, criticality, exposure) rows → decisions written
 
 

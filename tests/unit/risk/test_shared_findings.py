@@ -97,6 +97,33 @@ def test_every_way_to_read_shows_the_same(fleet: Store, host: str) -> None:
     assert len(seen) == 3
 
 
+def test_reports_count_what_the_view_shows(fleet: Store) -> None:
+    """Both reports count shared rows with their hosts; here each finding is counted by itself."""
+    fleet._connection.execute("UPDATE finding SET status = 'accepted' WHERE host_id = 'h3'")  # without an acceptance
+    fleet._connection.execute("UPDATE finding SET priority = 'immediate', score = 9.8 WHERE host_id IN ('h1', 'h3')")
+    fleet._connection.execute("UPDATE host SET retired_at = now() WHERE host_id = 'h4'")
+    at = NOW + timedelta(days=45)
+    live = "FROM finding INNER JOIN host USING (host_id) WHERE retired_at IS NULL AND status IN ('open', 'accepted')"
+    expected = rows(
+        fleet, "SELECT priority, count(*), count(DISTINCT host_id), count(DISTINCT advisory_id),"
+        " count(*) FILTER (WHERE first_seen_at <= %s - interval '30 days'), count(*) FILTER (WHERE deadline < %s),"
+        f" count(*) FILTER (WHERE score IS NULL), min(deadline) {live} GROUP BY priority ORDER BY priority", at, at,
+    )  # fmt: skip
+    names = ("priority", "findings", "hosts", "advisories", "from_30_days", "overdue", "unscored", "next_deadline")
+    counts = fleet.fetch_all("report/count_open_findings", {"at": at})
+    assert sorted(tuple(row[name] for name in names) for row in counts) == expected
+    assert len(expected) == 2
+    each = rows(
+        fleet, "SELECT host_id, count(*), count(*) FILTER (WHERE deadline < %s), count(*) FILTER (WHERE score IS NULL),"
+        f" count(*) FILTER (WHERE priority = 'immediate') {live} GROUP BY host_id ORDER BY host_id", at,
+    )  # fmt: skip
+    names = ("host_id", "open_findings", "overdue_findings", "unscored_findings", "immediate")
+    hosts = fleet.fetch_all("report/list_fleet_hosts", {"at": at})
+    assert sorted(tuple(row[name] for name in names) for row in hosts) == each
+    assert len(each) == 5
+    assert {row["packages"] for row in hosts} == {2}
+
+
 def test_one_that_is_written_keeps_its_number_and_all_else(fleet: Store) -> None:
     before = rows(fleet, "SELECT finding_id, host_id, advisory_id, priority, deadline, decision_id FROM finding ORDER BY 1")
     fleet._connection.execute("UPDATE finding SET campaign_id = NULL, conditions = '{held}' WHERE host_id = 'h2'")
@@ -109,7 +136,7 @@ def test_one_that_is_written_keeps_its_number_and_all_else(fleet: Store) -> None
 
 def test_a_row_goes_when_all_of_it_was_singled_out(fleet: Store) -> None:
     every = rows(fleet, "SELECT array_agg(finding_id) FROM finding")[0][0]
-    row = fleet.fetch_one("finding/single_out_findings", {"finding_ids": every + [999_999, 0, -5]})
+    row = fleet.fetch_one("finding/single_out_findings", {"finding_ids": [*every, 999_999, 0, -5]})
     assert row == {"singled_out": 18}
     assert fleet.fetch_one("finding/single_out_findings", {"finding_ids": every}) == {"singled_out": 0}
     assert rows(fleet, "SELECT count(*) FROM shared_finding") == [(0,)]

@@ -56,7 +56,7 @@ FROM (
             UNION ALL
             (SELECT
                 shared.first_id + member.place - 1 AS finding_id,
-                host.host_id,
+                sharer.host_id,
                 shared.advisory_id,
                 shared.source_package,
                 shared.installed_version,
@@ -70,15 +70,15 @@ FROM (
                 NULL::timestamptz AS reopened_at,
                 NULL::text AS campaign_id,
                 shared.decision_id,
-                host.asset_group
+                sharer.asset_group
             FROM shared_finding AS shared
             CROSS JOIN LATERAL unnest(shared.host_nos) WITH ORDINALITY AS member (host_no, place)
             INNER JOIN finding_host ON member.host_no = finding_host.host_no
-            INNER JOIN host ON finding_host.host_id = host.host_id
+            INNER JOIN host AS sharer ON finding_host.host_id = sharer.host_id
             WHERE
                 shared.priority = wanted.priority
-                AND host.retired_at IS NULL
-                AND (%(asset_group)s::text IS NULL OR host.asset_group = %(asset_group)s)
+                AND sharer.retired_at IS NULL
+                AND (%(asset_group)s::text IS NULL OR sharer.asset_group = %(asset_group)s)
             ORDER BY shared.deadline, shared.first_id, member.place
             LIMIT %(through)s)
         ) AS finding

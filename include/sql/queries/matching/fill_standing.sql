@@ -26,5 +26,5 @@ SELECT
 FROM shared_finding AS shared
 CROSS JOIN LATERAL unnest(shared.host_nos) WITH ORDINALITY AS member (host_no, place)
 WHERE
-    shared.host_block IN (SELECT DISTINCT around.host_no / 4096 FROM placed AS around)
+    shared.host_block IN (SELECT DISTINCT around.host_no / 1024 FROM placed AS around)
     AND member.host_no IN (SELECT inside.host_no FROM placed AS inside)

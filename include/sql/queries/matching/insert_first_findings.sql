@@ -4,10 +4,10 @@ WITH alike AS (
     SELECT
         situation_id,
         kind_id,
-        host_no / 4096 AS host_block,
+        host_no / 1024 AS host_block,
         array_agg(host_no ORDER BY host_no) AS host_nos
     FROM work_held
-    GROUP BY situation_id, kind_id, host_no / 4096
+    GROUP BY situation_id, kind_id, host_no / 1024
 ),
 
 fresh AS MATERIALIZED (

@@ -2,7 +2,7 @@
 -- share a row.
 WITH alike AS (
     SELECT
-        work_held.host_no / 4096 AS host_block,
+        work_held.host_no / 1024 AS host_block,
         work_outcome.situation_id,
         work_outcome.kind_id,
         work_outcome.advisory_id,
@@ -17,7 +17,7 @@ WITH alike AS (
                 work_standing.host_no = work_held.host_no AND work_standing.advisory_id = work_outcome.advisory_id
         )
     GROUP BY
-        work_held.host_no / 4096, work_outcome.situation_id, work_outcome.kind_id, work_outcome.advisory_id
+        work_held.host_no / 1024, work_outcome.situation_id, work_outcome.kind_id, work_outcome.advisory_id
 ),
 
 fresh AS MATERIALIZED (

@@ -9,21 +9,40 @@ WITH placed AS MATERIALIZED (
     WHERE host.retired_at IS NULL
 ),
 
-counted AS MATERIALIZED (
+own AS MATERIALIZED (
     SELECT
+        finding.host_id,
         finding.priority,
         finding.advisory_id,
         finding.first_seen_at,
         finding.deadline,
-        finding.score,
-        ARRAY[placed.host_id] AS host_ids,
-        NULL::integer[] AS host_nos,
-        1::bigint AS findings
+        finding.score
     FROM own_finding AS finding
     INNER JOIN placed ON finding.host_id = placed.host_id
     LEFT JOIN accepted_finding_at(%(at)s) AS holding
         ON finding.host_id = holding.host_id AND finding.advisory_id = holding.advisory_id
     WHERE finding.status = 'open' OR (finding.status = 'accepted' AND holding.acceptance_id IS NULL)
+),
+
+sharing AS (
+    SELECT
+        finding.first_id,
+        count(*) AS findings
+    FROM shared_finding AS finding
+    CROSS JOIN LATERAL unnest(finding.host_nos) AS member (host_no)
+    INNER JOIN placed ON member.host_no = placed.host_no
+    GROUP BY finding.first_id
+),
+
+counted AS (
+    SELECT
+        priority,
+        advisory_id,
+        first_seen_at,
+        deadline,
+        score,
+        1 AS findings
+    FROM own
     UNION ALL
     SELECT
         finding.priority,
@@ -31,31 +50,30 @@ counted AS MATERIALIZED (
         finding.first_seen_at,
         finding.deadline,
         finding.score,
-        NULL::text[] AS host_ids,
-        finding.host_nos,
-        member.findings
+        sharing.findings
     FROM shared_finding AS finding
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS findings
-        FROM unnest(finding.host_nos) AS one (host_no)
-        WHERE one.host_no IN (SELECT placed.host_no FROM placed)
-    ) AS member
-    WHERE member.findings > 0
+    INNER JOIN sharing ON finding.first_id = sharing.first_id
+),
+
+shared_host AS (
+    SELECT DISTINCT
+        finding.priority,
+        member.host_no
+    FROM shared_finding AS finding
+    CROSS JOIN LATERAL unnest(finding.host_nos) AS member (host_no)
 ),
 
 seen AS (
-    SELECT DISTINCT
-        counted.priority,
-        one.host_id
-    FROM counted
-    CROSS JOIN LATERAL unnest(counted.host_ids) AS one (host_id)
+    SELECT
+        priority,
+        host_id
+    FROM own
     UNION
-    SELECT DISTINCT
-        counted.priority,
+    SELECT
+        shared_host.priority,
         placed.host_id
-    FROM counted
-    CROSS JOIN LATERAL unnest(counted.host_nos) AS one (host_no)
-    INNER JOIN placed ON one.host_no = placed.host_no
+    FROM shared_host
+    INNER JOIN placed ON shared_host.host_no = placed.host_no
 ),
 
 hosts AS (
