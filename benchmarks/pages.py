@@ -68,7 +68,7 @@ MADE_FINDINGS = (
     ) AS ranked
     """,
     """
-    INSERT INTO finding (host_id, advisory_id, source_package, installed_version, fixed_version, packages, status, priority,
+    INSERT INTO own_finding (host_id, advisory_id, source_package, installed_version, fixed_version, packages, status, priority,
         score, deadline, first_seen_at, priority_since, scored_at, decision_id, conditions)
     SELECT host.host_id, advisory.advisory_id, installed.source_package, installed.source_version, advisory.fixed_version,
         installed.packages, 'open', decision.priority, decision.score,

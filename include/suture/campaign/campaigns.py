@@ -91,6 +91,7 @@ def create_campaign(
                     {"campaign_id": campaign_id, "host_id": host_id, "ring": ring.value},
                 )
         _write_packages(store, campaign_id, plan.packages)
+        store.fetch_one("finding/single_out_findings", {"finding_ids": list(finding_ids)})
         store.execute("campaign/link_campaign_findings", {"campaign_id": campaign_id, "finding_ids": list(finding_ids)})
         evidence.record(
             store,

@@ -101,10 +101,7 @@ def match_hosts(
     unscored = Unscored(unscored_priority.value, now + unscored_deadline)
     with store.transaction():
         store.execute("matching/lock_matching", {"key": _LOCK_KEY})
-        packages = [
-            row["package"] for row in store.fetch_all("matching/list_host_packages", {"host_ids": list(host_ids)})
-        ]
-        pairs = decide_pairs(store, now=now, packages=packages)
+        pairs = decide_pairs(store, now=now, host_ids=host_ids)
         changes = fan_out(store, Scope(host_ids=tuple(host_ids)), unscored=unscored, now=now, decide=decide)
         return _counted(store, changes, pairs.uncertain, actor=actor, now=now)
 

@@ -7,7 +7,8 @@ The rules:
    number of hosts.
 2. Only what changed is written, so that `decided_at` says which hosts have to be looked at again; what is no longer in a
    range loses its row. Deciding again without news writes nothing.
-3. `packages` narrows the work to some packages (those of new advisories, or of one host): the rows of the others stay.
+3. `packages` narrows the work to some packages (those of new advisories), `host_ids` to the versions that some hosts
+   have: the rows of the others stay.
 """
 
 from __future__ import annotations
@@ -39,17 +40,26 @@ class PairCounts:
     uncertain: tuple[str, ...]
 
 
-def decide_pairs(store: Store, *, now: datetime, packages: Sequence[str] | None = None) -> PairCounts:
-    """Bring advisory_pair to what hosts and advisories say now. packages: 'ecosystem/package', None for all."""
+def decide_pairs(
+    store: Store, *, now: datetime, packages: Sequence[str] | None = None, host_ids: Sequence[str] | None = None
+) -> PairCounts:
+    """Bring advisory_pair to what hosts and advisories say now.
+
+    packages: 'ecosystem/package' of those to look at; host_ids: only the versions that these hosts have; None: all.
+    """
     only = None if packages is None else sorted(set(packages))
-    fill_version_keys(store, only)
     with store.transaction():
-        candidates = store.fetch_all("pair/list_candidate_pairs", {"packages": only, "names": _names(only)})
+        _fill_installed(store, only, host_ids)
+        _fill_version_keys(store, whole=only is None and host_ids is None)
+        candidates = store.fetch_all("pair/list_candidate_pairs")
         decisions, uncertain = _decide_all(store, candidates)
         wanted = {tuple(row[name] for name in _KEY): row for row in map(_row, decisions)}
-        standing = {
-            tuple(row[name] for name in _KEY): row for row in store.fetch_all("pair/list_pairs", {"packages": only})
-        }
+        rows = (
+            store.fetch_all("pair/list_pairs", {"packages": only})
+            if host_ids is None
+            else store.fetch_all("pair/list_installed_pairs")
+        )
+        standing = {tuple(row[name] for name in _KEY): row for row in rows}
         changed = [row for key, row in wanted.items() if standing.get(key) != row]
         gone = [dict(zip(_KEY, key, strict=True)) for key in standing if key not in wanted]
         for part in _parts(changed):
@@ -60,10 +70,28 @@ def decide_pairs(store: Store, *, now: datetime, packages: Sequence[str] | None 
     return PairCounts(len(decisions), affected, len(changed), len(gone), tuple(dict.fromkeys(uncertain)))
 
 
-def fill_version_keys(store: Store, packages: Sequence[str] | None = None) -> int:
-    """Give every version that hosts or advisories (of some packages) name its sort key; how many were new."""
-    asked = {"packages": packages, "names": _names(packages)}
-    fresh = [(row["ecosystem"], row["version"]) for row in store.fetch_all("finding/list_unkeyed_versions", asked)]
+def fill_version_keys(store: Store) -> int:
+    """Give every version that hosts or advisories name its sort key; how many were new."""
+    with store.transaction():
+        _fill_installed(store, None, None)
+        return _fill_version_keys(store, whole=True)
+
+
+def _fill_installed(store: Store, packages: Sequence[str] | None, host_ids: Sequence[str] | None) -> None:
+    store.execute("pair/open_work")
+    if host_ids is not None:
+        store.execute("pair/fill_installed_of_hosts", {"host_ids": list(host_ids)})
+    elif packages is not None:
+        store.execute("pair/fill_installed_of_packages", {"packages": packages, "names": _names(packages)})
+    else:
+        store.execute("pair/fill_installed")
+    store.execute("pair/analyze_work")
+
+
+def _fill_version_keys(store: Store, *, whole: bool) -> int:
+    fresh = [
+        (row["ecosystem"], row["version"]) for row in store.fetch_all("finding/list_unkeyed_versions", {"whole": whole})
+    ]
     rows = [_key_row(ecosystem, version) for ecosystem, version in fresh]
     for part in _parts([row for row in rows if row["ecosystem"] == "deb"]):
         store.execute("finding/insert_version_keys", {"rows": Json(part)})
@@ -72,8 +100,8 @@ def fill_version_keys(store: Store, packages: Sequence[str] | None = None) -> in
     return len(fresh)
 
 
-def _names(packages: Sequence[str] | None) -> list[str] | None:
-    return None if packages is None else sorted({package.partition("/")[2] for package in packages})
+def _names(packages: Sequence[str]) -> list[str]:
+    return sorted({package.partition("/")[2] for package in packages})
 
 
 def _key_row(ecosystem: str, version: str) -> dict[str, str | None]:

@@ -160,6 +160,7 @@ def _activate(
 ) -> None:
     acceptance_id = row["acceptance_id"]
     _free_from_campaigns(store, acceptance_id, covered, actor=actor, now=now)
+    store.fetch_one("acceptance/single_out_accepted", {"acceptance_id": acceptance_id})
     accepted = store.execute("acceptance/accept_findings", {"acceptance_id": acceptance_id})
     move_acceptance(
         store,

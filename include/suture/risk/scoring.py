@@ -80,12 +80,10 @@ def score_all(
         }
         # Counted before the findings move: those that move are counted as they do.
         restated = findings_on(store, settled.restated)
-        moved = store.fetch_one(
-            "finding/score_findings", {"now": now, "may_lower": may_lower, "whole": whole, **marked}
-        )
+        moved = _scored(store, {"now": now, "may_lower": may_lower, "whole": whole, **marked})
         if not may_lower and marks:
             store.execute("finding/insert_score_changes", marked)
-        changed = restated + (moved["changed"] if moved else 0)
+        changed = restated + moved
         if whole or marked["advisory_ids"]:
             advisory_ids = None if whole else marked["advisory_ids"]
             store.execute("decision/delete_unused_decisions", {"advisory_ids": advisory_ids})
@@ -107,6 +105,16 @@ def score_all(
                 at=now,
             )
     return counts
+
+
+def _scored(store: Store, asked: Mapping[str, Any]) -> int:
+    """Bring the findings asked for to the current decisions; how many say something new."""
+    store.execute("finding/open_work")
+    if not store.execute("finding/fill_judged", asked):
+        return 0
+    store.fetch_one("finding/single_out_judged")
+    moved = store.fetch_one("finding/score_findings", {"now": asked["now"]})
+    return int(moved["changed"]) if moved else 0
 
 
 def _summed(store: Store, now: datetime, *, decisions: int, changed: int) -> ScoreCounts:

@@ -21,7 +21,7 @@ from datetime import datetime
 
 from suture.store.connection import Row, Store
 
-CHUNK_HOSTS = 1_000
+CHUNK_HOSTS = 1_024  # as a block of shared_finding has
 Decide = Callable[[Sequence[Row]], object]  # (advisory_id, asset_group, criticality, exposure) rows → decisions written
 
 
@@ -79,6 +79,7 @@ def _prepare(store: Store, scope: Scope) -> int:
     if scope == Scope():
         store.fetch_one("matching/analyze_tables")
     host_ids = None if scope.host_ids is None else list(scope.host_ids)
+    store.execute("matching/number_hosts", {"host_ids": host_ids})
     store.execute("matching/fill_kinds", {"host_ids": host_ids})
     hosts = store.execute("matching/fill_scope", {"host_ids": host_ids, "chunk_hosts": _chunk(scope)})
     if scope.advisory_ids is not None:
@@ -90,6 +91,7 @@ def _prepare(store: Store, scope: Scope) -> int:
         store.execute("matching/fill_host_pairs")
     else:
         store.execute("matching/fill_pairs")
+    store.execute("matching/fill_affected")
     store.execute("matching/analyze_inputs")
     return hosts
 
@@ -105,13 +107,13 @@ def _fill(store: Store, scope: Scope, chunk: int, unscored: Unscored, now: datet
     store.execute("matching/empty_chunk")
     before = store.fetch_one("matching/fetch_known")
     known = {"known": before["situations"] if before else 0}
-    store.execute("matching/fill_held", {**part, **known})
+    of_advisories = scope.advisory_ids is not None
+    store.execute("matching/fill_held_of_advisories" if of_advisories else "matching/fill_held", {**part, **known})
     if store.execute("matching/fill_found", known) + store.execute("matching/fill_places", part):
         if decide is not None:
             decide(store.fetch_all("decision/list_share_groups", part))
         outcome = {"priority": unscored.priority, "deadline": unscored.deadline, "now": now}
         store.execute("matching/fill_outcomes", {**part, **outcome, "decided": decide is not None})
-    of_advisories = scope.advisory_ids is not None
     store.execute("matching/fill_standing_of_advisories" if of_advisories else "matching/fill_standing", part)
     store.execute("matching/analyze_chunk")
 
@@ -120,11 +122,16 @@ def _merge(store: Store, unscored: Unscored, now: datetime, *, inherits: bool) -
     standing = store.fetch_one("matching/count_standing")
     stands = bool(standing and standing["stands"])
     heirs = store.execute("matching/fill_heirs") if inherits and stands else 0
-    new = store.execute("matching/insert_new_findings", {"now": now})
+    made = store.fetch_one("matching/insert_new_findings" if stands else "matching/insert_first_findings", {"now": now})
+    new = int(made["findings"]) if made else 0
     if heirs:
+        store.execute("matching/fill_touched_heirs")
+        store.fetch_one("matching/single_out_touched")
         store.execute("matching/pass_on_clocks")
     if not stands:
         return Changes(new=new)
+    if store.execute("matching/fill_touched"):
+        store.fetch_one("matching/single_out_touched")
     again = {"priority": unscored.priority, "deadline": unscored.deadline, "now": now}
     touched = store.fetch_one("matching/update_matched_findings", again) or {}
     closed = store.fetch_one("matching/close_unmatched_findings", {"now": now}) or {}

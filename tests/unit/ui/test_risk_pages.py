@@ -94,11 +94,13 @@ def on_every_page(store: Store) -> str:
 def make_hostile(store: Store, acceptance_id: str) -> None:
     """Markup wherever a feed, a host or a person may write, past the checks that should have refused some of it."""
     run = store._connection.execute
-    run("SET session_replication_role = replica")
     mark = {"bad": HOSTILE, "acceptance": acceptance_id}
+    for column in ("source_package", "installed_version", "fixed_version"):
+        run(f"UPDATE finding SET {column} = %(bad)s", mark)  # a view, written by its trigger
+    run("UPDATE finding SET conditions = ARRAY['held', %(bad)s]", mark)
+    run("SET session_replication_role = replica")
     for table, columns in {
         "campaign": "title state_reason window_name source requested_by",
-        "finding": "source_package installed_version fixed_version advisory_id",
         "window_choice": "window_name sentence",
         "train_slot": "sentence",
         "urgency_change": "cve_id source reason",
@@ -108,10 +110,8 @@ def make_hostile(store: Store, acceptance_id: str) -> None:
         "risk_acceptance_finding": "source_package",
     }.items():
         for column in columns.split():
-            if table != "finding" or column != "advisory_id":
-                run(f"UPDATE {table} SET {column} = %(bad)s", mark)
+            run(f"UPDATE {table} SET {column} = %(bad)s", mark)
     run("UPDATE campaign SET reasons = %s", (Json([HOSTILE, {"sentence": HOSTILE}, {"odd": HOSTILE}]),))
-    run("UPDATE finding SET conditions = ARRAY['held', %(bad)s]", mark)
     run("UPDATE decision SET reasons = jsonb_set(reasons, '{sentence}', to_jsonb(%(bad)s::text))", mark)
     run("UPDATE strategy_comparison SET result = replace(result::text, 'at_once', '<b>x</b>')::jsonb")
     run("UPDATE strategy_comparison SET result = jsonb_set(result, '{sentence}', to_jsonb(%(bad)s::text))", mark)

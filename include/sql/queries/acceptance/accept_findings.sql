@@ -1,5 +1,5 @@
--- Only what is signed and still open: what was fixed meanwhile stays fixed.
-UPDATE finding
+-- Only what is signed and still open: what was fixed meanwhile stays fixed. After single_out_accepted.
+UPDATE own_finding AS finding
 SET status = 'accepted'
 FROM risk_acceptance_finding AS pair
 WHERE

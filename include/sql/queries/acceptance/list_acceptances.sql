@@ -11,11 +11,8 @@ CROSS JOIN LATERAL (
         count(DISTINCT pair.host_id) AS hosts,
         count(finding.finding_id) AS live_findings
     FROM risk_acceptance_finding AS pair
-    LEFT JOIN finding
-        ON
-            pair.host_id = finding.host_id
-            AND pair.advisory_id = finding.advisory_id
-            AND finding.status IN ('open', 'accepted')
+    LEFT JOIN LATERAL finding_of(pair.host_id, pair.advisory_id) AS finding
+        ON finding.status IN ('open', 'accepted')
     WHERE pair.acceptance_id = risk_acceptance.acceptance_id
 ) AS covered
 WHERE %(acceptance_id)s::text IS NULL OR risk_acceptance.acceptance_id = %(acceptance_id)s

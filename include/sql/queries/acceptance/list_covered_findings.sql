@@ -11,7 +11,7 @@ SELECT
     finding.reopened_at,
     coalesce(named.cve_ids, '{}') AS cve_ids
 FROM risk_acceptance_finding AS pair
-LEFT JOIN finding ON pair.host_id = finding.host_id AND pair.advisory_id = finding.advisory_id
+LEFT JOIN LATERAL finding_of(pair.host_id, pair.advisory_id) AS finding ON TRUE
 LEFT JOIN LATERAL (
     SELECT array_agg(advisory_cve.cve_id ORDER BY advisory_cve.cve_id) AS cve_ids
     FROM advisory_cve

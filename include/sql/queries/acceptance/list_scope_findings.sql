@@ -15,6 +15,6 @@ FROM
         %(host_ids)s::text[],
         %(asset_groups)s::text[]
     ) AS found
-INNER JOIN finding ON found.host_id = finding.host_id AND found.advisory_id = finding.advisory_id
+INNER JOIN LATERAL finding_of(found.host_id, found.advisory_id) AS finding ON TRUE
 LEFT JOIN campaign ON finding.campaign_id = campaign.campaign_id
 ORDER BY found.host_id COLLATE "C", found.advisory_id COLLATE "C"

@@ -1,7 +1,7 @@
 -- Accepted findings that no signed acceptance covers any more are open again; their clock starts now, with the time
 -- that policy gives to their priority, or until the catalogue's due date where that comes first.
 WITH reopened AS (
-    UPDATE finding
+    UPDATE own_finding AS finding
     SET
         status = 'open',
         reopened_at = %(now)s,
@@ -10,7 +10,12 @@ WITH reopened AS (
             %(now)s::timestamptz
             + make_interval(
                 secs => 3600 * CASE
-                    WHEN finding.reasons ->> 'state' = 'unscored' THEN %(unscored_hours)s::double precision
+                    WHEN
+                        coalesce(
+                            (SELECT decision.reasons FROM decision WHERE decision.decision_id = finding.decision_id),
+                            '{"state": "unscored"}'::jsonb
+                        ) ->> 'state' = 'unscored'
+                        THEN %(unscored_hours)s::double precision
                     ELSE (%(hours)s::jsonb ->> finding.priority)::double precision
                 END
             ),

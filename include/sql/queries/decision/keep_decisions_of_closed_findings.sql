@@ -33,13 +33,13 @@ WITH kept AS (
         AND decision.score IS NOT DISTINCT FROM work_decision.score
         AND decision.due_dates IS NOT DISTINCT FROM work_decision.due_dates
         AND EXISTS (
-            SELECT 1 FROM finding
+            SELECT 1 FROM own_finding AS finding
             WHERE finding.decision_id = decision.decision_id AND finding.status IN ('fixed', 'withdrawn')
         )
     RETURNING decision_id, advisory_id, asset_group, criticality, exposure
 )
 
-UPDATE finding
+UPDATE own_finding AS finding
 SET decision_id = kept.decision_id
 FROM kept
 INNER JOIN decision

@@ -1,17 +1,41 @@
 -- Findings of which nobody said anything that a decision can rest on, read advisory by advisory.
+WITH own AS (
+    SELECT own_finding.host_id
+    FROM decision
+    INNER JOIN own_finding
+        ON decision.advisory_id = own_finding.advisory_id AND decision.decision_id = own_finding.decision_id
+    WHERE decision.is_unscored AND own_finding.status IN ('open', 'accepted')
+    UNION ALL
+    SELECT own_finding.host_id
+    FROM own_finding
+    WHERE
+        own_finding.priority_since IS NULL
+        AND own_finding.decision_id IS NULL
+        AND own_finding.status IN ('open', 'accepted')
+),
+
+shared AS (
+    SELECT shared_finding.host_nos
+    FROM decision
+    INNER JOIN shared_finding
+        ON decision.advisory_id = shared_finding.advisory_id AND decision.decision_id = shared_finding.decision_id
+    WHERE decision.is_unscored
+    UNION ALL
+    SELECT shared_finding.host_nos
+    FROM shared_finding
+    WHERE shared_finding.priority_since IS NULL AND shared_finding.decision_id IS NULL
+)
+
 SELECT (
     SELECT count(*)
-    FROM decision
-    INNER JOIN finding ON decision.advisory_id = finding.advisory_id AND decision.decision_id = finding.decision_id
-    INNER JOIN host ON finding.host_id = host.host_id
-    WHERE decision.is_unscored AND finding.status IN ('open', 'accepted') AND host.retired_at IS NULL
+    FROM own
+    INNER JOIN host ON own.host_id = host.host_id
+    WHERE host.retired_at IS NULL
 ) + (
     SELECT count(*)
-    FROM finding
-    INNER JOIN host ON finding.host_id = host.host_id
-    WHERE
-        finding.priority_since IS NULL
-        AND finding.decision_id IS NULL
-        AND finding.status IN ('open', 'accepted')
-        AND host.retired_at IS NULL
+    FROM shared
+    CROSS JOIN LATERAL unnest(shared.host_nos) AS member (host_no)
+    INNER JOIN finding_host ON member.host_no = finding_host.host_no
+    INNER JOIN host ON finding_host.host_id = host.host_id
+    WHERE host.retired_at IS NULL
 ) AS unscored

@@ -12,9 +12,9 @@ SELECT
     finding.campaign_id,
     finding.first_seen_at,
     greatest(finding.scored_at, decision.decided_at) AS scored_at
-FROM finding
+FROM findings_of_host(%(host_id)s) AS finding
 LEFT JOIN decision ON finding.decision_id = decision.decision_id
-WHERE finding.host_id = %(host_id)s AND finding.status IN ('open', 'accepted')
+WHERE finding.status IN ('open', 'accepted')
 ORDER BY
     array_position(ARRAY['immediate', 'out_of_cycle', 'scheduled', 'defer'], finding.priority),
     finding.deadline,

@@ -1,5 +1,5 @@
 -- Open findings on hosts that are not retired: by priority as the caller orders them, then by deadline. Each priority
--- is read along the index finding_open and only as far as the page needs.
+-- is read along the indexes finding_open and shared_finding_open, only as far as the page needs.
 SELECT
     found.finding_id,
     found.host_id,
@@ -25,15 +25,63 @@ FROM (
     CROSS JOIN LATERAL (
         SELECT
             finding.*,
-            host.asset_group,
             wanted.place
-        FROM finding
-        INNER JOIN host ON finding.host_id = host.host_id
-        WHERE
-            finding.status = 'open'
-            AND finding.priority = wanted.priority
-            AND host.retired_at IS NULL
-            AND (%(asset_group)s::text IS NULL OR host.asset_group = %(asset_group)s)
+        FROM (
+            (SELECT
+                own.finding_id,
+                own.host_id,
+                own.advisory_id,
+                own.source_package,
+                own.installed_version,
+                own.fixed_version,
+                own.ecosystem,
+                own.conditions,
+                own.priority,
+                own.score,
+                own.deadline,
+                own.first_seen_at,
+                own.reopened_at,
+                own.campaign_id,
+                own.decision_id,
+                host.asset_group
+            FROM own_finding AS own
+            INNER JOIN host ON own.host_id = host.host_id
+            WHERE
+                own.status = 'open'
+                AND own.priority = wanted.priority
+                AND host.retired_at IS NULL
+                AND (%(asset_group)s::text IS NULL OR host.asset_group = %(asset_group)s)
+            ORDER BY own.deadline, own.finding_id
+            LIMIT %(through)s)
+            UNION ALL
+            (SELECT
+                shared.first_id + member.place - 1 AS finding_id,
+                sharer.host_id,
+                shared.advisory_id,
+                shared.source_package,
+                shared.installed_version,
+                shared.fixed_version,
+                shared.ecosystem,
+                shared.conditions,
+                shared.priority,
+                shared.score,
+                shared.deadline,
+                shared.first_seen_at,
+                NULL::timestamptz AS reopened_at,
+                NULL::text AS campaign_id,
+                shared.decision_id,
+                sharer.asset_group
+            FROM shared_finding AS shared
+            CROSS JOIN LATERAL unnest(shared.host_nos) WITH ORDINALITY AS member (host_no, place)
+            INNER JOIN finding_host ON member.host_no = finding_host.host_no
+            INNER JOIN host AS sharer ON finding_host.host_id = sharer.host_id
+            WHERE
+                shared.priority = wanted.priority
+                AND sharer.retired_at IS NULL
+                AND (%(asset_group)s::text IS NULL OR sharer.asset_group = %(asset_group)s)
+            ORDER BY shared.deadline, shared.first_id, member.place
+            LIMIT %(through)s)
+        ) AS finding
         ORDER BY finding.deadline, finding.finding_id
         LIMIT %(through)s
     ) AS ranked

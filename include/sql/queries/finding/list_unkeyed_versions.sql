@@ -1,20 +1,6 @@
--- Versions without a key: all that hosts have, all that advisories fix, and the bounds of ranges of installed packages.
--- packages: NULL for all, or 'ecosystem/package' of those to look at; names: the same without the ecosystem.
-WITH installed AS MATERIALIZED (
-    SELECT DISTINCT
-        ecosystem,
-        source_package,
-        source_version
-    FROM installed_component
-    WHERE
-        %(packages)s::text[] IS NULL
-        OR (
-            source_package = any(%(names)s::text[])
-            AND ecosystem || '/' || source_package = any(%(packages)s::text[])
-        )
-),
-
-bound AS (
+-- Versions without a key: all that hosts have (work_installed), what their advisories fix, and the bounds of
+-- their ranges. whole: also versions of packages that were removed, and all of Debian that advisories fix.
+WITH RECURSIVE bound AS (
     SELECT DISTINCT
         advisory_range.ecosystem,
         unnest(
@@ -29,8 +15,37 @@ bound AS (
             SELECT
                 installed.ecosystem,
                 installed.source_package
-            FROM installed
+            FROM work_installed AS installed
         )
+),
+
+-- Read along the index from one distinct version to the next, instead of reading every package of every host.
+version_of AS (
+    (
+        SELECT
+            source_package,
+            source_version
+        FROM host_package
+        WHERE %(whole)s
+        ORDER BY source_package, source_version
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT
+        following.source_package,
+        following.source_version
+    FROM version_of
+    CROSS JOIN LATERAL (
+        SELECT
+            host_package.source_package,
+            host_package.source_version
+        FROM host_package
+        WHERE
+            (host_package.source_package, host_package.source_version)
+            > (version_of.source_package, version_of.source_version)
+        ORDER BY host_package.source_package, host_package.source_version
+        LIMIT 1
+    ) AS following
 )
 
 SELECT
@@ -40,13 +55,12 @@ FROM (
     SELECT
         installed.ecosystem,
         installed.source_version AS version
-    FROM installed
+    FROM work_installed AS installed
     UNION
     SELECT
         'deb' AS ecosystem,
-        host_package.source_version AS version
-    FROM host_package
-    WHERE %(packages)s::text[] IS NULL
+        version_of.source_version AS version
+    FROM version_of
     UNION
     SELECT
         bound.ecosystem,
@@ -58,12 +72,12 @@ FROM (
         advisory.fixed_version AS version
     FROM advisory
     WHERE
-        (advisory.ecosystem = 'deb' AND %(packages)s::text[] IS NULL)
+        (advisory.ecosystem = 'deb' AND %(whole)s)
         OR (advisory.ecosystem, advisory.source_package) IN (
             SELECT
                 installed.ecosystem,
                 installed.source_package
-            FROM installed
+            FROM work_installed AS installed
         )
 ) AS seen
 LEFT JOIN known_version ON seen.ecosystem = known_version.ecosystem AND seen.version = known_version.version

@@ -1,5 +1,5 @@
 SELECT
     analyze_grown(
         'host', 'host_package', 'host_component', 'advisory', 'advisory_range', 'advisory_cve', 'advisory_pair',
-        'debian_version', 'version_key', 'finding'
+        'debian_version', 'version_key', 'own_finding', 'shared_finding', 'finding_host'
     )

@@ -1,6 +1,7 @@
 -- Closed is what a host no longer shows, of the findings that stand. It is `fixed` when the host changed (the version
 -- that was found is gone), `withdrawn` when only the advisories did. Nothing closes while a package of it is half
 -- installed, or while the kernel that runs may be the old one: then it stays (kept), and its conditions say why.
+-- All that this is about has rows of its own by now.
 WITH unmatched AS (
     SELECT
         finding.finding_id,
@@ -31,7 +32,7 @@ WITH unmatched AS (
         ) AS is_unchanged,
         advisory.withdrawn_at IS NOT NULL AS is_withdrawn
     FROM work_standing
-    INNER JOIN finding ON work_standing.finding_id = finding.finding_id
+    INNER JOIN own_finding AS finding ON work_standing.finding_id = finding.finding_id
     INNER JOIN advisory ON finding.advisory_id = advisory.advisory_id
     INNER JOIN host ON finding.host_id = host.host_id
     WHERE
@@ -42,13 +43,13 @@ WITH unmatched AS (
             INNER JOIN work_outcome
                 ON work_held.situation_id = work_outcome.situation_id AND work_held.kind_id = work_outcome.kind_id
             WHERE
-                work_held.host_id = work_standing.host_id
+                work_held.host_no = work_standing.host_no
                 AND work_outcome.advisory_id = work_standing.advisory_id
         )
 ),
 
 closed AS (
-    UPDATE finding
+    UPDATE own_finding AS finding
     SET
         status = CASE
             WHEN unmatched.is_withdrawn OR unmatched.is_unchanged THEN 'withdrawn'

@@ -5,8 +5,8 @@ INSERT INTO work_found (
 SELECT
     situation.situation_id,
     work_pair.advisory_id,
-    situation.ecosystem,
-    situation.source_package,
+    work_pair.ecosystem,
+    work_pair.source_package,
     (array_agg(work_pair.source_version ORDER BY work_pair.sort_key, work_pair.source_version))[1] AS installed_version,
     (array_agg(work_pair.fixed_version ORDER BY work_pair.sort_key DESC, work_pair.source_version DESC))[1]
         AS fixed_version,
@@ -28,14 +28,10 @@ SELECT
     ) AS conditions
 FROM work_situation AS situation
 CROSS JOIN
-    LATERAL unnest(situation.packages, situation.versions, situation.standings) AS part (package, version, standing)
-INNER JOIN work_pair
-    ON
-        situation.ecosystem = work_pair.ecosystem
-        AND situation.source_package = work_pair.source_package
-        AND part.version = work_pair.source_version
-        AND situation.os_codename = work_pair.os_codename
+    LATERAL unnest(situation.packages, situation.version_nos, situation.standings)
+        AS part (package, version_no, standing)
+INNER JOIN work_pair ON part.version_no = work_pair.version_no
 LEFT JOIN advisory_package AS phased
     ON work_pair.advisory_id = phased.advisory_id AND part.package = phased.package
 WHERE situation.situation_id > %(known)s::integer
-GROUP BY situation.situation_id, work_pair.advisory_id, situation.ecosystem, situation.source_package
+GROUP BY situation.situation_id, work_pair.advisory_id, work_pair.ecosystem, work_pair.source_package

@@ -1,8 +1,8 @@
 -- New findings that take the place of others (the same vulnerability in the same package: same_as), with the others'
 -- clock.
-INSERT INTO work_heir (host_id, advisory_id, started_at, deadline)
+INSERT INTO work_heir (host_no, advisory_id, started_at, deadline)
 SELECT
-    work_held.host_id,
+    work_held.host_no,
     work_outcome.advisory_id,
     min(coalesce(finding.reopened_at, finding.first_seen_at)) AS started_at,
     min(finding.deadline) AS deadline
@@ -15,13 +15,14 @@ INNER JOIN work_outcome
 INNER JOIN work_held
     ON work_outcome.situation_id = work_held.situation_id AND work_outcome.kind_id = work_held.kind_id
 CROSS JOIN LATERAL jsonb_array_elements_text(work_pair.same_as) AS other (advisory_id)
-INNER JOIN finding ON work_held.host_id = finding.host_id AND other.advisory_id = finding.advisory_id
+INNER JOIN finding_host ON work_held.host_no = finding_host.host_no
+CROSS JOIN LATERAL finding_of(finding_host.host_id, other.advisory_id) AS finding
 WHERE
     work_pair.same_as IS NOT NULL
     AND finding.status IN ('open', 'accepted')
     AND NOT EXISTS (
         SELECT 1 FROM work_standing
         WHERE
-            work_standing.host_id = work_held.host_id AND work_standing.advisory_id = work_outcome.advisory_id
+            work_standing.host_no = work_held.host_no AND work_standing.advisory_id = work_outcome.advisory_id
     )
-GROUP BY work_held.host_id, work_outcome.advisory_id
+GROUP BY work_held.host_no, work_outcome.advisory_id

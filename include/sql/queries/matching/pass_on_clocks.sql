@@ -1,4 +1,5 @@
--- A finding that took the place of others takes their clock: merging never buys time.
+-- A finding that took the place of others takes their clock: merging never buys time. All of them have rows of their
+-- own by now.
 WITH inherited AS (
     SELECT
         finding.finding_id,
@@ -13,12 +14,14 @@ WITH inherited AS (
                 )
         END AS deadline
     FROM work_heir
-    INNER JOIN finding ON work_heir.host_id = finding.host_id AND work_heir.advisory_id = finding.advisory_id
+    INNER JOIN finding_host ON work_heir.host_no = finding_host.host_no
+    INNER JOIN own_finding AS finding
+        ON finding_host.host_id = finding.host_id AND work_heir.advisory_id = finding.advisory_id
     CROSS JOIN LATERAL unnest(ARRAY[least(work_heir.started_at, finding.first_seen_at)]) AS clock (started_at)
     LEFT JOIN decision ON finding.decision_id = decision.decision_id
 )
 
-UPDATE finding
+UPDATE own_finding AS finding
 SET
     first_seen_at = inherited.started_at,
     priority_since = inherited.priority_since,

@@ -1,8 +1,8 @@
--- One that was closed opens again, its clock anew; one that is open is only brought up to date. An accepted one stays
--- accepted: acceptance is a person's decision.
+-- Of findings that have rows of their own: one that was closed opens again, its clock anew; one that is open is only
+-- brought up to date. An accepted one stays accepted: acceptance is a person's decision.
 WITH shown AS MATERIALIZED (
     SELECT
-        work_held.host_id,
+        work_held.host_no,
         work_outcome.*
     FROM work_held
     INNER JOIN work_outcome
@@ -10,7 +10,7 @@ WITH shown AS MATERIALIZED (
 ),
 
 touched AS (
-    UPDATE finding
+    UPDATE own_finding AS finding
     SET
         installed_version = shown.installed_version,
         fixed_version = shown.fixed_version,
@@ -27,7 +27,7 @@ touched AS (
         closed_at = CASE WHEN finding.status IN ('fixed', 'withdrawn') THEN NULL ELSE finding.closed_at END
     FROM shown
     INNER JOIN work_standing
-        ON shown.host_id = work_standing.host_id AND shown.advisory_id = work_standing.advisory_id
+        ON shown.host_no = work_standing.host_no AND shown.advisory_id = work_standing.advisory_id
     WHERE
         finding.finding_id = work_standing.finding_id
         AND (

@@ -8,7 +8,7 @@ SELECT
     advisory_pair.status AS decision,
     advisory_pair.grounds,
     advisory_pair.decided_at
-FROM finding
+FROM finding_of(%(host_id)s, %(advisory_id)s) AS finding
 INNER JOIN host ON finding.host_id = host.host_id
 LEFT JOIN advisory_pair
     ON
@@ -17,5 +17,4 @@ LEFT JOIN advisory_pair
         AND finding.source_package = advisory_pair.source_package
         AND finding.installed_version = advisory_pair.source_version
         AND advisory_pair.os_codename IN ('', host.os_codename)
-WHERE finding.host_id = %(host_id)s AND finding.advisory_id = %(advisory_id)s
 ORDER BY advisory_pair.os_codename DESC NULLS LAST

@@ -1,23 +1,6 @@
 -- Which installed versions lie in which advisory's ranges: every distinct version once, compared by its key. Maven's
 -- versions have no key, and lists of versions hold spellings: those come along, and are compared by the caller.
--- packages: NULL for all, or 'ecosystem/package' of those to look at.
-WITH installed AS MATERIALIZED (
-    SELECT DISTINCT
-        installed_component.ecosystem,
-        installed_component.source_package,
-        installed_component.source_version,
-        installed_component.os_codename,
-        installed_component.os_id
-    FROM installed_component
-    WHERE
-        %(packages)s::text[] IS NULL
-        OR (
-            installed_component.source_package = any(%(names)s::text[]) -- for the index
-            AND installed_component.ecosystem || '/' || installed_component.source_package = any(%(packages)s)
-        )
-),
-
-span AS MATERIALIZED (
+WITH span AS MATERIALIZED (
     SELECT
         advisory_range.advisory_id,
         advisory_range.ecosystem,
@@ -33,10 +16,10 @@ span AS MATERIALIZED (
     WHERE
         advisory.withdrawn_at IS NULL
         AND EXISTS (
-            SELECT 1 FROM installed
+            SELECT 1 FROM work_installed
             WHERE
-                installed.ecosystem = advisory_range.ecosystem
-                AND installed.source_package = advisory_range.package
+                work_installed.ecosystem = advisory_range.ecosystem
+                AND work_installed.source_package = advisory_range.package
         )
     UNION ALL
     SELECT
@@ -66,7 +49,7 @@ SELECT
     installed.os_codename,
     installed.os_id,
     array_agg(DISTINCT span.advisory_id ORDER BY span.advisory_id) AS advisory_ids
-FROM installed
+FROM work_installed AS installed
 INNER JOIN span
     ON
         installed.ecosystem = span.ecosystem

@@ -2,10 +2,15 @@
 WITH wanted AS (
     SELECT DISTINCT advisory_cve.cve_id
     FROM advisory_cve
-    WHERE EXISTS (
-        SELECT 1 FROM finding
-        WHERE finding.advisory_id = advisory_cve.advisory_id AND finding.status IN ('open', 'accepted')
-    )
+    WHERE
+        EXISTS (
+            SELECT 1 FROM own_finding
+            WHERE own_finding.advisory_id = advisory_cve.advisory_id AND own_finding.status IN ('open', 'accepted')
+        )
+        OR EXISTS (
+            SELECT 1 FROM shared_finding
+            WHERE shared_finding.advisory_id = advisory_cve.advisory_id
+        )
 ),
 
 signal AS (

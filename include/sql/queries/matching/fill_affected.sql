@@ -1,0 +1,9 @@
+INSERT INTO work_affected (ecosystem, source_package, source_version, os_codename, version_no, source_no)
+SELECT DISTINCT
+    ecosystem,
+    source_package,
+    source_version,
+    os_codename,
+    version_no,
+    source_no
+FROM work_pair

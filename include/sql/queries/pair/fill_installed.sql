@@ -1,0 +1,9 @@
+-- Every distinct version that hosts have.
+INSERT INTO work_installed (ecosystem, source_package, source_version, os_codename, os_id)
+SELECT DISTINCT
+    ecosystem,
+    source_package,
+    source_version,
+    os_codename,
+    os_id
+FROM installed_component
