@@ -8,6 +8,10 @@ from suture.errors import SutureError
 from suture.sourcing.packages import BinaryPackage
 from suture.sourcing.source import AptSource
 
+WIDEN_SHIPS = (
+    "If it should, widen `ships` of the source in sources.yaml by a reviewed change; else ask the vendor why it is there."
+)
+
 
 class IntakeReason(StrEnum):
     """Why an intake is refused although its source may be sound. A source's own refusal gives a RefusalReason."""
@@ -34,5 +38,5 @@ def require_in_scope(package: BinaryPackage, asset_group: str, source: AptSource
     raise IntakeRefused(
         IntakeReason.OUT_OF_SCOPE,
         f"{source.name} lists {package.name} {package.version}, but policy does not let it ship {what}.",
-        "If it should, widen `ships` of the source in sources.yaml by a reviewed change; else ask the vendor why it is there.",
+        WIDEN_SHIPS,
     )

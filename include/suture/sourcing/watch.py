@@ -11,7 +11,9 @@ The rules:
    could not be told.
 5. Every verdict is kept: how the source is now, with the alarms of its keys; and an intake with evidence whenever the verdict, what
    was adopted or an alarm is another than before.
-6. An alarm never refuses: the source still proves. It says what somebody must do before it does not.
+6. What the source may ship (`ships: packages`) is judged by the name of the package, else of the file, else of the image's
+   repository; one that it may not refuses the whole, since a sound source does not list it. To whom is not asked: hosts get nothing.
+7. An alarm never refuses: the source still proves. It says what somebody must do before it does not.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from suture.sourcing.analysis.pool import examine_all
 from suture.sourcing.examination import Examination, ExaminationRefused, PackageFile, Subject, load_policy
 from suture.sourcing.examining import Examined
 from suture.sourcing.intake import ReadOnlySeen
+from suture.sourcing.intake_refusal import WIDEN_SHIPS, IntakeReason, IntakeRefused
 from suture.sourcing.kinds import KindAdoption, ProvenFile, Request, load_kind_source
 from suture.sourcing.kinds.keeping import Keeper, keeping_transport
 from suture.sourcing.kinds.shelf import Shelf
@@ -40,7 +43,7 @@ from suture.sourcing.refusal import Refusal
 from suture.sourcing.release import is_safe_path
 from suture.sourcing.repository import verify_repository
 from suture.sourcing.sbom.examiner import BESIDE
-from suture.sourcing.source import APT, Use, load_entries, load_entry, load_source
+from suture.sourcing.source import APT, Use, load_entries, load_entry, load_source, read_scope
 from suture.sourcing.transport import transport_for
 from suture.store import Json, Store, sources
 
@@ -119,7 +122,7 @@ def prove_source(store: Store, settings: Settings, name: str, *, now: datetime) 
         if kind == APT:
             return _of_lists(store, settings, name, now=now)
         taken = _take(store, settings, name, now=now)
-    except (Refusal, ExaminationRefused, BadInputError) as refusal:
+    except (Refusal, IntakeRefused, ExaminationRefused, BadInputError) as refusal:
         return _refused(store, name, kind, refusal, now=now)
     return _adopted(store, taken, now=now)
 
@@ -143,7 +146,7 @@ def _of_lists(store: Store, settings: Settings, name: str, *, now: datetime) -> 
 
 
 def _take(store: Store, settings: Settings, name: str, *, now: datetime) -> _Taken:
-    """Prove, examine and shelve. Raises Refusal, ExaminationRefused, BadInputError; KeepingError, ShelfError."""
+    """Prove, examine and shelve. Raises Refusal, IntakeRefused, ExaminationRefused, BadInputError; KeepingError, ShelfError."""
     source = load_kind_source(settings.policy_dir, name)
     shelf = shelf_of(settings)
     state = _memory(store, shelf, name)
@@ -157,6 +160,7 @@ def _take(store: Store, settings: Settings, name: str, *, now: datetime) -> _Tak
             adoption = source.prove(transport, Request(at=now, state=state))
         finally:
             transport.close()
+        _require_shipped(load_entry(settings.policy_dir, name), adoption)
         kept = {file.sha256: keeper.path_of(file.sha256) for file in adoption.files}
         examined = _examine(settings, adoption.files, kept, folder / "look")
         if (concern := examined.refusal()) is not None:
@@ -164,6 +168,20 @@ def _take(store: Store, settings: Settings, name: str, *, now: datetime) -> _Tak
         return _Taken(adoption, examined, shelf.put(adoption, kept))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _require_shipped(entry: Mapping[str, Any], adoption: KindAdoption) -> None:
+    """Raises IntakeRefused (OUT_OF_SCOPE) for the first name that `ships` does not allow."""
+    scope = read_scope(entry)
+    image = entry.get("repository")  # of an OCI source, whose files have digests for names
+    for file in adoption.files:
+        name = file.name or str(image or file.path.rpartition("/")[2])
+        if not scope.ships(name):
+            raise IntakeRefused(
+                IntakeReason.OUT_OF_SCOPE,
+                f"{adoption.source} lists {name}, but policy does not let it ship that.",
+                WIDEN_SHIPS,
+            )
 
 
 def _memory(store: Store, shelf: Shelf, name: str) -> Path:

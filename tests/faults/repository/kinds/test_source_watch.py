@@ -172,6 +172,23 @@ def test_a_source_is_proven_over_http_adopted_by_digest_and_refused_once_it_is_s
         sourcing.prove_source("vendor")
 
 
+@pytest.mark.parametrize(("kind", "own"), zip(KINDS, ("agent*", "portal*", "agent*", "portal", "vendor/portal"), strict=True))
+def test_what_a_source_may_not_ship_refuses_it_and_reaches_no_shelf(
+    site: Site, tmp_path: Path, keys: Keys, published_keyring: Path, packages: Packages, kind: str, own: str  # noqa: F811
+) -> None:
+    assert published_keyring
+    with world(kind, tmp_path / "vendor", keys, packages) as (entry, _victim, expected):
+        source = {"name": "vendor", "kind": kind, **entry}
+        site.policy({**source, "ships": {"packages": ["openssl", "lib*"]}})
+        with pytest.raises(AirflowFailException, match="policy does not let it ship that"):
+            sourcing.prove_source("vendor")
+        assert site.shelved() == set()
+        assert site.proof()["reason"] == site.intakes()[0]["reason"] == "out_of_scope"
+        site.policy({**source, "ships": {"packages": [own, "notes.txt"]}})
+        assert "adopted" in sourcing.prove_source("vendor")
+        assert len(site.shelved()) == len(expected)
+
+
 def test_an_apt_source_is_proven_down_to_its_indices_and_raises_the_alarm_of_its_key(site: Site, tmp_path: Path) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     Clock.at = now
