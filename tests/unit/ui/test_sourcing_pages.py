@@ -225,5 +225,22 @@ def test_a_refused_intake_says_what_to_do_next(browser: TestClient, store: Store
         assert "compare with another mirror" in text_of(browser, path)
 
 
+def test_the_sources_proven_on_schedule_stand_with_their_alarms_and_what_to_do(browser: TestClient, store: Store) -> None:
+    row = {"kind": "tuf", "reason": None, "next_step": None, "alarms": Json([]), "not_proven": Json([]), "intake_id": None}
+    row |= {"judged_at": NOW, "sentence": "2 files are proven."}
+    sources.save_source_proof(store, {**row, "source": "agents", "verdict": "adopted", "alarms": Json([f"Key {HOSTILE} ends."])})
+    sources.save_source_proof(store, {**row, "source": "calm", "verdict": "proven", "not_proven": Json(["Who built it."])})
+    refused = {"source": "portal", "verdict": "refused", "reason": "rollback", "sentence": f"{HOSTILE} is older than before."}
+    sources.save_source_proof(store, {**row, **refused, "next_step": "Ask the vendor."})
+    text = text_of(browser, "/intakes")
+    told = text[text.index("Sources, proven every day") :]
+    assert told.index("portal") < told.index("agents") < told.index("calm")  # what wants somebody first
+    assert f"rollback {HOSTILE} is older than before.Next: Ask the vendor." in told
+    assert f"2 files are proven.Alarm: Key {HOSTILE} ends." in told
+    assert "Not proven: Who built it." in told
+    sources.save_source_proof(store, {**row, "source": "portal", "verdict": "adopted", "judged_at": NOW - timedelta(hours=1)})
+    assert "Ask the vendor." in text_of(browser, "/intakes")  # a later judgement is never written over
+
+
 def test_provenance_of_an_unknown_campaign_is_not_found(browser: TestClient) -> None:
     text_of(browser, "/campaigns/SUT-2026-0999/provenance", 404)
