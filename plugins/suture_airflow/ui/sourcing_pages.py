@@ -14,16 +14,17 @@ from fastapi import APIRouter, Depends, Request, Response
 from suture.compliance.document import as_json
 from suture.compliance.provenance import intake_list, provenance_view, source_proofs
 from suture.errors import BadInputError
+from suture.risk.affected import affected_cves
 from suture.runner.quarantine import list_quarantined
 from suture.settings import Settings
-from suture.sourcing.cases import Case, CaseState, VendorRegister, fetch_case, list_cases, list_events
+from suture.sourcing.cases import Case, CaseState, Vendor, VendorRegister, fetch_case, list_cases, list_events
 from suture.sourcing.cases.states import MEANING, TERMINAL
 from suture.sourcing.refusal import NEXT_STEP, RefusalReason
 from suture.store import Store
 from suture_airflow.ui.drawing import NoSuchThingError, page
 
 Json = dict[str, Any]
-ROWS_SHOWN = 200
+ROWS_SHOWN, CVES_SHOWN = 200, 10
 router = APIRouter(dependencies=[Depends(get_user)])
 User = Annotated[Any, Depends(get_user)]
 
@@ -84,6 +85,7 @@ def show_case(request: Request, case_id: str, user: User) -> Response:
             "quarantined": _quarantined(store, case),
             "vendor_title": vendor.title if vendor else case.vendor,
             "contact": vendor.contact_address if vendor else "no longer in vendors.yaml",
+            "published": _published(store, vendor),
         }
 
     return page(request, "case", read)
@@ -109,6 +111,15 @@ def _shown(case: Case, user: str, now: datetime) -> Json:
     )
     if not readable:
         found |= {"title": "", "summary": "", "cve_id": None, "state_reason": MEANING[case.state]}
+    return found
+
+
+def _published(store: Store, vendor: Vendor | None) -> list[Json]:
+    """The newest CVEs whose public records name the vendor's products (cve_products of vendors.yaml); [] when it has none there."""
+    if vendor is None or not vendor.cve_products:
+        return []
+    named = [(entry.vendor, entry.product) for entry in vendor.cve_products]
+    found: list[Json] = as_json([vars(one) for one in affected_cves(store, named, max_rows=CVES_SHOWN)])
     return found
 
 

@@ -14,6 +14,7 @@ from airflow.api_fastapi.core_api.security import get_user
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from suture.feeds import FeedsPolicy, load_files
 from suture.model.plan import QUARANTINE
 from suture.settings import PROJECT_ROOT, Settings
 from suture.sourcing.cases import CaseForm, VendorRegister, fetch_case, open_case
@@ -38,6 +39,7 @@ from suture_airflow.ui.pages import build
 from tests.fleet_rows import add_host, install
 from tests.unit.campaign.campaigns import PLAN, add_campaign
 from tests.unit.compliance.test_report import Page
+from tests.unit.risk.test_affected import record
 from tests.unit.sourcing.sbom.documents import PARTS, Part, cyclonedx
 
 HOSTILE = "<script>alert('x')</script>{{ 7*7 }}"
@@ -115,6 +117,24 @@ def test_a_late_vendor_is_red_and_the_contact_is_named(browser: TestClient, stor
     shown = text_of(browser, f"/cases/{case_id}")
     assert "Debian security team is late." in shown
     assert "https://www.debian.org/security/faq" in shown
+
+
+def test_a_case_shows_what_is_published_of_its_vendors_products(
+    browser: TestClient, store: Store, tmp_path: Path
+) -> None:
+    case_id = a_case(store, tlp="AMBER")
+    assert "Published of this vendor's products" not in text_of(browser, f"/cases/{case_id}")
+    records = (("a", record(1000, 2, 9.8, ("Debian", "dpkg"))), ("b", record(1001, 4, None, ("debian", HOSTILE))),
+               ("c", record(1002, 3, 7.8, ("Acme", "dpkg"))))  # fmt: skip
+    for name, content in records:
+        (tmp_path / f"{name}.json").write_bytes(content)
+    load_files(store, FeedsPolicy.load(PROJECT_ROOT / "include" / "policy").source("cve5"), [tmp_path], now=NOW)
+    shown = text_of(browser, f"/cases/{case_id}")
+    listed = shown[shown.index("Published of this vendor's products") :]
+    assert listed.index("CVE-2026-1001") < listed.index("CVE-2026-1000")  # the newest first
+    assert "CVE-2026-1002" not in listed
+    assert "9.8" in listed
+    assert "unscored" in listed
 
 
 @pytest.mark.parametrize(("state", "shown"), [("rolling_out", False), ("rolled_back", True)])
