@@ -246,8 +246,8 @@ def test_a_refused_intake_says_what_to_do_next(browser: TestClient, store: Store
 
 
 def test_the_sources_proven_on_schedule_stand_with_their_alarms_and_what_to_do(browser: TestClient, store: Store) -> None:
-    row = {"kind": "tuf", "reason": None, "next_step": None, "alarms": Json([]), "not_proven": Json([]), "intake_id": None}
-    row |= {"judged_at": NOW, "sentence": "2 files are proven."}
+    row: dict[str, Any] = {"kind": "tuf", "reason": None, "next_step": None, "intake_id": None, "judged_at": NOW}
+    row |= {"sentence": "2 files are proven.", "alarms": Json([]), "not_proven": Json([])}
     sources.save_source_proof(store, {**row, "source": "agents", "verdict": "adopted", "alarms": Json([f"Key {HOSTILE} ends."])})
     sources.save_source_proof(store, {**row, "source": "calm", "verdict": "proven", "not_proven": Json(["Who built it."])})
     refused = {"source": "portal", "verdict": "refused", "reason": "rollback", "sentence": f"{HOSTILE} is older than before."}
