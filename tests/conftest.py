@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -17,6 +18,12 @@ from suture.settings import Settings
 from suture.store import Store, migrate
 
 pytest_plugins = ["tests.main_job"]
+# Times are measured in benchmarks, never asserted here: a busy machine fails no test. (Under CI hypothesis does so itself.)
+hypothesis.settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+if not os.environ.get("CI"):
+    hypothesis.settings.load_profile("busy")
 TEMPLATE = "suture_template"
 MAIN_JOB_ORDER = ("lifecycle/test_campaigns", "browser/", "lifecycle/test_faults")
 OWN_FLEET = ("lab/test_parity", "lab/test_runner", "lab/test_hotfix", "lab/test_fleet")
