@@ -102,10 +102,10 @@ def test_every_row_says_which_copy_it_is_from(store: Store, tmp_path: Path) -> N
     for name in ("cve5", "kev", "epss"):
         load(store, name, sample(name), tmp_path)
     rows = provenance(store, HTTP2)
-    assert {row["stated_in"] for row in rows} == {"cve", "kev", "epss", "cve_score", "cve_ssvc"}
+    assert {row["stated_in"] for row in rows} == {"cve", "kev", "epss", "cve_score", "cve_ssvc", "cve_product"}
     assert {row["feed"] for row in rows} == {"cve5", "kev", "epss"}
     assert all(len(row["content_sha256"]) == 64 and row["fetched_at"] == NOW for row in rows)
-    assert {row["stated_in"] for row in rows if row["record_sha256"]} == {"cve", "kev"}
+    assert {row["stated_in"] for row in rows if row["record_sha256"]} == {"cve", "kev", "cve_product"}
 
 
 def test_vectors_that_cannot_be_read_are_noted_and_contradict_nothing(store: Store, tmp_path: Path) -> None:
