@@ -18,11 +18,10 @@ halted instead; a halted one is rolled back or taken up again). Nothing was chan
 from __future__ import annotations
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import Param, chain, dag, task
+from airflow.sdk import chain, dag, task
 
+from suture_airflow.form import campaign_field, reason_field
 from suture_airflow.stages import replan
-
-CAMPAIGN_ID = r"^SUT-[0-9]{4}-[0-9]{4,}$"
 
 
 @dag(
@@ -31,16 +30,8 @@ CAMPAIGN_ID = r"^SUT-[0-9]{4}-[0-9]{4,}$"
     tags=["suture", "planning"],
     doc_md=__doc__,
     params={
-        "campaign": Param(
-            None,
-            type=["null", "string"],
-            pattern=CAMPAIGN_ID,
-            title="Campaign",
-            description="The stopped campaign to plan again, e.g. SUT-2026-0001.",
-        ),
-        "reason": Param(
-            "", type="string", maxLength=2000, title="What was mended", description="Kept as evidence with your name."
-        ),
+        "campaign": campaign_field("The stopped campaign to plan again, e.g. SUT-2026-0001."),
+        "reason": reason_field("What was mended", "Kept as evidence with your name."),
     },
 )
 def campaign_replan():

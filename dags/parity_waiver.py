@@ -17,12 +17,11 @@ tests cannot be waived). Nothing was changed.
 
 from __future__ import annotations
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import dag, task
 
 from suture_airflow.assets import PARITY_WAIVED
+from suture_airflow.form import campaign_field, reason_field
 from suture_airflow.stages import staging
-
-CAMPAIGN_ID = r"^SUT-[0-9]{4}-[0-9]{4,}$"
 
 
 @dag(
@@ -31,20 +30,8 @@ CAMPAIGN_ID = r"^SUT-[0-9]{4}-[0-9]{4,}$"
     tags=["suture", "gate"],
     doc_md=__doc__,
     params={
-        "campaign": Param(
-            None,
-            type=["null", "string"],
-            pattern=CAMPAIGN_ID,
-            title="Campaign",
-            description="The campaign that waits for a waiver, e.g. SUT-2026-0001.",
-        ),
-        "reason": Param(
-            "",
-            type="string",
-            maxLength=2000,
-            title="Why it may go on untested",
-            description="Kept as evidence with your name; the approvers read it.",
-        ),
+        "campaign": campaign_field("The campaign that waits for a waiver, e.g. SUT-2026-0001."),
+        "reason": reason_field("Why it may go on untested", "Kept as evidence with your name; the approvers read it."),
     },
 )
 def parity_waiver():

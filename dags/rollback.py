@@ -24,10 +24,9 @@ from __future__ import annotations
 from airflow.sdk import Param, PartitionedAtRuntime, chain, dag, task
 
 from suture_airflow.assets import CAMPAIGN_ROLLED_BACK
+from suture_airflow.form import campaign_field, reason_field
 from suture_airflow.operators.ansible import AnsiblePhaseOperator
 from suture_airflow.stages import recovery
-
-CAMPAIGN_ID = r"^SUT-[0-9]{4}-[0-9]{4,}$"
 
 
 @dag(
@@ -37,22 +36,14 @@ CAMPAIGN_ID = r"^SUT-[0-9]{4}-[0-9]{4,}$"
     tags=["suture", "recovery"],
     doc_md=__doc__,
     params={
-        "campaign": Param(
-            None,
-            type=["null", "string"],
-            pattern=CAMPAIGN_ID,
-            title="Campaign",
-            description="The campaign to roll back, e.g. SUT-2026-0001. Its page shows which hosts it touched.",
-        ),
+        "campaign": campaign_field("The campaign to roll back, e.g. SUT-2026-0001. Its page shows which hosts it touched."),
         "confirm": Param(
             None,
             type=["null", "string"],
             title="Type the campaign's id again",
             description="Only to be sure: every host of the campaign is drained and put back.",
         ),
-        "reason": Param(
-            "", type="string", maxLength=2000, title="Reason", description="For the incident's record."
-        ),
+        "reason": reason_field("Reason", "For the incident's record."),
     },
 )
 def rollback():
