@@ -252,7 +252,7 @@ def _keep(
                 "passed": outcome.passed,
                 "sentence": outcome.sentence,
                 "routes": Json(routes),
-                "result": Json([[one.route, one.kind, one.latency_ms] for one in answers]),
+                "result": Json([[one.route, one.kind, one.latency_ms, one.lag_ms] for one in answers]),
                 "replayed_at": datetime.now(UTC),
             },
         )

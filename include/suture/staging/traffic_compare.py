@@ -5,7 +5,7 @@ The rules:
 1. A route is a method and a path. Its answers are counted by class (2xx … 5xx, none). It is worse when the share of a class
    other than 2xx rose by more than the policy allows, and that is no chance: Fisher's exact test, one-sided.
 2. It is slower when its median rose by more than the policy's share and by more than its milliseconds, and that is no chance:
-   the Mann-Whitney test, one-sided.
+   the Mann-Whitney test, one-sided. By how much later this machine itself sent (the median of the lags) is not the server's.
 3. A route that was answered before and has no answers now was not tested: worse.
 4. Machines have bad moments: what is found must be found again in a second replay (confirmed()).
 """
@@ -77,6 +77,10 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
 
 
+def _median(values: Sequence[float]) -> float:
+    return quantile(sorted(values), 0.5)
+
+
 def _by_route(answers: Sequence[Answer]) -> dict[str, list[Answer]]:
     found: dict[str, list[Answer]] = {}
     for one in answers:
@@ -103,8 +107,9 @@ def _latency(route: str, before: Sequence[Answer], after: Sequence[Answer], rule
     old, new = ([one.latency_ms for one in answers if one.kind != "none"] for answers in (before, after))
     if not old or not new:
         return []  # the classes of the answers say it
-    was, now = quantile(sorted(old), 0.5), quantile(sorted(new), 0.5)
-    if now - was <= rules.slower_ms or now <= was * (1 + rules.slower_share):
+    was, now = _median(old), _median(new)
+    own = max(0.0, _median([one.lag_ms for one in after]) - _median([one.lag_ms for one in before]))
+    if now - own - was <= rules.slower_ms or now - own <= was * (1 + rules.slower_share):
         return []
     probability = float(mannwhitneyu(new, old, alternative="greater").pvalue)
     if probability >= rules.false_alarm:

@@ -14,7 +14,7 @@ from suture.campaign import CampaignState, fetch_campaign
 from suture.campaign.approvals import APPROVE, Gate, decide
 from suture.runner.simulator import FleetSimulator
 from suture.settings import Settings
-from suture.staging import traffic, traffic_replay
+from suture.staging import traffic
 from suture.store import Store, parity
 from suture_airflow.stages import rollout, staging
 from tests.unit.staging.mirrored import (
@@ -24,6 +24,7 @@ from tests.unit.staging.mirrored import (
     Entry,
     Published,
     add_campaign,
+    ignore_time,
     make_fleet,
     set_moved,
     write_inventory,
@@ -45,7 +46,7 @@ def fleet(warehouse: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fl
     monkeypatch.setattr(staging, "repository_for", lambda *_: published)
     monkeypatch.setattr(rollout, "repository_for", lambda *_: published)
     monkeypatch.setattr(traffic, "tunnel", Entry().tunnel)
-    monkeypatch.setattr(traffic_replay, "LAG_SECONDS", 60.0)  # how late a busy machine may send is test_traffic's subject
+    ignore_time(monkeypatch)
     return made
 
 

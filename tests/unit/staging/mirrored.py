@@ -11,11 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from suture.campaign import Campaign, CampaignState, create_campaign, fetch_campaign, move
 from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
 from suture.runner.simulator import FleetSimulator, SimulatedHost
+from suture.staging import traffic_compare, traffic_replay
 from suture.store import Store
 from tests.unit.campaign.campaigns import add_hosts
 
@@ -118,6 +120,12 @@ def set_moved(store: Store, campaign_id: str, *way: CampaignState) -> Campaign:
         here = fetch_campaign(store, campaign_id).state
         move(store, campaign_id, expected=here, to=to, actor="test", reason="test")
     return fetch_campaign(store, campaign_id)
+
+
+def ignore_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No replay is late and no route slower: how a busy machine is judged is test_traffic's subject."""
+    monkeypatch.setattr(traffic_replay, "LAG_SECONDS", 60.0)
+    monkeypatch.setattr(traffic_compare, "_latency", lambda *_: [])
 
 
 class Entry:

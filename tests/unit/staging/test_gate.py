@@ -14,7 +14,7 @@ from suture.errors import BadInputError
 from suture.evidence import verify_rows
 from suture.runner.simulator import Fault, FleetSimulator
 from suture.settings import Settings
-from suture.staging import gate, traffic, traffic_replay
+from suture.staging import gate, traffic
 from suture.staging.parity import NotComparableError, Parity, ParityError
 from suture.staging.snapshot import SnapshotChangedError
 from suture.staging.traffic import AFTER, BEFORE, TrafficWorseError, replay_stage
@@ -29,6 +29,7 @@ from tests.unit.staging.mirrored import (
     Offered,
     Published,
     add_campaign,
+    ignore_time,
     make_fleet,
     now,
     write_inventory,
@@ -51,7 +52,7 @@ def published() -> Published:
 def entry(monkeypatch: pytest.MonkeyPatch) -> Entry:
     made = Entry()
     monkeypatch.setattr(traffic, "tunnel", made.tunnel)
-    monkeypatch.setattr(traffic_replay, "LAG_SECONDS", 60.0)  # how late a busy machine may send is test_traffic's subject
+    ignore_time(monkeypatch)
     return made
 
 

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -213,6 +214,14 @@ def test_a_slower_route_is_found_and_a_small_shift_is_not() -> None:
     assert [one.measure for one in declines(before, answers("GET /a", 300, ms=180, seed=2), RULES)] == ["latency"]
     assert declines(before, answers("GET /a", 300, ms=120, seed=2), RULES) == ()  # less than half as much again
     assert declines(answers("GET /b", 300, ms=4), answers("GET /b", 300, ms=9, seed=2), RULES) == ()  # less than 25 ms
+
+
+def test_what_this_machine_sent_later_is_not_the_servers() -> None:
+    before = answers("GET /a", 300, ms=100)
+    later = [replace(one, latency_ms=one.latency_ms + 80, lag_ms=80.0) for one in answers("GET /a", 300, ms=100, seed=2)]
+    assert declines(before, later, RULES) == ()
+    slower = [replace(one, latency_ms=one.latency_ms + 80) for one in later]
+    assert [one.measure for one in declines(before, slower, RULES)] == ["latency"]
 
 
 def test_a_route_that_was_not_asked_again_and_what_only_one_replay_shows() -> None:
