@@ -44,7 +44,7 @@ def test_a_strangers_airflow_is_left_out_and_ours_can_be_changed(tmp_path: Path)
         tmp_path, AIRFLOW_HOME="/other", AIRFLOW__CORE__EXECUTOR="X", SUTURE_AIRFLOW__CORE__PARALLELISM="3", PATH="/bin"
     )
     assert env["AIRFLOW_HOME"] == str(tmp_path / "airflow")
-    assert env["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+    assert env["AIRFLOW__CORE__EXECUTOR"] == "suture_airflow.executor.WarmLocalExecutor"
     assert env["AIRFLOW__CORE__PARALLELISM"] == "3"
     assert env["PATH"] == "/bin"
     assert "SUTURE_AIRFLOW__CORE__PARALLELISM" not in env

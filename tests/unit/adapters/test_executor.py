@@ -1,0 +1,35 @@
+"""The executor that Airflow is told to use: it can be loaded, and brings libraries only, never Suture's own code."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+from airflow.executors.executor_loader import ExecutorLoader
+from airflow.executors.executor_utils import ExecutorName
+from airflow.executors.local_executor import LocalExecutor
+
+from suture_airflow import executor
+from suture_airflow.executor import LIBRARIES, WarmLocalExecutor
+
+NAME = f"{WarmLocalExecutor.__module__}.{WarmLocalExecutor.__qualname__}"
+
+
+def test_airflow_can_load_it_by_the_name_in_its_configuration() -> None:
+    loaded, _ = ExecutorLoader.import_executor_cls(ExecutorName(module_path=NAME))
+    assert loaded is WarmLocalExecutor
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_each_library_is_there_and_is_somebody_elses(library: str) -> None:
+    assert importlib.util.find_spec(library) is not None
+    assert not library.startswith(("suture", "dags"))
+
+
+def test_a_library_that_is_missing_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[LocalExecutor] = []
+    monkeypatch.setattr(executor, "LIBRARIES", ("json", "no_such_library"))
+    monkeypatch.setattr(LocalExecutor, "start", lambda self: started.append(self))
+    warm = WarmLocalExecutor(parallelism=1)
+    warm.start()
+    assert started == [warm]
