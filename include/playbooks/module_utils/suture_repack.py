@@ -91,9 +91,9 @@ def _copy_files(name: str, root: str, *, without: set[str]) -> None:
 def _write_control(name: str, root: str, control: str, conffiles: list[str]) -> None:
     folder = os.path.join(root, "DEBIAN")
     os.mkdir(folder, 0o755)
-    for member in _MEMBERS:
-        path = host.run(["dpkg-query", "--control-path", name, member], accepted=(0, 1)).strip()
-        if path and os.path.exists(path):
+    for path in host.run(["dpkg-query", "--control-path", name], accepted=(0, 1)).splitlines():
+        member = os.path.basename(path).rpartition(".")[2]  # NAME.MEMBER or NAME:ARCHITECTURE.MEMBER
+        if member in _MEMBERS and os.path.exists(path):
             shutil.copy2(path, os.path.join(folder, member))
     present = [path for path in conffiles if os.path.lexists(root + path)]
     if present:
