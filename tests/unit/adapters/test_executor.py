@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
+import sys
 
 import pytest
 from airflow.executors.executor_loader import ExecutorLoader
@@ -24,6 +27,18 @@ def test_airflow_can_load_it_by_the_name_in_its_configuration() -> None:
 def test_each_library_is_there_and_is_somebody_elses(library: str) -> None:
     assert importlib.util.find_spec(library) is not None
     assert not library.startswith(("suture", "dags"))
+
+
+def test_no_import_starts_a_thread_or_a_process() -> None:
+    """What is forked after them must be whole. In a process of its own: this one has imported them already."""
+    counted = (
+        "import threading, psutil, importlib, os; from suture_airflow.executor import LIBRARIES;"
+        " [importlib.import_module(name) for name in LIBRARIES];"
+        " print(threading.active_count(), len(psutil.Process().children()))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "GX_ANALYTICS_ENABLED": "false"}
+    done = subprocess.run([sys.executable, "-c", counted], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.splitlines()[-1] == "1 0"
 
 
 def test_a_library_that_is_missing_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
