@@ -3,6 +3,9 @@
 ansible-core 2.19's workers call setsid, and ssh's connection sharing lives in a session of its own: killing a
 process group misses both. So this process becomes the reaper of its orphans (prctl(2), PR_SET_CHILD_SUBREAPER): they
 come back to us as children, and the whole tree of descendants can be ended.
+
+What a descendant starts that was there before the run is not the run's: a daemon that detached itself becomes our child in the
+same way, and may start what it likes.
 """
 
 from __future__ import annotations
@@ -43,16 +46,24 @@ def end(processes: Iterable[psutil.Process], *, grace_seconds: float = TERM_GRAC
 
 
 def end_new(before: set[psutil.Process], *, grace_seconds: float = TERM_GRACE_SECONDS) -> int:
-    """End every descendant that was not there `before`, orphans included; how many there were."""
+    """End what was started since `before` (descendants() then), orphans included; how many there were.
+
+    Whatever was there before is left alone, with all that it started since.
+    """
     count = 0
     for _ in range(5):  # an orphan may only now have come back to us
-        new = {process for process in descendants() - before if _lives(process)}
+        new = {process for process in _started_since(before) if _lives(process)}
         if not new:
             break
         count += len(new)
         end(new, grace_seconds=grace_seconds)
     _reap(before)
     return count
+
+
+def _started_since(before: set[psutil.Process]) -> set[psutil.Process]:
+    own = {child for child in psutil.Process().children() if child not in before}
+    return own.union(*(_below(child) for child in own))
 
 
 def _below(process: psutil.Process) -> set[psutil.Process]:
@@ -79,7 +90,7 @@ def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None
 
 def _reap(before: set[psutil.Process]) -> None:
     """Take the exit status of orphans that came to us, so that no zombie stays; not those of others' children."""
-    for process in descendants() - before:
+    for process in _started_since(before):
         try:
             os.waitpid(process.pid, os.WNOHANG)
         except OSError:
