@@ -7,7 +7,6 @@ and no Prometheus, and waiting for a window.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -40,14 +39,7 @@ from suture_airflow.operators.ansible import AnsiblePhaseOperator
 from suture_airflow.stages import approval, cases, compliance, recovery, rollout, sourcing, staging
 from tests.lab.conftest import HOSTS, OwnFleet, install_portal
 
-ASKED_FOR = "SUTURE_TEST_HOTFIX"
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.database,
-    pytest.mark.timeout(600),
-    # Passes alone (200 s). Beside the main job the portal was found stopped right after its patch, twice; the cause is not known.
-    pytest.mark.skipif(not os.environ.get(ASKED_FOR), reason=f"a hotfix on real hosts is NOT TESTED: set {ASKED_FOR}=1"),
-]
+pytestmark = [pytest.mark.lab, pytest.mark.database, pytest.mark.timeout(600)]
 _S = CampaignState
 FIRST, REGULAR = "1.0.0", "1.0.3"
 PORTAL = ("app1", "stg-app1")
