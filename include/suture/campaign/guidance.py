@@ -43,3 +43,24 @@ DAG_OF: Mapping[CampaignState, str | None] = {
 }
 
 WAITS_FOR_PEOPLE = frozenset({_S.REJECTED, _S.TESTED, _S.TEST_FAILED, _S.DECLINED, _S.HALTED})
+WAIVER = "parity_waiver"  # the DAG that a named person triggers for a group that has no mirror (staging/waiver.py)
+
+
+def next_step(state: CampaignState, reason: str) -> str:
+    """What comes next, with the reason for which it is in this state: some wait for a person before their time."""
+    if _waits_for_waiver(state, reason):
+        return f"One of the named people triggers `{WAIVER}` with a reason; staging_test then goes on."
+    return NEXT_STEP[state]
+
+
+def dag_of(state: CampaignState, reason: str) -> str | None:
+    """The DAG to look at, or to trigger; None: there is none."""
+    return WAIVER if _waits_for_waiver(state, reason) else DAG_OF[state]
+
+
+def waits_for_people(state: CampaignState, reason: str) -> bool:
+    return state in WAITS_FOR_PEOPLE or _waits_for_waiver(state, reason)
+
+
+def _waits_for_waiver(state: CampaignState, reason: str) -> bool:
+    return state is _S.VALIDATED and f"trigger {WAIVER} " in reason

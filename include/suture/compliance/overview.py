@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from suture.campaign import CampaignState, fetch_campaign
-from suture.campaign.guidance import DAG_OF, NEXT_STEP, WAITS_FOR_PEOPLE
+from suture.campaign.guidance import dag_of, next_step, waits_for_people
 from suture.campaign.lifecycle import MEANING
 from suture.compliance.document import as_json, campaign_document, source_state
 from suture.compliance.dossier import gather
@@ -55,7 +55,7 @@ def overview(store: Store, settings: Settings, *, now: datetime) -> Json:
 def campaign_list(store: Store, state: str | None = None) -> list[Json]:
     """Every campaign (of a state), newest first, with what its state means and what comes next."""
     rows = store.fetch_all("campaign/list_campaigns", {"state": state})
-    return [{**row, **_guidance(CampaignState(row["state"]))} for row in reversed(rows)]
+    return [{**row, **_guidance(CampaignState(row["state"]), row["state_reason"])} for row in reversed(rows)]
 
 
 def campaign_view(
@@ -78,7 +78,8 @@ def campaign_view(
         cut=shortened if page else None,
     )
     reports = store.fetch_all("report/list_reports", {"campaign_id": campaign_id})
-    guidance = _guidance(CampaignState(document["campaign"]["state"]))
+    campaign = document["campaign"]
+    guidance = _guidance(CampaignState(campaign["state"]), campaign["state_reason"])
     return {**document, "next": guidance, "reports": as_json(reports), "staging": _staging(store, campaign_id)}
 
 
@@ -121,7 +122,7 @@ def blast_radius(store: Store, campaign_id: str, *, most: int | None = None) -> 
             "state": campaign.state.value,
             "state_reason": campaign.state_reason,
         },
-        "next": _guidance(campaign.state),
+        "next": _guidance(campaign.state, campaign.state_reason),
         "can_start": campaign.state in ROLLBACK_FROM and bool(touched),
         "hosts": hosts,
         "hosts_in_campaign": len(campaign.plan.production_hosts),
@@ -193,12 +194,12 @@ def _stale(row: Mapping[str, Any], now: datetime, stale_after: timedelta) -> str
     return None
 
 
-def _guidance(state: CampaignState) -> Json:
+def _guidance(state: CampaignState, reason: str) -> Json:
     return {
         "state_meaning": MEANING[state],
-        "next_step": NEXT_STEP[state],
-        "dag_id": DAG_OF[state],
-        "waits_for_people": state in WAITS_FOR_PEOPLE,
+        "next_step": next_step(state, reason),
+        "dag_id": dag_of(state, reason),
+        "waits_for_people": waits_for_people(state, reason),
     }
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from suture.campaign import CampaignState
-from suture.campaign.guidance import NEXT_STEP
+from suture.campaign.guidance import next_step
 from suture.compliance.document import as_json
 from suture.model import Priority
 from suture.store import Store
@@ -68,7 +68,7 @@ def _queued(row: Mapping[str, Any], now: datetime) -> Json:
             "why": reasons[0] if reasons else None,
             "other_reasons": reasons[1:],
             "overdue": row["deadline"] is not None and row["deadline"] < now,
-            "next_step": NEXT_STEP[CampaignState(row["state"])],
+            "next_step": next_step(CampaignState(row["state"]), row["state_reason"]),
         }
     )
     return shown

@@ -17,6 +17,7 @@ from typing import Any
 
 from suture import evidence
 from suture.campaign import Campaign, CampaignState
+from suture.campaign.guidance import WAIVER
 from suture.errors import BadInputError
 from suture.model.assets import AssetRegister
 from suture.settings import Settings
@@ -58,7 +59,7 @@ def require_waiver(store: Store, campaign: Campaign, stated: Unmirrored) -> dict
         who = "nobody has waived them" if row is None else f"{row['waived_by']}, who waived them, may not do so any more"
         raise WaiverMissingError(
             f"{campaign.campaign_id} cannot be tested on staging ({campaign.plan.asset_group}: {stated.reason}), and {who}.",
-            remedy=f"{_spoken(stated.waivers)} may trigger parity_waiver with a reason; or give the group a staging_group.",
+            remedy=f"{_spoken(stated.waivers)} may trigger {WAIVER} with a reason; or give the group a staging_group.",
         )
     return row
 

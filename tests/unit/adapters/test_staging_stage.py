@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from suture.campaign import CampaignState, fetch_campaign
 from suture.campaign.approvals import APPROVE, Gate, decide
+from suture.campaign.guidance import dag_of, next_step, waits_for_people
 from suture.runner.simulator import FleetSimulator
 from suture.settings import Settings
 from suture.staging import traffic
@@ -143,6 +144,9 @@ def test_without_a_mirror_a_campaign_waits_for_a_person_and_its_record_says_unte
     waiting = fetch_campaign(store, EDGE)
     assert waiting.state is _S.VALIDATED
     assert "parity_waiver" in waiting.state_reason
+    assert waits_for_people(waiting.state, waiting.state_reason)
+    assert "`parity_waiver`" in next_step(waiting.state, waiting.state_reason)
+    assert dag_of(waiting.state, waiting.state_reason) == "parity_waiver"
 
     assert staging.waive(form(EDGE)) == EDGE  # which starts staging_test once more
     assert staging.waive(form(EDGE)) == EDGE  # a task tried again
@@ -153,6 +157,7 @@ def test_without_a_mirror_a_campaign_waits_for_a_person_and_its_record_says_unte
     staging.conclude(of(EDGE))
     tested = fetch_campaign(store, EDGE)
     assert tested.state is _S.TESTED
+    assert dag_of(tested.state, tested.state_reason) == "release_approval"
     assert tested.state_reason.startswith("NOT tested on staging")
     assert "waived by vera: a second balancer is on order" in tested.state_reason
     release(store, EDGE)
