@@ -52,7 +52,8 @@ class TextColumn:
             spread[rows] = needed
             needed = spread
         offsets = _offsets(needed)
-        return cls(words[begin : begin + int(offsets[-1])], offsets)
+        # Its own copy: so a column that is done with can go before the others of its portion.
+        return cls(words[begin : begin + int(offsets[-1])].copy(), offsets)
 
     @classmethod
     def joined(cls, columns: Sequence[TextColumn]) -> TextColumn:
