@@ -98,7 +98,7 @@ class _Lines:
         if self.padded.isascii():
             return True
         words = np.frombuffer(self.padded, dtype="<u8", count=len(self.padded) // 8)
-        beyond = np.flatnonzero(words & _NOT_ASCII)
+        beyond = np.flatnonzero(words & _NOT_ASCII != 0)
         looked_at = np.union1d(beyond, beyond + 1)
         try:
             words[looked_at].tobytes().decode("utf-8")
@@ -229,6 +229,6 @@ def _firsts(column: TextColumn) -> bytes:
 
 def _begins(heads: NDArray[np.uint64], prefix: bytes) -> NDArray[np.bool_]:
     """Which of these words begin with up to eight bytes."""
-    mask = np.uint64((1 << 8 * len(prefix)) - 1)
-    found: NDArray[np.bool_] = heads & mask == np.uint64(int.from_bytes(prefix, "little"))
+    looked_at = heads if len(prefix) == 8 else heads & np.uint64((1 << 8 * len(prefix)) - 1)
+    found: NDArray[np.bool_] = looked_at == np.uint64(int.from_bytes(prefix, "little"))
     return found

@@ -23,6 +23,7 @@ from suture.sourcing.text_column import TextColumn
 T = TypeVar("T")
 COMPONENT = "Component"  # no field of the index: where it stands
 _BLOCK_ROWS = 4096
+_ODD = np.uint64(0xD6E8FEB86659FD93)
 _KEY = ("Package", "Version", "Architecture")
 _CONTENT = ("SHA256", "SHA512", "Size")
 # Field → its text, of a package that was read one by one. Source in full, so that it is read back as it was.
@@ -97,7 +98,9 @@ class PackageTable(PackageList):
 
     def without_twins(self, *, subject: str) -> PackageTable:
         """As package_list.without_twins, without making the packages."""
-        hashes = _hashes(zip(*map(self._texts, _KEY), strict=True))
+        hashes = np.zeros(len(self), dtype=np.uint64)
+        for name in _KEY:
+            hashes = hashes * _ODD + self._columns[name].hashes()
         order = np.argsort(hashes, kind="stable")
         again = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]])
         if not len(again):

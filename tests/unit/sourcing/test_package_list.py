@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from suture.sourcing.packages import (
     parse_one_by_one,
     parse_packages,
 )
+from suture.sourcing.text_column import TextColumn
 
 NAMES = ["lib", "libfoo", "libfoo-dev", "a-very-long-name-that-fills-many-words", "eightlet", "mail-agent"]
 PACKAGES = st.builds(
@@ -101,11 +103,26 @@ def test_hashes_only_narrow_down_what_is_compared_in_full(monkeypatch: pytest.Mo
     """With every name of one hash the answers are the same, and no package is taken for another's repeat."""
     packages = [package(name, provides=provides) for name, provides in zip(NAMES, ["", "x", "lib", "", "y", ""], strict=True)]
     monkeypatch.setattr("suture.sourcing.package_table.hash", lambda _value: 7, raising=False)
+    monkeypatch.setattr(TextColumn, "hashes", lambda column: np.zeros(len(column), dtype=np.uint64))
     found = merge_packages([PackageTable.of(packages)], subject="dists/x")
     assert found == packages
     assert found.named("libfoo", "lib") == packages[:2]
     assert found.offering("lib") == [packages[0], packages[2]]
     assert found.of_source("eightlet") == [packages[4]]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=20), max_size=10))
+def test_a_column_gives_its_texts_back(texts: list[str]) -> None:
+    column = TextColumn.of(texts)
+    assert column.texts(0, len(texts)) == texts
+    twice = TextColumn.joined([column, TextColumn.of([]), column])
+    assert twice.texts(0, len(twice)) == texts * 2
+    hashes = twice.hashes().tolist()
+    assert hashes == column.hashes().tolist() * 2
+    assert len(set(hashes)) == len(set(texts))  # of a few texts: else repeats would be looked for in vain
+    rows = np.arange(len(texts))[::-2]
+    assert column.at(rows).texts(0, len(rows)) == texts[::-2]
 
 
 @pytest.mark.parametrize("kind", KINDS)
