@@ -73,7 +73,10 @@ def parse_by_columns(data: bytes, *, component: str) -> PackageList | None:
 
 
 def merge_packages(lists: Sequence[PackageList], *, subject: str) -> PackageList:
-    """One list of all, without repeats. Raises Refusal (MALFORMED) for two files of one name, version and architecture."""
+    """One list of all, without repeats. It takes over what the lists hold: they are of no use afterwards.
+
+    Raises Refusal (MALFORMED) for two files of one name, version and architecture.
+    """
     if all(isinstance(packages, PlainPackageList) for packages in lists):
         return PlainPackageList(without_twins(chain.from_iterable(lists), subject=subject))
     from suture.sourcing.package_table import PackageTable

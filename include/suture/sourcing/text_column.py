@@ -1,7 +1,7 @@
 """Texts of one field, package by package, in one block of memory.
 
-A Python string costs 49 bytes more than it says, and half a microsecond to make and drop; an index has twelve for each package,
-and an intake asks for those of some fifty packages. So the texts stay bytes until somebody asks (docs/benchmarks/repository_proof.md).
+A Python string takes 49 bytes more than it says, and its time to make and drop; an index has up to twelve for each package, and an
+intake asks for those of some fifty packages. So the texts stay bytes until somebody asks (docs/benchmarks/repository_proof.md).
 """
 
 from __future__ import annotations
