@@ -15,12 +15,12 @@ apt on the staging pair has the last word; the closure is there so that what apt
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from suture.errors import SutureError
 from suture.inventory.debian_version import BadVersionError, compare, sort_key
-from suture.sourcing.packages import BinaryPackage
+from suture.sourcing.packages import BinaryPackage, PackageList, PlainPackageList
 
 MAX_CLOSURE = 2_000
 _ATOM = re.compile(
@@ -86,13 +86,40 @@ class _Offer:
         for atom in _provided(package):
             self.versions.setdefault(atom.name, []).append((atom.version, package))
 
+    def under(self, name: str) -> Sequence[tuple[str | None, BinaryPackage]]:
+        return self.versions.get(name, ())
+
     def fitting(self, atom: Atom) -> list[BinaryPackage]:
         """An unversioned Provides never meets a versioned dependency (policy 7.5)."""
         return [
             package
-            for version, package in self.versions.get(atom.name, ())
+            for version, package in self.under(atom.name)
             if atom.operator is None or (version is not None and atom.fits(version))
         ]
+
+
+class _SourceOffer(_Offer):
+    """What a whole source has, looked up name by name: of its thousands of packages a closure needs some."""
+
+    def __init__(self, packages: PackageList) -> None:
+        super().__init__()
+        self._packages = packages
+        self._providers: dict[str, frozenset[str]] = {}
+
+    def under(self, name: str) -> Sequence[tuple[str | None, BinaryPackage]]:
+        if name not in self.versions:
+            self.versions[name] = [
+                (version, package)
+                for package in self._packages.offering(name)
+                for version in _versions_under(package, name)
+            ]
+        return self.versions[name]
+
+    def providers(self, name: str) -> frozenset[str]:
+        """The real packages that provide a virtual one, as far as the source knows them; hosts report real names only."""
+        if name not in self._providers:
+            self._providers[name] = frozenset(package.name for _version, package in self.under(name)) - {name}
+        return self._providers[name]
 
 
 def parse_dependencies(text: str) -> list[list[Atom]]:
@@ -107,28 +134,26 @@ def parse_dependencies(text: str) -> list[list[Atom]]:
 
 def close_over(
     wanted: Sequence[BinaryPackage],
-    offered: Iterable[BinaryPackage],
+    offered: Sequence[BinaryPackage],
     installed: Mapping[str, Mapping[str, str]],
 ) -> Closure:
-    """What must come along. installed: host → package → version; {}: no host is known.
+    """What must come along. offered: a PackageList is asked by name, and its other packages are not made; installed: host →
+    package → version, {}: no host is known.
 
     Raises UnresolvedDependencyError.
     """
-    source = _Offer()
-    for package in offered:
-        source.add(package)
+    source = _SourceOffer(offered if isinstance(offered, PackageList) else PlainPackageList(offered))
     chosen = {(package.name, package.architecture): package for package in wanted}
     plan = _Offer()
     for package in wanted:
         plan.add(package)
-    provided_by_hosts = _provided_on_hosts(source, installed)
     assumed: list[str] = []
     queue = list(wanted)
     while queue:
         package = queue.pop(0)
         hosts = [found for found in installed.values() if package.name in found] or list(installed.values())
         for group in parse_dependencies(f"{package.pre_depends}, {package.depends}"):
-            if any(plan.fitting(atom) for atom in group) or _met_on(hosts, group, provided_by_hosts):
+            if any(plan.fitting(atom) for atom in group) or _met_on(hosts, group, source):
                 continue
             pick = next((best for atom in group if (best := _newest(source.fitting(atom), package))), None)
             if pick is not None and len(chosen) < MAX_CLOSURE:
@@ -156,26 +181,23 @@ def _provided(package: BinaryPackage) -> Iterator[Atom]:
         yield from group
 
 
-def _provided_on_hosts(source: _Offer, installed: Mapping[str, Mapping[str, str]]) -> dict[str, set[str]]:
-    """Virtual name → real packages that provide it, as far as the source knows them; hosts report real names only."""
-    names = {name for found in installed.values() for name in found}
-    virtual: dict[str, set[str]] = {}
-    for name, entries in source.versions.items():
-        providers = {package.name for _version, package in entries if package.name != name and package.name in names}
-        if providers:
-            virtual[name] = providers
-    return virtual
+def _versions_under(package: BinaryPackage, name: str) -> Iterator[str | None]:
+    if package.name == name:
+        yield package.version
+    for atom in _provided(package):
+        if atom.name == name:
+            yield atom.version
 
 
-def _met_on(hosts: Sequence[Mapping[str, str]], group: Sequence[Atom], virtual: Mapping[str, set[str]]) -> bool:
+def _met_on(hosts: Sequence[Mapping[str, str]], group: Sequence[Atom], source: _SourceOffer) -> bool:
     """Whether every host has something of the group already; no host at all: no."""
-    return bool(hosts) and all(any(_has(host, atom, virtual) for atom in group) for host in hosts)
+    return bool(hosts) and all(any(_has(host, atom, source) for atom in group) for host in hosts)
 
 
-def _has(host: Mapping[str, str], atom: Atom, virtual: Mapping[str, set[str]]) -> bool:
+def _has(host: Mapping[str, str], atom: Atom, source: _SourceOffer) -> bool:
     if atom.name in host:
         return atom.fits(host[atom.name])
-    return atom.operator is None and any(name in host for name in virtual.get(atom.name, ()))
+    return atom.operator is None and any(name in host for name in source.providers(atom.name))
 
 
 def _newest(candidates: Sequence[BinaryPackage], dependent: BinaryPackage) -> BinaryPackage | None:

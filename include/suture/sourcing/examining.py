@@ -41,7 +41,7 @@ from suture.sourcing.examination import (
     load_policy,
 )
 from suture.sourcing.internal import InternalRepository
-from suture.sourcing.packages import BinaryPackage
+from suture.sourcing.packages import BinaryPackage, PackageList
 from suture.sourcing.refusal import Refusal
 from suture.sourcing.repository import Adoption, verify_repository
 from suture.sourcing.sbom import keeping
@@ -240,7 +240,7 @@ def _from_internal(
     if not (repository.public / "dists").exists():
         return {}
     try:
-        offered = [package for package in repository.state(now=now).packages if _key(package) in missing]
+        offered = _offered(repository.state(now=now).packages, missing)
     except Refusal:
         return {}
     return {
@@ -262,7 +262,7 @@ def _from_predecessor(
     transport = transport_for(source.address)
     try:
         proven = verify_repository(source, transport, at=now, seen=NothingSeen())
-        offered = [package for package in proven.packages if _key(package) in missing]
+        offered = _offered(proven.packages, missing)
         fetched = cache.fetch_all(transport, offered)
     except Refusal as refusal:
         print(f"{source.name} gives no earlier versions to compare with: {refusal.sentence}")
@@ -300,6 +300,10 @@ def _file(file: CachedFile) -> PackageFile:
         source=package.source,
         source_version=package.source_version,
     )
+
+
+def _offered(packages: PackageList, missing: set[Key]) -> list[BinaryPackage]:
+    return [package for package in packages.named(*(name for name, *_more in missing)) if _key(package) in missing]
 
 
 def _key(package: BinaryPackage) -> Key:

@@ -30,7 +30,7 @@ from pathlib import Path
 from suture.errors import SutureError
 from suture.sourcing.aptly import Aptly
 from suture.sourcing.cache import CachedFile, FileCache
-from suture.sourcing.packages import BinaryPackage
+from suture.sourcing.packages import PackageList
 from suture.sourcing.publishing import KEYRING_NAME, PublicFolder, link_or_copy
 from suture.sourcing.refusal import Refusal
 from suture.sourcing.repository import Adoption, verify_repository
@@ -57,7 +57,7 @@ class PublishedState:
     snapshot: str
     date: datetime
     valid_until: datetime
-    packages: tuple[BinaryPackage, ...]
+    packages: PackageList
 
 
 class InternalRepository:
@@ -110,7 +110,8 @@ class InternalRepository:
         self.ensure(now=now)
         with self._locked():
             before = self._current_snapshot()
-            offered = {(p.name, p.version, p.architecture): p.sha256 for p in self._offered(now)}
+            present = self._offered(now).named(*(file.package.name for file in files))
+            offered = {(p.name, p.version, p.architecture): p.sha256 for p in present}
             fresh = [f for f in files if _is_fresh(f, offered)]
             if not fresh:
                 return before
@@ -132,7 +133,7 @@ class InternalRepository:
         """Take every binary package of a source version off the offer; the new snapshot, None when none was there."""
         self.ensure(now=now)
         with self._locked():
-            gone = [p for p in self._offered(now) if (p.source, p.source_version) == (source_package, source_version)]
+            gone = [p for p in self._offered(now).of_source(source_package) if p.source_version == source_version]
             if not gone:
                 return None
             name = self._fresh_name(f"retire-{source_package}", now)
@@ -229,10 +230,14 @@ class InternalRepository:
             FolderTransport(folder),
             at=at,
             seen=NothingSeen(),
-            choose_files=lambda listed: [p for p in listed if (p.name, p.version, p.architecture) in wanted],
+            choose_files=lambda listed: [
+                p
+                for p in listed.named(*(name for name, *_more in wanted))
+                if (p.name, p.version, p.architecture) in wanted
+            ],
         )
 
-    def _offered(self, now: datetime) -> tuple[BinaryPackage, ...]:
+    def _offered(self, now: datetime) -> PackageList:
         """What is on offer; judged at its own date, since building upon an expired state renews it."""
         release = (self.public / "dists" / DISTRIBUTION / "Release").read_text("utf-8")
         match = re.search(r"^Date: (.+)$", release, re.MULTILINE)

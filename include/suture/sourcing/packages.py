@@ -1,22 +1,29 @@
 """The Packages index: one typed record a binary package.
 
-Written by hand for speed (a large index is read by columns, see there; what is left is one pass over the lines) and
-strict where it matters: a package without a strong digest, with a field twice, or with a file name that leaves the
-repository is refused, not skipped.
+Written by hand for speed (a large index is read by columns, and its records are made when asked for: columns.py,
+package_table.py; what is left is one pass over the lines) and strict where it matters: a package without a strong
+digest, with a field twice, or with a file name that leaves the repository is refused, not skipped.
 """
 
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import repeat
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
-from suture.sourcing.columns import collector_paused, filled, read_columns
+from suture.sourcing.package_list import BinaryPackage, PackageList, PlainPackageList, without_twins
 from suture.sourcing.refusal import Refusal, RefusalReason
-from suture.sourcing.release import ListedFile, is_safe_path
+from suture.sourcing.release import is_safe_path
+
+__all__ = [
+    "BinaryPackage",
+    "PackageList",
+    "PlainPackageList",
+    "merge_packages",
+    "parse_by_columns",
+    "parse_one_by_one",
+    "parse_packages",
+]
 
 BY_COLUMNS_FROM_BYTES = 64 * 1024  # below that, numpy's import costs more than it saves
 _WANTED = frozenset(
@@ -34,84 +41,48 @@ _STANZA = re.compile(r"(?>[^\n]++\n?)++")
 _HEX = re.compile(r"[0-9a-f]+")
 
 
-@dataclass(frozen=True, slots=True)
-class BinaryPackage:
-    """One stanza. At least one of sha256 and sha512 is there; depends and provides are as written, '' for none.
-
-    phased_percentage: the share of hosts that gets the update so far (Phased-Update-Percentage), None when it is not phased.
-    """
-
-    name: str
-    version: str
-    source: str
-    source_version: str
-    architecture: str
-    filename: str
-    size: int
-    sha256: str | None
-    sha512: str | None
-    depends: str
-    pre_depends: str
-    provides: str
-    component: str = ""
-    phased_percentage: int | None = None
-
-    def listed(self) -> ListedFile:
-        digests = {"SHA256": self.sha256, "SHA512": self.sha512}
-        return ListedFile(self.filename, self.size, {name: d for name, d in digests.items() if d})
-
-
-def parse_packages(data: bytes, *, subject: str, component: str = "") -> list[BinaryPackage]:
-    """Every package of an index, in its order; [] for an empty index. Raises Refusal: MALFORMED, WEAK_HASH."""
+def parse_packages(data: bytes, *, subject: str, component: str = "") -> PackageList:
+    """Every package of an index, in its order; an empty list for an empty index. Raises Refusal: MALFORMED, WEAK_HASH."""
     if len(data) >= BY_COLUMNS_FROM_BYTES:
         packages = parse_by_columns(data, component=component)
         if packages is not None:
             return packages
-    return parse_one_by_one(data, subject=subject, component=component)
+    return PlainPackageList(parse_one_by_one(data, subject=subject, component=component))
 
 
-def parse_by_columns(data: bytes, *, component: str) -> list[BinaryPackage] | None:
-    """As parse_packages, for a quite ordinary index; None for one that parse_one_by_one must read."""
-    packages: list[BinaryPackage] = []
-    with collector_paused():
-        for columns in read_columns(data):
-            if columns is None:
-                return None
-            packages += _from_columns(columns, component)
-    return packages
+def parse_by_columns(data: bytes, *, component: str) -> PackageList | None:
+    """As parse_packages; portions that are not quite ordinary are read one by one. None where one of these is refused:
+    parse_one_by_one says of the whole why."""
+    from suture.sourcing.columns import read_columns
+    from suture.sourcing.package_table import COMPONENT, PackageTable
+    from suture.sourcing.text_column import TextColumn
+
+    if b"\x00" in data or b"\r" in data:
+        return None
+    tables = []
+    for portion, columns in read_columns(data):
+        if columns is not None:
+            columns[COMPONENT] = TextColumn.repeated(component, len(columns["Package"]))
+            tables.append(PackageTable(columns))
+            continue
+        try:
+            tables.append(PackageTable.of(parse_one_by_one(portion, subject="", component=component)))
+        except Refusal:
+            return None
+    return PackageTable.joined(tables) if tables else PlainPackageList()
 
 
-def _from_columns(columns: dict[str, list[Any]], component: str) -> list[BinaryPackage]:
-    names, versions, sources = columns["Package"], columns["Version"], columns["Source"]
-    ready: dict[str, Iterable[Any]] = {
-        "name": names,
-        "version": versions,
-        # As _source does it, for a column that has passed its expression: "name" or "name (version)".
-        "source": [source.partition(" ")[0] or name for source, name in zip(sources, names, strict=True)],
-        "source_version": [
-            source[source.index("(") + 1 : -1] if source[-1:] == ")" else version
-            for source, version in zip(sources, versions, strict=True)
-        ],
-        "architecture": map(sys.intern, columns["Architecture"]),
-        "filename": columns["Filename"],
-        "size": map(int, columns["Size"]),
-        "sha256": columns["SHA256"],
-        "sha512": _none_for_empty(columns["SHA512"]),
-        "depends": columns["Depends"],
-        "pre_depends": columns["Pre-Depends"],
-        "provides": columns["Provides"],
-        "component": repeat(component),
-        "phased_percentage": map(_number_or_none, columns["Phased-Update-Percentage"]),
-    }
-    return filled(BinaryPackage, ready, len(names))
+def merge_packages(lists: Sequence[PackageList], *, subject: str) -> PackageList:
+    """One list of all, without repeats. It takes over what the lists hold: they are of no use afterwards.
 
+    Raises Refusal (MALFORMED) for two files of one name, version and architecture.
+    """
+    if all(isinstance(packages, PlainPackageList) for packages in lists):
+        return PlainPackageList(without_twins(chain.from_iterable(lists), subject=subject))
+    from suture.sourcing.package_table import PackageTable
 
-def _number_or_none(value: str) -> int | None:
-    return int(value) if value else None
-
-
-def _none_for_empty(values: list[str]) -> Iterable[str | None]:
-    return [value or None for value in values] if any(values) else repeat(None)
+    tables = [packages if isinstance(packages, PackageTable) else PackageTable.of(packages) for packages in lists]
+    return PackageTable.joined(tables).without_twins(subject=subject)
 
 
 def parse_one_by_one(data: bytes, *, subject: str, component: str) -> list[BinaryPackage]:
@@ -157,8 +128,8 @@ def _package(fields: dict[str, str], subject: str, component: str) -> BinaryPack
         raise _malformed(subject, f"{name!r} {version!r} {architecture!r} is no package's name, version, architecture")
     if not is_safe_path(filename.removeprefix("./")):
         raise _malformed(subject, f"the file name {filename!r} of {name} leaves the repository's folder")
-    if not size.isascii() or not size.isdigit():
-        raise _malformed(subject, f"the size {size!r} of {name} is no number")
+    if not (size.isascii() and size.isdigit() and len(size) <= 18):
+        raise _malformed(subject, f"the size {size[:20]!r} of {name} is no number of bytes")
     sha256, sha512 = fields.get("SHA256", "").lower(), fields.get("SHA512", "").lower()
     if not (sha256 or sha512):
         sentence = f"{subject}: {name} {version} has neither SHA-256 nor SHA-512; MD5 and SHA-1 can be forged."

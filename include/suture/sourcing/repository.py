@@ -22,7 +22,7 @@ match it is no state of the repository.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ from typing import Any
 
 from suture.sourcing.content import PACKED_FORMS, inflate, verify_index, verify_stream
 from suture.sourcing.keyring import Keyring, load_keyring
-from suture.sourcing.packages import BinaryPackage, parse_packages
+from suture.sourcing.packages import BinaryPackage, PackageList, merge_packages, parse_packages
 from suture.sourcing.refusal import Refusal, RefusalReason
 from suture.sourcing.release import ListedFile, Release, check_identity, check_time, parse_release
 from suture.sourcing.seen import SeenRelease, SeenState, check_not_older
@@ -41,7 +41,7 @@ from suture.sourcing.transport import FileMissing, FolderTransport, Transport, r
 MAX_RELEASE_BYTES = 16 * 1024 * 1024
 MAX_INDEX_BYTES = 256 * 1024 * 1024
 WORKERS = 4
-FileChoice = Callable[[tuple[BinaryPackage, ...]], Sequence[BinaryPackage]]
+FileChoice = Callable[[PackageList], Sequence[BinaryPackage]]
 _FORMS = (*PACKED_FORMS, "")  # smallest first
 
 
@@ -80,7 +80,7 @@ class Adoption:
     inrelease_sha256: str
     release_sha256: str
     indices: tuple[VerifiedIndex, ...]
-    packages: tuple[BinaryPackage, ...]
+    packages: PackageList
     files: tuple[VerifiedFile, ...]
     judged_at: datetime
     key_ends_at: datetime | None = None
@@ -225,11 +225,11 @@ def _fetch_release(transport: Transport, folder: str, keyring: Keyring, at: date
 
 def _fetch_indices(
     source: AptSource, transport: Transport, folder: str, release: Release
-) -> tuple[tuple[VerifiedIndex, ...], tuple[BinaryPackage, ...]]:
+) -> tuple[tuple[VerifiedIndex, ...], PackageList]:
     wanted = list(_wanted_indices(source, release, folder))
     with ThreadPoolExecutor(WORKERS) as pool:
         read = list(pool.map(lambda w: _read_index(transport, folder, release, *w), wanted))
-    packages = tuple(_without_twins((p for _index, found in read for p in found), folder))
+    packages = merge_packages([found for _index, found in read], subject=folder)
     return tuple(index for index, _found in read), packages
 
 
@@ -269,7 +269,7 @@ def _unlisted(release: Release, folder: str, stem: str) -> Refusal:
 
 def _read_index(
     transport: Transport, folder: str, release: Release, component: str, architecture: str, stem: str
-) -> tuple[VerifiedIndex, list[BinaryPackage]]:
+) -> tuple[VerifiedIndex, PackageList]:
     listed = [release.files[stem + form] for form in _FORMS if stem + form in release.files]
     plain_entry = release.files.get(stem)
     for entry in listed:
@@ -321,19 +321,6 @@ def _check_other_forms(transport: FolderTransport, folder: str, listed: Sequence
             if path == entry.path and inflate(path, data, listed_bytes=len(plain)) != plain:
                 sentence = f"{folder}/{path} is signed, and holds another list than the index's other forms."
                 raise Refusal(RefusalReason.HASH_MISMATCH, sentence, subject=path)
-
-
-def _without_twins(packages: Iterable[BinaryPackage], folder: str) -> Iterator[BinaryPackage]:
-    """Drop repeats (architecture "all" stands in every index); refuse two files of one name and version."""
-    known: dict[tuple[str, str, str], BinaryPackage] = {}
-    for package in packages:
-        key = (package.name, package.version, package.architecture)
-        first = known.setdefault(key, package)
-        if first is package:
-            yield package
-        elif (first.sha256, first.sha512, first.size) != (package.sha256, package.sha512, package.size):
-            sentence = f"{folder} lists two different files as {package.name} {package.version} {package.architecture}."
-            raise Refusal(RefusalReason.MALFORMED, sentence, subject=package.filename)
 
 
 def _missing(path: str, transport: Transport) -> Refusal:

@@ -38,8 +38,7 @@ def select(
     store: Store, campaign_id: str, asset_group: str, rows: Sequence[Mapping[str, Any]], proven: Adoption
 ) -> Selection:
     """Raises IntakeRefused, UnresolvedDependencyError."""
-    by_key = {(p.name, p.version, p.architecture): p for p in proven.packages}
-    planned = tuple(_exact(row, by_key, proven) for row in rows)
+    planned = tuple(_exact(row, proven) for row in rows)
     installed: dict[str, dict[str, str]] = {}
     for row in sources.installed_on_campaign_hosts(store, campaign_id):
         host = installed.setdefault(row["host_id"], {})
@@ -77,15 +76,14 @@ def require_use(source: AptSource, *, out_of_band: bool) -> None:
     )
 
 
-def _exact(
-    row: Mapping[str, Any], by_key: Mapping[tuple[str, str, str], BinaryPackage], proven: Adoption
-) -> BinaryPackage:
+def _exact(row: Mapping[str, Any], proven: Adoption) -> BinaryPackage:
     """The package that the plan names; packages for all architectures are planned under the host's or under `all`."""
+    named = proven.packages.named(row["package"])
     for architecture in (row["architecture"], "all"):
-        found = by_key.get((row["package"], row["version"], architecture))
-        if found is not None:
-            return found
-    offered = sorted({v for (name, v, _a) in by_key if name == row["package"]})
+        for package in named:
+            if (package.version, package.architecture) == (row["version"], architecture):
+                return package
+    offered = sorted({package.version for package in named})
     raise IntakeRefused(
         IntakeReason.VERSION_MISSING,
         f"{proven.source.name} does not offer {row['package']} {row['version']} ({row['architecture']}); it offers"
@@ -103,6 +101,6 @@ def _earlier(
 ) -> Iterable[BinaryPackage]:
     names = {package.name for package in (*planned, *added)}
     present = {(name, version) for host in installed.values() for name, version in host.items() if name in names}
-    for package in proven.packages:
+    for package in proven.packages.named(*names):
         if (package.name, package.version) in present and (package.source, package.source_version) not in retired:
             yield package

@@ -58,6 +58,7 @@ def test_sha512_alone_is_strong_enough() -> None:
     [
         ("Size: 42", "Size: 4e9", RefusalReason.MALFORMED),
         ("Size: 42", "Size: ٤٢", RefusalReason.MALFORMED),
+        ("Size: 42", f"Size: {'9' * 5000}", RefusalReason.MALFORMED),
         ("Size: 42\n", "", RefusalReason.MALFORMED),
         ("Version: 1", "Version: 1 2", RefusalReason.MALFORMED),
         ("Version:", "Package: twice\nVersion:", RefusalReason.MALFORMED),

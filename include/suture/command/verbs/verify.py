@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from suture.command import kind_verification, package_verdict, verify_sbom
 
 if TYPE_CHECKING:
     from suture.sourcing import Adoption, AptSource, Refusal
-    from suture.sourcing.packages import BinaryPackage
+    from suture.sourcing.packages import BinaryPackage, PackageList
     from suture.sourcing.seen import SeenState
     from suture.sourcing.transport import Transport
 
@@ -153,7 +154,7 @@ def _verify(args: argparse.Namespace, source: AptSource) -> tuple[Adoption, int]
         FolderTransport(args.path) if args.path else transport_for(source.address, timeout_s=args.timeout)
     )
 
-    def choose(packages: tuple[BinaryPackage, ...]) -> tuple[BinaryPackage, ...]:
+    def choose(packages: PackageList) -> Sequence[BinaryPackage]:
         return _chosen(args, packages, is_folder=isinstance(transport, FolderTransport))
 
     if args.url and not source.architectures:
@@ -173,19 +174,19 @@ def _native_architecture() -> str | None:
     return done.stdout.strip() or None
 
 
-def _chosen(
-    args: argparse.Namespace, packages: tuple[BinaryPackage, ...], *, is_folder: bool
-) -> tuple[BinaryPackage, ...]:
+def _chosen(args: argparse.Namespace, packages: PackageList, *, is_folder: bool) -> Sequence[BinaryPackage]:
     from suture.errors import BadInputError
 
     if args.package:
-        known = {package.name for package in packages}
+        found = packages.named(*args.package)
+        known = {package.name for package in found}
         for name in args.package:
             if name not in known:
                 raise BadInputError(f"the repository lists no package {name!r}.")
-        return tuple(package for package in packages if package.name in args.package)
-    total = sum(package.size for package in packages)
-    if args.files == "none" or (args.files == "auto" and not is_folder and total > AUTO_DOWNLOAD_BYTES):
+        return found
+    if args.files == "none" or (
+        args.files == "auto" and not is_folder and packages.total_bytes > AUTO_DOWNLOAD_BYTES
+    ):
         return ()
     return packages
 

@@ -33,7 +33,7 @@ from suture.sourcing.cases.case import Case, add_event, move_case
 from suture.sourcing.cases.states import CaseError, CaseState
 from suture.sourcing.cases.vendors import VendorRegister
 from suture.sourcing.intake import ReadOnlySeen
-from suture.sourcing.packages import BinaryPackage
+from suture.sourcing.packages import PackageList
 from suture.sourcing.refusal import Refusal
 from suture.sourcing.repository import Adoption, verify_repository
 from suture.sourcing.retirement import retire
@@ -147,7 +147,7 @@ def _plan_replacement(
     }
     for name in register.vendor(case.vendor).regular_sources:
         proven = _proven(store, settings, name, now)
-        offered = {p.source_version for p in proven.packages if p.source == case.source_package}
+        offered = {p.source_version for p in proven.packages.of_source(case.source_package)}
         offered = {version for version in offered if (case.source_package, version) not in retired}
         newest = max(offered, key=cmp_to_key(compare), default=None)
         if newest is None or compare(newest, case.hotfix_version) == 0:
@@ -227,19 +227,16 @@ def _proven(store: Store, settings: Settings, name: str, now: datetime) -> Adopt
 def _packages(
     store: Store,
     case: Case,
-    offered: Sequence[BinaryPackage],
+    offered: PackageList,
     source_version: str,
     asset_group: str,
     hosts: Sequence[str],
 ) -> tuple[PlannedPackage, ...]:
     """The source's binary packages that these hosts have, as the proven index offers them. Raises BadInputError."""
-    by_key = {
-        (p.name, p.architecture): p
-        for p in offered
-        if (p.source, p.source_version) == (case.source_package, source_version)
-    }
+    of_source = offered.of_source(case.source_package)
+    by_key = {(p.name, p.architecture): p for p in of_source if p.source_version == source_version}
     if not by_key:
-        others = sorted({p.source_version for p in offered if p.source == case.source_package})
+        others = sorted({p.source_version for p in of_source})
         raise BadInputError(
             f"The source does not offer {case.source_package} {source_version}; it offers {', '.join(others) or 'no version of it'}."
         )
