@@ -8,7 +8,7 @@ over, old and new are pinned together; a pin may say from when until when it cou
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -167,10 +167,19 @@ def _source(entry: Mapping[str, Any], policy_dir: Path, machine_sources: Path) -
 
 def read_pins(entries: Sequence[str | Mapping[str, str]]) -> dict[str, PinRule]:
     """Fingerprint (upper case, no spaces) → its rule, from policy's list. Raises BadInputError for a day that is none."""
+    return _rules(entries, lambda key: key.replace(" ", "").upper())
+
+
+def read_keys(entries: Sequence[str | Mapping[str, str]]) -> dict[str, PinRule]:
+    """As read_pins, for keys that policy gives whole (minisign, signify): as they are written."""
+    return _rules(entries, str)
+
+
+def _rules(entries: Sequence[str | Mapping[str, str]], written: Callable[[str], str]) -> dict[str, PinRule]:
     pins: dict[str, PinRule] = {}
     for entry in entries:
         stated = {"key": entry} if isinstance(entry, str) else entry
-        pin = stated["key"].replace(" ", "").upper()
+        pin = written(stated["key"])
         if pin in pins:
             raise BadInputError(f"sources.yaml pins the key {pin} twice in one source.")
         pins[pin] = PinRule(_day(stated.get("accept_from")), _day(stated.get("accept_until")))
