@@ -30,9 +30,20 @@ from typing import Any
 from suture import evidence
 from suture.errors import BadInputError, SutureError
 from suture.settings import Settings
+from suture.sourcing import attestations
 from suture.sourcing.analysis import examiners
 from suture.sourcing.analysis.pool import examine_all
-from suture.sourcing.examination import Examination, ExaminationRefused, PackageFile, Subject, load_policy
+from suture.sourcing.attestations import AttestationPolicy, read_attestations
+from suture.sourcing.examination import (
+    Actions,
+    Attested,
+    Examination,
+    ExaminationRefused,
+    Examiner,
+    PackageFile,
+    Subject,
+    load_policy,
+)
 from suture.sourcing.examining import Examined
 from suture.sourcing.intake import ReadOnlySeen
 from suture.sourcing.intake_refusal import WIDEN_SHIPS, IntakeReason, IntakeRefused
@@ -44,14 +55,15 @@ from suture.sourcing.release import is_safe_path
 from suture.sourcing.repository import verify_repository
 from suture.sourcing.sbom.examiner import BESIDE
 from suture.sourcing.source import APT, Use, load_entries, load_entry, load_source, read_scope
-from suture.sourcing.transport import transport_for
+from suture.sourcing.transport import Transport, transport_for
 from suture.store import Json, Store, sources
+from suture.store.objects import open_objects
 
 ACTOR = "suture:source_watch"
 ADOPTED, PROVEN, REFUSED = "adopted", "proven", "refused"
 BAD_INPUT = "not_judged"  # policy, a keyring or the memory cannot be read: nothing is said about the source
 MOST_NAME_BYTES = 255  # of one name, on the usual file systems
-FITTING = ("sbom",)  # the other examiners read Debian packages only
+FITTING = ("sbom", "provenance")  # the other examiners read Debian packages only
 
 
 @dataclass(frozen=True)
@@ -114,7 +126,7 @@ def shelf_of(settings: Settings) -> Shelf:
 def prove_source(store: Store, settings: Settings, name: str, *, now: datetime) -> SourceVerdict:
     """Prove one source and write down how it is; a refusal is a verdict, not an error.
 
-    Raises BadInputError for a name that policy does not have; KeepingError, ShelfError (retryable): nothing is said then.
+    Raises BadInputError for a name that policy does not have; KeepingError, ShelfError, ObjectStoreError: nothing is said then.
     """
     entry = load_entry(settings.policy_dir, name)
     kind = str(entry["kind"])
@@ -146,7 +158,8 @@ def _of_lists(store: Store, settings: Settings, name: str, *, now: datetime) -> 
 
 
 def _take(store: Store, settings: Settings, name: str, *, now: datetime) -> _Taken:
-    """Prove, examine and shelve. Raises Refusal, IntakeRefused, ExaminationRefused, BadInputError; KeepingError, ShelfError."""
+    """Prove, examine and shelve. Raises Refusal, IntakeRefused, ExaminationRefused, BadInputError; KeepingError, ShelfError,
+    ObjectStoreError."""
     source = load_kind_source(settings.policy_dir, name)
     shelf = shelf_of(settings)
     state = _memory(store, shelf, name)
@@ -156,18 +169,41 @@ def _take(store: Store, settings: Settings, name: str, *, now: datetime) -> _Tak
     try:
         keeper = Keeper(folder)
         transport = keeping_transport(source.address, keeper)
+        entry = load_entry(settings.policy_dir, name)
+        attesting = read_attestations(entry, settings.policy_dir)
         try:
             adoption = source.prove(transport, Request(at=now, state=state))
+            _require_shipped(entry, adoption)
+            attested = _attested(attesting, transport, adoption, folder / "attestations")
         finally:
             transport.close()
-        _require_shipped(load_entry(settings.policy_dir, name), adoption)
         kept = {file.sha256: keeper.path_of(file.sha256) for file in adoption.files}
-        examined = _examine(settings, adoption.files, kept, folder / "look")
+        rules = load_policy(settings.policy_dir)
+        chosen = {e: examine for e, examine in examiners(rules).items() if e in FITTING}
+        fitting = list(attestations.fitting(chosen, attesting, name).values())
+        examined = _examine(rules.actions, fitting, adoption.files, kept, attested, folder / "look")
         if (concern := examined.refusal()) is not None:
             raise concern
+        if examined.attestations:
+            examined = examined.kept(open_objects(settings.store_url))
         return _Taken(adoption, examined, shelf.put(adoption, kept))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _attested(
+    attesting: AttestationPolicy | None, transport: Transport, adoption: KindAdoption, folder: Path
+) -> dict[str, Attested]:
+    """By the file's path; nothing where policy says nothing of the source's attestations. Raises Refusal."""
+    if attesting is None:
+        return {}
+    folder.mkdir()
+    return {
+        file.path: attestations.fetch(
+            attesting, transport, folder, path=file.path, package=file.name, version=file.version, sha256=file.sha256
+        )
+        for file in adoption.files
+    }
 
 
 def _require_shipped(entry: Mapping[str, Any], adoption: KindAdoption) -> None:
@@ -202,11 +238,14 @@ def _forgotten(name: str, state: Path) -> BadInputError:
 
 
 def _examine(
-    settings: Settings, files: tuple[ProvenFile, ...], kept: Mapping[str, Path], folder: Path
+    actions: Actions,
+    chosen: list[Examiner],
+    files: tuple[ProvenFile, ...],
+    kept: Mapping[str, Path],
+    attested: Mapping[str, Attested],
+    folder: Path,
 ) -> Examined:
     """Each file as it was called, with what lies beside it, so that a bill of materials beside a file is found."""
-    rules = load_policy(settings.policy_dir)
-    chosen = [examiner for name, examiner in examiners(rules).items() if name in FITTING]
     subjects = []
     places: dict[str, int] = {}
     for file in files:
@@ -217,12 +256,13 @@ def _examine(
         if not path.exists():
             os.link(kept[file.sha256], path)
         if not file.path.lower().endswith(BESIDE):
-            subjects.append((file, Subject(PackageFile(path, file.name or path.name, file.version, "", file.sha256))))
+            new = PackageFile(path, file.name or path.name, file.version, "", file.sha256)
+            subjects.append((file, Subject(new, attested=attested.get(file.path))))
     examinations = examine_all([subject for _file, subject in subjects], chosen)
     order = [file for file, _subject in subjects for _examiner in chosen]
-    return Examined(
-        rules.actions, tuple(_of_file(found, file) for found, file in zip(examinations, order, strict=True))
-    )
+    judged = attestations.judged([subject for _file, subject in subjects], examinations)
+    of_files = tuple(_of_file(found, file) for found, file in zip(examinations, order, strict=True))
+    return Examined(actions, of_files, attestations=judged)
 
 
 def _of_file(found: Examination, file: ProvenFile) -> Examination:
