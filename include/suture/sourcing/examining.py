@@ -31,6 +31,7 @@ from suture.sourcing import attestations
 from suture.sourcing.analysis import examiners
 from suture.sourcing.analysis.local import LocalChange, local_changes
 from suture.sourcing.analysis.pool import examine_all
+from suture.sourcing.analysis.source_fixes import SOURCE, unsupported_sources
 from suture.sourcing.attestations import KeptAttestation
 from suture.sourcing.cache import CachedFile, FileCache
 from suture.sourcing.examination import (
@@ -114,7 +115,7 @@ class Examined:
         if not self.examinations:
             return ""
         open_ones = len(self.of_more_than_note())
-        packages = len({(e.package, e.architecture) for e in self.examinations})
+        packages = len({(e.package, e.architecture) for e in self.examinations if e.architecture != SOURCE})
         found = counted(open_ones, "concern") if open_ones else "no concerns"
         return f"{counted(packages, 'package was', 'packages were')} examined; {found} to review."
 
@@ -183,6 +184,9 @@ def examine_intake(
         examinations.append(plain)
         sboms += found
     local = local_changes(store, campaign_id, examinations)
+    examinations += unsupported_sources(
+        (subjects[number // len(chosen)].new, examination) for number, examination in enumerate(examinations)
+    )
     return Examined(rules.actions, tuple(examinations), local, tuple(sboms), judged)
 
 
