@@ -18,7 +18,6 @@ The rules:
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -30,40 +29,25 @@ from typing import Any
 from suture import evidence
 from suture.errors import BadInputError, SutureError
 from suture.settings import Settings
-from suture.sourcing import attestations
-from suture.sourcing.analysis import examiners
-from suture.sourcing.analysis.pool import examine_all
-from suture.sourcing.attestations import AttestationPolicy, read_attestations
-from suture.sourcing.examination import (
-    Actions,
-    Attested,
-    Examination,
-    ExaminationRefused,
-    Examiner,
-    PackageFile,
-    Subject,
-    load_policy,
-)
+from suture.sourcing import examining_files
+from suture.sourcing.attestations import read_attestations
+from suture.sourcing.examination import ExaminationRefused, load_policy
 from suture.sourcing.examining import Examined
 from suture.sourcing.intake import ReadOnlySeen
 from suture.sourcing.intake_refusal import WIDEN_SHIPS, IntakeReason, IntakeRefused
-from suture.sourcing.kinds import KindAdoption, ProvenFile, Request, load_kind_source
+from suture.sourcing.kinds import KindAdoption, Request, load_kind_source
 from suture.sourcing.kinds.keeping import Keeper, keeping_transport
 from suture.sourcing.kinds.shelf import Shelf
 from suture.sourcing.refusal import Refusal
-from suture.sourcing.release import is_safe_path
 from suture.sourcing.repository import verify_repository
-from suture.sourcing.sbom.examiner import BESIDE
 from suture.sourcing.source import APT, Use, load_entries, load_entry, load_source, read_scope
-from suture.sourcing.transport import Transport, transport_for
+from suture.sourcing.transport import transport_for
 from suture.store import Json, Store, sources
 from suture.store.objects import open_objects
 
 ACTOR = "suture:source_watch"
 ADOPTED, PROVEN, REFUSED = "adopted", "proven", "refused"
 BAD_INPUT = "not_judged"  # policy, a keyring or the memory cannot be read: nothing is said about the source
-MOST_NAME_BYTES = 255  # of one name, on the usual file systems
-FITTING = ("sbom", "provenance")  # the other examiners read Debian packages only
 
 
 @dataclass(frozen=True)
@@ -174,14 +158,13 @@ def _take(store: Store, settings: Settings, name: str, *, now: datetime) -> _Tak
         try:
             adoption = source.prove(transport, Request(at=now, state=state))
             _require_shipped(entry, adoption)
-            attested = _attested(attesting, transport, adoption, folder / "attestations")
+            attested = examining_files.fetch_attestations(attesting, transport, adoption, folder / "attestations")
         finally:
             transport.close()
         kept = {file.sha256: keeper.path_of(file.sha256) for file in adoption.files}
-        rules = load_policy(settings.policy_dir)
-        chosen = {e: examine for e, examine in examiners(rules).items() if e in FITTING}
-        fitting = list(attestations.fitting(chosen, attesting, name).values())
-        examined = _examine(rules.actions, fitting, adoption.files, kept, attested, folder / "look")
+        examined = examining_files.examine(
+            load_policy(settings.policy_dir), name, attesting, adoption.files, kept, attested, folder / "look"
+        )
         if (concern := examined.refusal()) is not None:
             raise concern
         if examined.attestations:
@@ -189,21 +172,6 @@ def _take(store: Store, settings: Settings, name: str, *, now: datetime) -> _Tak
         return _Taken(adoption, examined, shelf.put(adoption, kept))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _attested(
-    attesting: AttestationPolicy | None, transport: Transport, adoption: KindAdoption, folder: Path
-) -> dict[str, Attested]:
-    """By the file's path; nothing where policy says nothing of the source's attestations. Raises Refusal."""
-    if attesting is None:
-        return {}
-    folder.mkdir()
-    return {
-        file.path: attestations.fetch(
-            attesting, transport, folder, path=file.path, package=file.name, version=file.version, sha256=file.sha256
-        )
-        for file in adoption.files
-    }
 
 
 def _require_shipped(entry: Mapping[str, Any], adoption: KindAdoption) -> None:
@@ -235,44 +203,6 @@ def _forgotten(name: str, state: Path) -> BadInputError:
         f"{name} was adopted before, and what was seen of it then is gone ({state}): a replay could not be told.",
         remedy="Restore the folder from a backup; make it, empty, only if you accept that replays go unseen once.",
     )
-
-
-def _examine(
-    actions: Actions,
-    chosen: list[Examiner],
-    files: tuple[ProvenFile, ...],
-    kept: Mapping[str, Path],
-    attested: Mapping[str, Attested],
-    folder: Path,
-) -> Examined:
-    """Each file as it was called, with what lies beside it, so that a bill of materials beside a file is found."""
-    subjects = []
-    places: dict[str, int] = {}
-    for file in files:
-        parent, _slash, base = file.path.rpartition("/")
-        place = folder / str(places.setdefault(parent, len(places)))
-        place.mkdir(parents=True, exist_ok=True)
-        path = place / (base if is_safe_path(base) and len(base.encode()) <= MOST_NAME_BYTES else file.sha256)
-        if not path.exists():
-            os.link(kept[file.sha256], path)
-        if not file.path.lower().endswith(BESIDE):
-            new = PackageFile(path, file.name or path.name, file.version, "", file.sha256)
-            subjects.append((file, Subject(new, attested=attested.get(file.path))))
-    examinations = examine_all([subject for _file, subject in subjects], chosen)
-    order = [file for file, _subject in subjects for _examiner in chosen]
-    judged = attestations.judged([subject for _file, subject in subjects], examinations)
-    of_files = tuple(_of_file(found, file) for found, file in zip(examinations, order, strict=True))
-    return Examined(actions, of_files, attestations=judged)
-
-
-def _of_file(found: Examination, file: ProvenFile) -> Examination:
-    """Under its path, since a release may have several files of one name; one without a name is compared with none."""
-    concerns = found.concerns
-    facts = dict(found.facts)
-    if not file.name:
-        concerns = tuple(one for one in concerns if one.kind != "identity_mismatch")
-        facts["identity"] = "not compared: this kind of source names no package"
-    return replace(found, package=file.path, concerns=concerns, facts=facts)
 
 
 def _adopted(store: Store, taken: _Taken, *, now: datetime) -> SourceVerdict:

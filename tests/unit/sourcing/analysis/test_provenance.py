@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from suture.sourcing.analysis import provenance
 from suture.sourcing.analysis.pool import examine_all
 from suture.sourcing.attestations import AttestationPolicy, fetch, fitting, read_attestations
 from suture.sourcing.examination import Action, PackageFile, Subject, load_policy
+from suture.sourcing.examining_files import fetch_attestations
+from suture.sourcing.kinds import KindAdoption, ProvenFile
 from suture.sourcing.source import load_entry, load_source
 from suture.sourcing.transport import FolderTransport
 from tests.faults.repository.kinds.sigstore_world import ISSUER, World
@@ -209,6 +212,19 @@ def test_a_huge_one_is_cut_off(tmp_path: Path, policy: AttestationPolicy, monkey
     with pytest.raises(Refusal) as found:
         subject(tmp_path, policy, b"x" * 1001)
     assert found.value.reason is RefusalReason.SIZE_MISMATCH
+
+
+def test_an_attestation_that_the_list_names_beside_its_file_needs_none_of_its_own(
+    tmp_path: Path, policy: AttestationPolicy
+) -> None:
+    names = ("agent.bin", "agent.bin.intoto.jsonl", "bare.bin")
+    for name in names[:2]:
+        (tmp_path / name).write_bytes(GOOD)
+    files = tuple(ProvenFile(name, 1, SHA256) for name in names)
+    adoption = KindAdoption("vendor", "plain", "x", datetime.now(UTC), "s", files, len(files), {})
+    found = fetch_attestations(policy, FolderTransport(tmp_path), adoption, tmp_path / "fetched")
+    assert {path: attested.file is not None for path, attested in found.items()} == {"agent.bin": True, "bare.bin": False}
+    assert fetch_attestations(None, FolderTransport(tmp_path), adoption, tmp_path / "none") == {}
 
 
 def test_where_policy_expects_them_the_examiner_must_run_and_the_keys_be_there(policy: AttestationPolicy) -> None:
