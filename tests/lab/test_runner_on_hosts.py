@@ -100,8 +100,15 @@ def test_a_half_configured_dpkg_is_healed(fleet: Any, lab_settings: Settings, ru
         fleet(HOST, "dpkg -P suture-test-broken; rm -f /run/suture-test-mended", check=False)
 
 
-def test_an_edited_conffile_outlives_a_rollback_and_the_next_update(fleet: Any, tmp_path: Path) -> None:
-    """The way back is a package made anew on the host; what dpkg compares with must still be what the vendor brought."""
+DPKG_INSTALL = "dpkg --force-confdef --force-confold --force-downgrade -i >/dev/null 2>&1"
+REPACK = (
+    "cd /run/repack && python3 -c 'from ansible.module_utils import suture_repack;"
+    " print(suture_repack.repack(\"acme-portal\", \"/run/repack\"))'"
+)
+
+
+def bring_repack(fleet: Any, tmp_path: Path) -> None:
+    """The modules, and the portal's 1.0.0.deb and 1.0.1.deb, into /run/repack on HOST."""
     bundle = tmp_path / "modules.tar.xz"
     utils = PROJECT_ROOT / "include" / "playbooks" / "module_utils"
     with tarfile.open(bundle, "w:xz") as archive:
@@ -110,23 +117,40 @@ def test_an_edited_conffile_outlives_a_rollback_and_the_next_update(fleet: Any, 
         for version in ("1.0.0", "1.0.1"):
             archive.add(vendor.build_package(vendor.RELEASES[version], tmp_path), f"{version}.deb")
     fleet(HOST, f"mkdir /run/repack && echo {b64encode(bundle.read_bytes()).decode()} | base64 -d | tar -xJ -C /run/repack")
-    install = "dpkg --force-confdef --force-confold --force-downgrade -i >/dev/null 2>&1"
+
+
+def test_an_edited_conffile_outlives_a_rollback_and_the_next_update(fleet: Any, tmp_path: Path) -> None:
+    """The way back is a package made anew on the host; what dpkg compares with must still be what the vendor brought."""
+    bring_repack(fleet, tmp_path)
     config = "/etc/acme-portal/portal.conf"
     try:
-        fleet(HOST, f"{install} /run/repack/1.0.0.deb && cp -p {config} /run/repack/as-it-was && echo '# by hand' >> {config}")
-        built = fleet(
-            HOST, "cd /run/repack && python3 -c 'from ansible.module_utils import suture_repack;"
-            " print(suture_repack.repack(\"acme-portal\", \"/run/repack\"))'",
-        ).strip()  # fmt: skip
+        fleet(HOST, f"{DPKG_INSTALL} /run/repack/1.0.0.deb && cp -p {config} /run/repack/as-it-was && echo '# by hand' >> {config}")
+        built = fleet(HOST, REPACK).strip()
         assert config not in fleet(HOST, f"dpkg-deb -c {built}")
         for package in ("/run/repack/1.0.1.deb", built, "/run/repack/1.0.1.deb"):
-            fleet(HOST, f"{install} {package}")
+            fleet(HOST, f"{DPKG_INSTALL} {package}")
             assert fleet(HOST, f"tail -n 1 {config}").strip() == "# by hand", package
         assert fleet(HOST, "dpkg-query -W -f '${Version}' acme-portal").strip() == "1.0.1"
         assert fleet(HOST, f"dpkg --verify acme-portal | grep -c {config}").strip() == "1"  # still known as edited
     finally:
-        back = f"{install} /run/repack/1.0.0.deb; cp -p /run/repack/as-it-was {config}; rm -r /run/repack"
+        back = f"{DPKG_INSTALL} /run/repack/1.0.0.deb; cp -p /run/repack/as-it-was {config}; rm -r /run/repack"
         fleet(HOST, f"{back}; systemctl restart acme-portal")
+
+
+def test_a_deleted_conffile_stays_deleted_after_a_rollback_and_the_next_update(fleet: Any, tmp_path: Path) -> None:
+    """dpkg keeps deleted what an administrator deleted; so must the package that was made anew on the host."""
+    bring_repack(fleet, tmp_path)
+    config = "/etc/acme-portal/portal.conf"
+    try:
+        fleet(HOST, f"{DPKG_INSTALL} /run/repack/1.0.0.deb && cp -p {config} /run/repack/as-it-was && rm {config}")
+        built = fleet(HOST, REPACK).strip()
+        for package in ("/run/repack/1.0.1.deb", built, "/run/repack/1.0.1.deb"):
+            fleet(HOST, f"{DPKG_INSTALL} {package}")
+            assert fleet(HOST, f"test -e {config} && echo there || echo gone").strip() == "gone", package
+        assert fleet(HOST, f"dpkg --verify acme-portal | grep -c {config}").strip() == "1"  # still known as missing
+    finally:
+        back = f"cp -p /run/repack/as-it-was {config}; rm -f {config}.dpkg-dist; {DPKG_INSTALL} /run/repack/1.0.0.deb"
+        fleet(HOST, f"{back}; cp -p /run/repack/as-it-was {config}; rm -r /run/repack; systemctl restart acme-portal")
 
 
 def test_a_backup_is_restored_and_compared(fleet: Any, run_on: Any) -> None:

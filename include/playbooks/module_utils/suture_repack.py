@@ -6,6 +6,11 @@ that are missing on the host (path-exclude in minimal images) are missing in the
 A conffile that the administrator edited is left out: what the package brought is no longer known here. Brought as the package's
 own it would become what dpkg compares with, and the next update would replace the edited file without a word. Left out, dpkg
 keeps the file and its digest as obsolete, and the next version takes both over.
+
+One that the administrator deleted must stay deleted, as dpkg has it. Left out, dpkg would forget that the package ever had it (it
+keeps no entry of an obsolete conffile that is not there), and the next update would bring it back as a new one. So a stand-in is
+brought: dpkg sees a file that is deleted here and keeps it so, now and at the next update. As after any update of a deleted conffile,
+what the package brought lies beside it as .dpkg-dist.
 """
 
 from __future__ import annotations
@@ -20,6 +25,10 @@ from ansible.module_utils import suture_local
 
 _MEMBERS = ("preinst", "postinst", "prerm", "postrm", "config", "templates", "triggers", "shlibs", "symbols", "md5sums")
 _DROPPED = ("Status", "Conffiles", "Config-Version")
+_STAND_IN = """\
+# This file was deleted on this host before its package was built anew here, as the way back of an update.
+# What the package brought in it is not known any more. dpkg keeps the file deleted.
+"""
 _DIVERTED = re.compile(r"^(?:locally diverted|diverted by \S+) to: (/.*)$")
 
 
@@ -32,7 +41,9 @@ def repack(name: str, folder: str) -> str:
     root = tempfile.mkdtemp(prefix="repack-", dir=folder)
     try:
         os.chmod(root, 0o755)  # noqa: S103 - the mode of / in the package
-        _copy_files(name, root, without=_edited(name))
+        edited = _edited(name)
+        _copy_files(name, root, without=set(edited))
+        _write_stand_ins(root, [path for path in conffiles if edited.get(path) == "missing"])
         _write_control(name, root, control, conffiles)
         host.run(["dpkg-deb", "-Zgzip", "-z1", "--build", root, target], timeout_seconds=600)
     finally:
@@ -54,10 +65,19 @@ def _control(name: str) -> tuple[str, list[str]]:
     return "\n".join(kept) + "\n", conffiles
 
 
-def _edited(name: str) -> set[str]:
-    """Conffiles that are not as the package brought them, or too large to tell."""
+def _edited(name: str) -> dict[str, str]:
+    """Conffiles that are not as the package brought them: path → edited, missing, or unread (too large to tell)."""
     output = host.run(["dpkg-query", "-W", "-f", suture_local.CONFFILES, name])
-    return {found["path"] for found in suture_local.edited_conffiles(output)}
+    return {found["path"]: found["state"] for found in suture_local.edited_conffiles(output)}
+
+
+def _write_stand_ins(root: str, paths: list[str]) -> None:
+    for path in paths:
+        place = root + path
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with open(place, "w") as file:
+            file.write(_STAND_IN)
+        os.chmod(place, 0o644)
 
 
 def _copy_files(name: str, root: str, *, without: set[str]) -> None:

@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from suture.sourcing.analysis import examiners
     from suture.sourcing.analysis.deb import package_file
     from suture.sourcing.analysis.unreadable import PackageUnreadable
+    from suture.sourcing.attestations import fitting
     from suture.sourcing.examination import Action, Subject, load_policy
 
     try:
@@ -58,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
             raise BadInputError(
                 f"{args.new} is {new.name} and {args.against} is {old.name}: two packages are not compared."
             )
-        found = [examine(Subject(new, old, advisories)) for examine in examiners(policy).values()]
+        chosen = fitting(examiners(policy), None, "")  # a file by hand is of no source, which would give attestations
+        found = [examine(Subject(new, old, advisories)) for examine in chosen.values()]
     except PackageUnreadable as error:
         if args.against and error.file == args.against.name and error.file != args.new.name:
             print(f"verify package: {error}", file=sys.stderr)

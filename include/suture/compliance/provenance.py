@@ -15,7 +15,8 @@ Json = dict[str, Any]
 
 def provenance_view(store: Store, campaign_id: str) -> Json:
     """A campaign's newest intake with its chain and examinations: {"campaign", "intake" (None: none yet), "earlier", "examinations",
-    "counts", "sboms": every bill of materials that was read, with its verdict, what it was compared with, and where it is kept}.
+    "counts", "sboms": every bill of materials that was read, with its verdict, what it was compared with, and where it is kept,
+    "attestations": of every package whose source gives them}.
 
     Raises LifecycleError when there is no such campaign.
     """
@@ -37,6 +38,7 @@ def provenance_view(store: Store, campaign_id: str) -> Json:
             "examinations": [dict(row) for row in examinations],
             "counts": _counts(examinations),
             "sboms": _sboms(store, newest["intake_id"], examinations) if newest is not None else [],
+            "attestations": _attestations(newest["chain"], examinations) if newest is not None else [],
         }
     )  # fmt: skip
     return found
@@ -88,3 +90,19 @@ def _sboms(store: Store, intake_id: int, examinations: list[Any]) -> list[Json]:
                 }
             )  # fmt: skip
     return found
+
+
+def _attestations(chain: Any, examinations: list[Any]) -> list[Json]:
+    """One a package whose source gives attestations. file: None where it came without. object: None where it was not kept."""
+    kept = {
+        (one["package"], one["version"], one["architecture"]): one["object"]
+        for one in chain.get("examination", {}).get("attestations", ())
+    }
+    return [
+        {
+            "package": row["package"], "version": row["version"], "architecture": row["architecture"], "action": row["action"],
+            "concerns": row["concerns"], "object": kept.get((row["package"], row["version"], row["architecture"])), **row["facts"],
+        }
+        for row in examinations
+        if row["examiner"] == "provenance" and "place" in row["facts"]
+    ]  # fmt: skip

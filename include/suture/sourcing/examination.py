@@ -1,9 +1,9 @@
 """What an examiner says of a package: the words that all of them share, and what policy makes of each.
 
 A source's proof (2.1) says who shipped a file. The examiners say what is in it: `notes` compares what the package's notes claim
-with what really changed (2.2), `binary` looks at programs and libraries (2.4), `sbom` at bills of materials (2.5). An examiner
-finds concerns and judges none of them: `include/policy/examination.yaml` says for each kind whether it is only written down (note),
-shown to those who approve (review), or ends the intake (refuse).
+with what really changed (2.2), `binary` looks at programs and libraries (2.4), `sbom` at bills of materials, `provenance` at
+attestations (2.5). An examiner finds concerns and judges none of them: `include/policy/examination.yaml` says for each kind whether it
+is only written down (note), shown to those who approve (review), or ends the intake (refuse).
 """
 
 from __future__ import annotations
@@ -72,11 +72,40 @@ class SbomFile:
 
 
 @dataclass(frozen=True)
+class AttestationFile:
+    """An attestation as it lies beside a package: nothing of it is proven yet but where it was found."""
+
+    name: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Attested:
+    """What policy says of a source's attestations, and the file that was found for one package (None: there is none).
+
+    place: where it was looked for. required: the package must have one that is proven. keys: PEM files of those who may sign;
+    trusted_root: sigstore's, with identities: (subject, issuer) of its certificates. builders, source_repositories: what SLSA
+    provenance must name; (): any.
+    """
+
+    place: str
+    required: bool
+    file: AttestationFile | None = None
+    keys: tuple[Path, ...] = ()
+    trusted_root: Path | None = None
+    identities: tuple[tuple[str, str], ...] = ()
+    builders: tuple[str, ...] = ()
+    source_repositories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Subject:
     """What is examined: `new`, compared with `old` (None: no earlier version is to be had, and examiners say so as a concern).
 
     advisories: what vendors say of the fixes in it, (id, text) each; the text is hostile. sboms: those that the source lists beside
     the new package. sboms_before: those of earlier versions, and of this version where it was accepted before.
+    attested: None where policy says nothing of its source's attestations.
     """
 
     new: PackageFile
@@ -84,6 +113,7 @@ class Subject:
     advisories: tuple[tuple[str, str], ...] = ()
     sboms: tuple[SbomFile, ...] = ()
     sboms_before: tuple[SbomFile, ...] = ()
+    attested: Attested | None = None
 
 
 @dataclass(frozen=True)

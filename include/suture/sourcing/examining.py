@@ -8,8 +8,9 @@ The rules:
    it is nowhere to be had, the package is examined by itself, and the examiners say so.
 3. A package's bills of materials are those that the source's signed Release lists beside it and those that lie in it. They are
    compared with those that an intake accepted with the version before (sbom/keeping.py).
-4. A package that cannot be examined (a worker that dies, a time limit) is a concern, never a pass.
-5. The examiners find, policy judges: the first concern that examination.yaml refuses ends the intake.
+4. Where sources.yaml says that the source gives attestations, each package's is fetched and judged (attestations.py).
+5. A package that cannot be examined (a worker that dies, a time limit) is a concern, never a pass.
+6. The examiners find, policy judges: the first concern that examination.yaml refuses ends the intake.
 """
 
 from __future__ import annotations
@@ -26,9 +27,12 @@ from typing import Any
 from suture.errors import BadInputError
 from suture.inventory.debian_version import compare
 from suture.settings import Settings
+from suture.sourcing import attestations
 from suture.sourcing.analysis import examiners
 from suture.sourcing.analysis.local import LocalChange, local_changes
 from suture.sourcing.analysis.pool import examine_all
+from suture.sourcing.analysis.source_fixes import SOURCE, unsupported_sources
+from suture.sourcing.attestations import KeptAttestation
 from suture.sourcing.cache import CachedFile, FileCache
 from suture.sourcing.examination import (
     Action,
@@ -68,6 +72,7 @@ class Examined:
     examinations: tuple[Examination, ...]
     local: tuple[LocalChange, ...] = ()  # what was changed by hand on the campaign's hosts, and these packages touch
     sboms: tuple[Shipped, ...] = ()
+    attestations: tuple[KeptAttestation, ...] = ()
 
     def refusal(self) -> ExaminationRefused | None:
         return self.actions.refusal(self.examinations)
@@ -93,13 +98,16 @@ class Examined:
             for change in self.local[:MOST_IN_EVIDENCE]
         ]
         sboms = [one.chain() for one in self.sboms[:MOST_IN_EVIDENCE]]
+        attestations = [one.chain() for one in self.attestations[:MOST_IN_EVIDENCE]]
         return {
             "examined": dict(counts), "concerns": self.of_more_than_note(), "local_changes": local, "sboms": sboms,
+            "attestations": attestations,
         }  # fmt: skip
 
     def kept(self, objects: ObjectStore) -> Examined:
-        """With its bills of materials in the object store. Raises LineageError, ObjectStoreError."""
-        return replace(self, sboms=keeping.put(objects, self.sboms))
+        """With its bills of materials and attestations in the object store. Raises LineageError, ObjectStoreError."""
+        kept = attestations.put(objects, self.attestations)
+        return replace(self, sboms=keeping.put(objects, self.sboms), attestations=kept)
 
     @property
     def sentence(self) -> str:
@@ -107,7 +115,7 @@ class Examined:
         if not self.examinations:
             return ""
         open_ones = len(self.of_more_than_note())
-        packages = len({(e.package, e.architecture) for e in self.examinations})
+        packages = len({(e.package, e.architecture) for e in self.examinations if e.architecture != SOURCE})
         found = counted(open_ones, "concern") if open_ones else "no concerns"
         return f"{counted(packages, 'package was', 'packages were')} examined; {found} to review."
 
@@ -146,7 +154,8 @@ def examine_intake(
     before cannot be had as they were.
     """
     rules = load_policy(settings.policy_dir)
-    chosen = examiners(rules)
+    attesting = proven.source.attestations
+    chosen = attestations.fitting(examiners(rules), attesting, proven.source.name)
     if not chosen:
         return Examined(rules.actions, ())
     wanted = {_key(package) for package in (*selection.planned, *selection.closure.added)}
@@ -162,7 +171,11 @@ def examine_intake(
         if "sbom" in chosen:
             beside = partial(fetch_beside, proven, transport, repository.cache)
             subjects = _with_sboms(store, settings, subjects, files, beside, Path(folder))
+        if attesting is not None:
+            paths = {_key(file.package): file.package.filename for file in files}
+            subjects = attestations.fetch_all(attesting, transport, subjects, paths, Path(folder))
         examined = examine_all(subjects, list(chosen.values()))
+        judged = attestations.judged(subjects, examined)
     examinations: list[Examination] = []
     sboms: list[Shipped] = []
     for number, examination in enumerate(examined):
@@ -170,9 +183,11 @@ def examine_intake(
         plain, found = keeping.shipped(subject, examination) if examination.examiner == "sbom" else (examination, ())
         examinations.append(plain)
         sboms += found
-    return Examined(
-        rules.actions, tuple(examinations), local_changes(store, campaign_id, examinations), tuple(sboms)
+    local = local_changes(store, campaign_id, examinations)
+    examinations += unsupported_sources(
+        (subjects[number // len(chosen)].new, examination) for number, examination in enumerate(examinations)
     )
+    return Examined(rules.actions, tuple(examinations), local, tuple(sboms), judged)
 
 
 def _with_sboms(

@@ -107,14 +107,7 @@ class Keyring:
         end = self.ends_at(primary, signing)
         if end is None or end - at > ALARM_BEFORE:
             return tuple(found)
-        days = max(0, (end - at).days)
-        heirs = sorted(self._heirs(primary, end, at))
-        then = (
-            f"its successor {', '.join(heirs)} is pinned"
-            if heirs
-            else "no other pinned key outlives it: pin its successor"
-        )
-        return (*found, f"Key {primary} counts until {end:%Y-%m-%d %H:%M} UTC only, {days} days from now; {then}.")
+        return (*found, ending(primary, end, self._heirs(primary, end, at), at=at))
 
     def _absent(self) -> list[str]:
         return sorted(self.pins - self.keys.keys())
@@ -132,6 +125,17 @@ class Keyring:
             ):
                 heirs.add(key.primary)
         return heirs
+
+
+def ending(key: str, end: datetime, heirs: Collection[str], *, at: datetime) -> str:
+    """The alarm of a key that counts until `end` only. heirs: the pinned keys that outlive it."""
+    days = max(0, (end - at).days)
+    then = (
+        f"its successor {', '.join(sorted(heirs))} is pinned"
+        if heirs
+        else "no other pinned key outlives it: pin its successor"
+    )
+    return f"Key {key} counts until {end:%Y-%m-%d %H:%M} UTC only, {days} days from now; {then}."
 
 
 def load_keyring(

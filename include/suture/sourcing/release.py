@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 
 from suture.sourcing.refusal import Refusal, RefusalReason
-from suture.sourcing.source import AptSource
+
+if TYPE_CHECKING:  # source.py needs this module's paths
+    from suture.sourcing.source import AptSource
 
 MAX_FUTURE = timedelta(seconds=10)  # apt's Acquire::Max-FutureTime
 STRONG_HASHES: Mapping[str, int] = {"SHA256": 64, "SHA512": 128}  # hexadecimal digits

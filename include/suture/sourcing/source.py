@@ -8,7 +8,7 @@ over, old and new are pinned together; a pin may say from when until when it cou
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -19,6 +19,7 @@ from typing import Any
 from suture import policy
 from suture.errors import BadInputError
 from suture.sourcing import machine
+from suture.sourcing.attestations import AttestationPolicy, read_attestations
 from suture.sourcing.keyring import PinRule
 
 DEFAULT_MAX_AGE = timedelta(days=7)  # as long as Debian's security suite says of itself (Valid-Until - Date)
@@ -62,7 +63,7 @@ class AptSource:
     origin, label: None means not checked. max_age: how old a Release file without Valid-Until may be. stated_address: how
     policy words the address (`machine`), for records; None: as it is. pin_rules: by fingerprint, for pins that count for
     a time only. scope: what the source may ship, to whom. use: what it is for. predecessors: sources of policy that have the
-    versions before this source's, for comparison only.
+    versions before this source's, for comparison only. attestations: of its packages; None: nothing is said of them.
     """
 
     name: str
@@ -83,6 +84,7 @@ class AptSource:
     scope: Scope = field(default_factory=lambda: Scope())
     use: Use = Use.PATCHES
     predecessors: tuple[str, ...] = ()
+    attestations: AttestationPolicy | None = None
 
     def __post_init__(self) -> None:
         if not _SUITE.match(self.suite) or ".." in self.suite:
@@ -162,15 +164,25 @@ def _source(entry: Mapping[str, Any], policy_dir: Path, machine_sources: Path) -
         scope=read_scope(entry),
         use=Use(entry.get("use", Use.PATCHES)),
         predecessors=tuple(entry.get("predecessors", ())),
+        attestations=read_attestations(entry, policy_dir),
     )
 
 
 def read_pins(entries: Sequence[str | Mapping[str, str]]) -> dict[str, PinRule]:
     """Fingerprint (upper case, no spaces) → its rule, from policy's list. Raises BadInputError for a day that is none."""
+    return _rules(entries, lambda key: key.replace(" ", "").upper())
+
+
+def read_keys(entries: Sequence[str | Mapping[str, str]]) -> dict[str, PinRule]:
+    """As read_pins, for keys that policy gives whole (minisign, signify): as they are written."""
+    return _rules(entries, str)
+
+
+def _rules(entries: Sequence[str | Mapping[str, str]], written: Callable[[str], str]) -> dict[str, PinRule]:
     pins: dict[str, PinRule] = {}
     for entry in entries:
         stated = {"key": entry} if isinstance(entry, str) else entry
-        pin = stated["key"].replace(" ", "").upper()
+        pin = written(stated["key"])
         if pin in pins:
             raise BadInputError(f"sources.yaml pins the key {pin} twice in one source.")
         pins[pin] = PinRule(_day(stated.get("accept_from")), _day(stated.get("accept_until")))

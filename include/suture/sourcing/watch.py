@@ -18,7 +18,6 @@ The rules:
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -30,28 +29,25 @@ from typing import Any
 from suture import evidence
 from suture.errors import BadInputError, SutureError
 from suture.settings import Settings
-from suture.sourcing.analysis import examiners
-from suture.sourcing.analysis.pool import examine_all
-from suture.sourcing.examination import Examination, ExaminationRefused, PackageFile, Subject, load_policy
+from suture.sourcing import examining_files
+from suture.sourcing.attestations import read_attestations
+from suture.sourcing.examination import ExaminationRefused, load_policy
 from suture.sourcing.examining import Examined
 from suture.sourcing.intake import ReadOnlySeen
 from suture.sourcing.intake_refusal import WIDEN_SHIPS, IntakeReason, IntakeRefused
-from suture.sourcing.kinds import KindAdoption, ProvenFile, Request, load_kind_source
+from suture.sourcing.kinds import KindAdoption, Request, load_kind_source
 from suture.sourcing.kinds.keeping import Keeper, keeping_transport
 from suture.sourcing.kinds.shelf import Shelf
 from suture.sourcing.refusal import Refusal
-from suture.sourcing.release import is_safe_path
 from suture.sourcing.repository import verify_repository
-from suture.sourcing.sbom.examiner import BESIDE
 from suture.sourcing.source import APT, Use, load_entries, load_entry, load_source, read_scope
 from suture.sourcing.transport import transport_for
 from suture.store import Json, Store, sources
+from suture.store.objects import open_objects
 
 ACTOR = "suture:source_watch"
 ADOPTED, PROVEN, REFUSED = "adopted", "proven", "refused"
 BAD_INPUT = "not_judged"  # policy, a keyring or the memory cannot be read: nothing is said about the source
-MOST_NAME_BYTES = 255  # of one name, on the usual file systems
-FITTING = ("sbom",)  # the other examiners read Debian packages only
 
 
 @dataclass(frozen=True)
@@ -114,7 +110,7 @@ def shelf_of(settings: Settings) -> Shelf:
 def prove_source(store: Store, settings: Settings, name: str, *, now: datetime) -> SourceVerdict:
     """Prove one source and write down how it is; a refusal is a verdict, not an error.
 
-    Raises BadInputError for a name that policy does not have; KeepingError, ShelfError (retryable): nothing is said then.
+    Raises BadInputError for a name that policy does not have; KeepingError, ShelfError, ObjectStoreError: nothing is said then.
     """
     entry = load_entry(settings.policy_dir, name)
     kind = str(entry["kind"])
@@ -146,7 +142,8 @@ def _of_lists(store: Store, settings: Settings, name: str, *, now: datetime) -> 
 
 
 def _take(store: Store, settings: Settings, name: str, *, now: datetime) -> _Taken:
-    """Prove, examine and shelve. Raises Refusal, IntakeRefused, ExaminationRefused, BadInputError; KeepingError, ShelfError."""
+    """Prove, examine and shelve. Raises Refusal, IntakeRefused, ExaminationRefused, BadInputError; KeepingError, ShelfError,
+    ObjectStoreError."""
     source = load_kind_source(settings.policy_dir, name)
     shelf = shelf_of(settings)
     state = _memory(store, shelf, name)
@@ -156,15 +153,22 @@ def _take(store: Store, settings: Settings, name: str, *, now: datetime) -> _Tak
     try:
         keeper = Keeper(folder)
         transport = keeping_transport(source.address, keeper)
+        entry = load_entry(settings.policy_dir, name)
+        attesting = read_attestations(entry, settings.policy_dir)
         try:
             adoption = source.prove(transport, Request(at=now, state=state))
+            _require_shipped(entry, adoption)
+            attested = examining_files.fetch_attestations(attesting, transport, adoption, folder / "attestations")
         finally:
             transport.close()
-        _require_shipped(load_entry(settings.policy_dir, name), adoption)
         kept = {file.sha256: keeper.path_of(file.sha256) for file in adoption.files}
-        examined = _examine(settings, adoption.files, kept, folder / "look")
+        examined = examining_files.examine(
+            load_policy(settings.policy_dir), name, attesting, adoption.files, kept, attested, folder / "look"
+        )
         if (concern := examined.refusal()) is not None:
             raise concern
+        if examined.attestations:
+            examined = examined.kept(open_objects(settings.store_url))
         return _Taken(adoption, examined, shelf.put(adoption, kept))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -199,40 +203,6 @@ def _forgotten(name: str, state: Path) -> BadInputError:
         f"{name} was adopted before, and what was seen of it then is gone ({state}): a replay could not be told.",
         remedy="Restore the folder from a backup; make it, empty, only if you accept that replays go unseen once.",
     )
-
-
-def _examine(
-    settings: Settings, files: tuple[ProvenFile, ...], kept: Mapping[str, Path], folder: Path
-) -> Examined:
-    """Each file as it was called, with what lies beside it, so that a bill of materials beside a file is found."""
-    rules = load_policy(settings.policy_dir)
-    chosen = [examiner for name, examiner in examiners(rules).items() if name in FITTING]
-    subjects = []
-    places: dict[str, int] = {}
-    for file in files:
-        parent, _slash, base = file.path.rpartition("/")
-        place = folder / str(places.setdefault(parent, len(places)))
-        place.mkdir(parents=True, exist_ok=True)
-        path = place / (base if is_safe_path(base) and len(base.encode()) <= MOST_NAME_BYTES else file.sha256)
-        if not path.exists():
-            os.link(kept[file.sha256], path)
-        if not file.path.lower().endswith(BESIDE):
-            subjects.append((file, Subject(PackageFile(path, file.name or path.name, file.version, "", file.sha256))))
-    examinations = examine_all([subject for _file, subject in subjects], chosen)
-    order = [file for file, _subject in subjects for _examiner in chosen]
-    return Examined(
-        rules.actions, tuple(_of_file(found, file) for found, file in zip(examinations, order, strict=True))
-    )
-
-
-def _of_file(found: Examination, file: ProvenFile) -> Examination:
-    """Under its path, since a release may have several files of one name; one without a name is compared with none."""
-    concerns = found.concerns
-    facts = dict(found.facts)
-    if not file.name:
-        concerns = tuple(one for one in concerns if one.kind != "identity_mismatch")
-        facts["identity"] = "not compared: this kind of source names no package"
-    return replace(found, package=file.path, concerns=concerns, facts=facts)
 
 
 def _adopted(store: Store, taken: _Taken, *, now: datetime) -> SourceVerdict:

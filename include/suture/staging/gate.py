@@ -31,6 +31,7 @@ from suture.staging.traffic import AFTER, BEFORE
 from suture.staging.traffic_replay import TrafficError
 from suture.staging.waiver import require_waiver, unmirrored
 from suture.store import Json, Store, parity
+from suture.store.hosts import list_hosts
 
 ACTOR = "suture:staging_test"
 
@@ -60,6 +61,7 @@ def measure_campaign(
         packages=[package.package for package in campaign.plan.packages],
         first=campaign.plan.production_hosts,
         only=only,
+        kernels={row["host_id"]: row["kernel_running"] for row in list_hosts(store) if row["kernel_running"]},
         log=log,
     )
     with store.transaction():

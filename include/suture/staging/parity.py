@@ -9,7 +9,9 @@ The rules:
 3. Hard differences fail whatever the score is: a declared flow that staging does not reach, a flow without an upstream on
    staging, a connection from staging into production, another version of a package that the campaign changes or needs (in
    its own roles; without a campaign: of any package). No declaration covers them.
-4. A host without facts, or with stale ones, cannot be compared: the whole comparison fails. A role without a host on one
+4. The kernel that runs is compared where the inventory knows it. A difference is listed, and may be declared; it costs nothing, since
+   a campaign that brings a kernel is tested by its package, and one that does not is not to wait for a reboot.
+5. A host without facts, or with stale ones, cannot be compared: the whole comparison fails. A role without a host on one
    side, too. Nothing that is unknown is alike.
 """
 
@@ -27,12 +29,14 @@ from suture.staging.parity_policy import KINDS, ParityPolicy
 
 TOLD = 5
 NOTHING = "nothing"
+KERNEL, RUNNING = "kernel", "running"
 _CALLED = {
     "packages": "the package",
     "configuration": "the file",
     "units": "the unit",
     "ports": "the port",
     "dependencies": "the dependency",
+    "kernel": "the kernel",
 }
 
 
@@ -136,10 +140,12 @@ def compare(
     now: datetime,
     touched: Sequence[str] | None = None,
     gaps: Sequence[str] = (),
+    kernels: Mapping[str, str] | None = None,
 ) -> Parity:
     """Compare both sides of these roles. touched: the packages that a campaign changes, None without a campaign.
 
-    gaps: declared dependencies for which no flow is declared, as sentences; each is a hard difference.
+    gaps: declared dependencies for which no flow is declared, as sentences; each is a hard difference. kernels: host → the release
+    that runs, of those that the inventory knows.
     """
     every = [host for role in roles for host in (*role.production, *role.staging)]
     unusable = _not_comparable(rules, roles, now)
@@ -150,6 +156,7 @@ def compare(
         for host in role.staging:
             differences += _flows(role, host)
             differences += _foreign(role, host)
+            differences += _kernels(rules, role, host, kernels or {})
             if role.production:
                 found, score = _host(rules, role, host, critical)
                 differences += found
@@ -211,6 +218,17 @@ def _flows(role: RoleFacts, host: HostFacts) -> list[Difference]:
             told = f"production does not reach the flow {name} from {', '.join(unreached[:TOLD])}, and staging does"
             found.append(Difference("flows", role.role, host.host, name, "reached", "not reached", told, hard=True))
     return found
+
+
+def _kernels(
+    rules: ParityPolicy, role: RoleFacts, host: HostFacts, kernels: Mapping[str, str]
+) -> list[Difference]:
+    mine = kernels.get(host.host)
+    theirs = Counter(kernels[one.host] for one in role.production if one.host in kernels)
+    if mine is None or not set(theirs) - {mine}:
+        return []
+    declared = rules.reason_for(KERNEL, RUNNING, role.role)
+    return [_difference(KERNEL, role, host.host, RUNNING, mine, theirs, hard=False, declared=declared)]
 
 
 def _foreign(role: RoleFacts, host: HostFacts) -> list[Difference]:

@@ -71,12 +71,14 @@ def measure(
     packages: Sequence[str] | None = None,
     first: Sequence[str] = (),
     only: Collection[str] | None = None,
+    kernels: Mapping[str, str] | None = None,
     log: Callable[[str], None] = quiet,
 ) -> Parity:
     """Ask the hosts and compare. group_name: a production asset group with a staging group.
 
     packages: those that a campaign changes, None without one. first: its production hosts. only: leave other production
-    hosts out (for a rehearsal on a part of the fleet). Raises BadInputError, PolicyError, RunnerError.
+    hosts out (for a rehearsal on a part of the fleet). kernels: host → the release that runs there. Raises BadInputError,
+    PolicyError, RunnerError.
     """
     rules = ParityPolicy.load(settings.policy_dir)
     assets = AssetRegister.load(settings.policy_dir)
@@ -91,7 +93,8 @@ def measure(
         result = runner.run(PlaybookRun(Phase.PARITY, tuple(sorted(briefs)), variables, timeout=TIMEOUT), log=log)
         reports, missed = result.reports, {**result.failed, **result.unreachable}
     missed |= dict.fromkeys(question.strangers, "it plays no role of parity.yaml")
-    return compare(rules, _facts(rules, question, reports, missed), now=now(), touched=packages, gaps=question.gaps)
+    facts = _facts(rules, question, reports, missed)
+    return compare(rules, facts, now=now(), touched=packages, gaps=question.gaps, kernels=kernels)
 
 
 def pose(

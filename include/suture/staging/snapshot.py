@@ -64,7 +64,7 @@ def require_same(held: HeldSnapshot, snapshot: str, offered: Sequence[OfferedPac
     if snapshot == held.snapshot and _digest(offered) != held.digest:
         raise SnapshotChangedError(
             f"The snapshot {snapshot} does not offer what it offered when staging was tested: a snapshot never changes.",
-            remedy="Somebody edited the internal repository. Run signature_validation again, and look into its lock's log.",
+            remedy="Somebody edited the internal repository: restore it from its backup. Then plan the campaign anew.",
         )
     changed = sorted(name for name, sha256 in held.files.items() if files.get(name) != sha256)
     if changed or set(files) != set(held.files):
@@ -92,7 +92,7 @@ def _planned_files(snapshot: str, offered: Sequence[OfferedPackage], plan: Campa
         if not sha256 or (package.sha256 is not None and package.sha256 != sha256):
             raise SnapshotChangedError(
                 f"The snapshot {snapshot} does not offer {package.package} {package.version} as it was validated.",
-                remedy="Validate the campaign again (signature_validation).",
+                remedy="Plan the campaign anew (campaign_replan): its packages are then validated and tested again.",
             )
         found[" ".join(key)] = sha256
     return found

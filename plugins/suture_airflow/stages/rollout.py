@@ -17,6 +17,7 @@ from suture.settings import Settings
 from suture.sourcing.intake import repository_for
 from suture.staging import gate
 from suture.staging.parity import ParityError
+from suture.staging.snapshot import SnapshotChangedError
 from suture.staging.traffic_replay import TrafficError
 from suture.store import Store
 from suture.store.steps import StepStatus, list_steps
@@ -67,7 +68,7 @@ def _require_tested(store: Store, campaign: Campaign) -> dict[str, Any]:
         found = gate.require_counted(
             store, settings, campaign, snapshot=published.snapshot, offered=published.packages
         )
-    except (ParityError, TrafficError) as error:
+    except (ParityError, TrafficError, SnapshotChangedError) as error:
         if campaign.state is CampaignState.APPROVED:
             _decline(store, campaign.campaign_id, str(error))
         raise

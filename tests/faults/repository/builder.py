@@ -58,8 +58,8 @@ class Key(SigningKey):
             return inline, self._gpg(home, [*clock, "--armor", "--detach-sign"], text)
 
     @staticmethod
-    def sign_together(keys: Sequence[Key], text: bytes, at: datetime) -> bytes:
-        """Clear-signed by all of them in one signature block, as archives do while their key changes over."""
+    def sign_together(keys: Sequence[Key], text: bytes, at: datetime, *, form: str = "--clearsign") -> bytes:
+        """Signed by all of them in one signature block, as archives do while their key changes over."""
         with tempfile.TemporaryDirectory() as folder:
             ring = Key(Path(folder, "ring"), owner="unused")
             secrets = [key.secret_key() for key in keys]
@@ -68,7 +68,7 @@ class Key(SigningKey):
                     ring._gpg(home, ["--import"], secret)
                 users = [part for key in keys for part in ("--local-user", f"={key._owner}")]
                 clock = ["--faked-system-time", at.strftime("%Y%m%dT%H%M%S!")]
-                return ring._gpg(home, [*clock, *users, "--clearsign"], text)
+                return ring._gpg(home, [*clock, *users, "--armor", form], text)
 
     def secret_key(self) -> bytes:
         with self._home() as home:

@@ -77,6 +77,39 @@ def _copy_folder(source: Path, target: Path) -> None:
             copy.write_bytes(path.read_bytes())
 
 
+ROLL_OVER = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A vendor's key and its successor. old expires 20 days after ROLL_OVER; new lasts.
+
+    old_revoked: a keyring of both, with old's revocation. pins: old's, new's.
+    """
+
+    old: Key
+    new: Key
+    pins: tuple[str, str]
+    both: Path
+    only_old: Path
+    old_revoked: Path
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    folder = tmp_path_factory.mktemp("pair")
+    old = Key(folder / "old", owner="Old").make(made_at=ROLL_OVER - timedelta(days=345), lifetime="365d")
+    new = Key(folder / "new", owner="New").make(made_at=ROLL_OVER - timedelta(days=5))
+    _copy_folder(folder / "old", folder / "revoked")
+    revoked = Key(folder / "revoked", owner="unused")
+    revoked.revoke()
+    rings = {"both": (old, new), "old": (old,), "revoked": (revoked, new)}
+    for name, members in rings.items():
+        (folder / f"{name}.gpg").write_bytes(b"".join(key.public_key() for key in members))
+    paths = [folder / f"{name}.gpg" for name in rings]
+    return Pair(old, new, (old.ensure(), new.ensure()), *paths)
+
+
 @pytest.fixture(scope="session")
 def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One internal repository for all attacks: none of them may change it."""

@@ -45,13 +45,13 @@ def before() -> list[Deb]:
     ]
 
 
-def publish(ground: Ground, *, examined: str = "", **changes: Any) -> None:
+def publish(ground: Ground, *, examined: str = "", payload: bytes = b"mended\n", **changes: Any) -> None:
     """1.0 and 2.0, where 2.0's portal has `changes`; app1 has 1.0 installed."""
     (ground.settings.policy_dir / "examination.yaml").write_text(
         examined or (PROJECT_ROOT / "include" / "policy" / "examination.yaml").read_text("utf-8"), "utf-8"
     )
     new = [deb for deb in good_debs() if deb.name != "portal"]
-    new.append(Deb("portal", "2.0", changelog=CHANGELOG, payload=b"mended\n", extra=DEPENDS["2.0"], **changes))
+    new.append(Deb("portal", "2.0", changelog=CHANGELOG, payload=payload, extra=DEPENDS["2.0"], **changes))
     repository = ground.repository()
     repository.debs = [*before(), *new]
     repository.publish(ground.keys.good)
@@ -76,7 +76,7 @@ def test_an_ordinary_security_update_passes_and_what_was_examined_is_kept(ground
     assert verdict.adopted, verdict.sentence
     assert "were examined; no concerns to review" in verdict.sentence
     rows = examinations(ground)
-    assert {row["examiner"] for row in rows} == set(EXAMINERS)
+    assert {row["examiner"] for row in rows} == set(EXAMINERS) - {"provenance"}  # policy says nothing of its attestations
     assert {row["against"] for row in rows} == {"1.0"}
     assert verdict.chain["examination"]["examined"]["notes"] == 2
 
@@ -103,6 +103,17 @@ def test_what_nobody_asked_for_is_refused_and_nothing_is_adopted(
     assert not verdict.retryable
     assert ground.public_digest() == digest
     assert [row for row in examinations(ground) if row["action"] == "refuse"]
+
+
+def test_a_fix_that_no_package_of_its_source_shows_is_told_once_for_the_source(ground: Ground) -> None:
+    publish(ground, payload=b"content\n")  # as in 1.0
+    verdict = ground.intake()
+    assert verdict.adopted, verdict.sentence
+    assert "2 packages were examined; 1 concern to review" in verdict.sentence
+    (concern,) = verdict.chain["examination"]["concerns"]
+    assert (concern["kind"], concern["package"], concern["action"]) == ("unsupported_source_fix", "portal", "review")
+    (row,) = [row for row in examinations(ground) if row["action"] == "review"]
+    assert "CVE-2026-0001" in str(row["concerns"])
 
 
 def test_policy_decides_what_a_concern_means(ground: Ground) -> None:

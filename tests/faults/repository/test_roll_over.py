@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,30 +12,10 @@ from suture.sourcing.keyring import PinRule
 from suture.sourcing.seen import NothingSeen
 from suture.sourcing.transport import FolderTransport
 from tests.faults.repository.builder import SUITE, Key, Repository, good_repository
+from tests.faults.repository.conftest import ROLL_OVER, Pair
 
 R = RefusalReason
-NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """old expires 20 days after NOW; new lasts."""
-
-    old: Key
-    new: Key
-    pins: tuple[str, str]
-    both: Path
-    only_old: Path
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    folder = tmp_path_factory.mktemp("pair")
-    old = Key(folder / "old", owner="Old").make(made_at=NOW - timedelta(days=345), lifetime="365d")
-    new = Key(folder / "new", owner="New").make(made_at=NOW - timedelta(days=5))
-    (folder / "both.gpg").write_bytes(old.public_key() + new.public_key())
-    (folder / "old.gpg").write_bytes(old.public_key())
-    return Pair(old, new, (old.ensure(), new.ensure()), folder / "both.gpg", folder / "old.gpg")
+NOW = ROLL_OVER
 
 
 def signed_by(root: Path, *keys: Key, at: datetime = NOW) -> Repository:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from suture.command.main import main
 from suture.command.verbs import verify
 from tests.faults.repository.builder import RELEASE_DATE, SUITE, Repository, good_repository
 from tests.faults.repository.conftest import Keys
@@ -113,6 +114,31 @@ def test_misuse_is_status_2(keys: Keys, arguments: tuple[str, ...], capsys: pyte
     with pytest.raises(SystemExit) as ended:
         run(capsys, keys, *arguments)
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("fingerprint", ["ABC", "0x" + "A" * 40, "A" * 16, "A" * 41, ""])
+def test_what_is_no_fingerprint_is_said_and_not_taken_for_an_unknown_key(
+    keys: Keys, published_keyring: Path, fingerprint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(capsys, keys, "--path", "x", "--fingerprint", fingerprint)
+    assert ended.value.code == 2
+    assert f"{fingerprint!r} is no fingerprint: 40 hexadecimal digits" in capsys.readouterr().err
+
+
+def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "repository", "--path", "x", "--suite", "stable"]) == 2
+    assert "--keyring missing" in capsys.readouterr().err
+    assert main(["verify", "repository", "--path", "x"]) == 2
+    assert "--suite and --keyring missing" in capsys.readouterr().err
+
+
+def test_an_expectation_beside_a_source_of_policy_is_refused_and_not_ignored(
+    keys: Keys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["verify", "repository", "--source", "debian-security", "--fingerprint", "A" * 40, "--max-age-days", "3"]
+    assert main(asked) == 2
+    assert "--fingerprint, --max-age-days would not count" in capsys.readouterr().err
 
 
 def test_a_missing_keyring_is_status_2(vendor: Repository, keys: Keys, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,12 +17,13 @@ from suture.runner.simulator import FleetSimulator
 from suture.settings import Settings
 from suture.staging import traffic
 from suture.store import Store, parity
-from suture_airflow.stages import rollout, staging
+from suture_airflow.stages import replan, rollout, staging
 from tests.unit.staging.mirrored import (
     CAMPAIGN,
     EDGE,
     FLOW,
     Entry,
+    Offered,
     Published,
     add_campaign,
     ignore_time,
@@ -36,10 +37,15 @@ _S = CampaignState
 
 
 @pytest.fixture
-def fleet(warehouse: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FleetSimulator:
+def published() -> Published:
+    return Published()
+
+
+@pytest.fixture
+def fleet(warehouse: str, tmp_path: Path, published: Published, monkeypatch: pytest.MonkeyPatch) -> FleetSimulator:
     """The stages' runner, inventory, internal repository and tunnel are of this fleet; everything else is real."""
     assert warehouse
-    made, published = make_fleet(), Published()
+    made = make_fleet()
     monkeypatch.setenv("SUTURE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("SUTURE_INVENTORY", str(write_inventory(tmp_path / "hosts.yaml")))
     monkeypatch.setenv("SUTURE_STORE_URL", (tmp_path / "objects").as_uri())
@@ -113,6 +119,43 @@ def test_a_released_campaign_without_its_record_does_not_start_and_can_be_planne
     declined = fetch_campaign(store, CAMPAIGN)
     assert declined.state is _S.DECLINED  # campaign_replan takes it from there
     assert "do not count" in declined.state_reason
+
+
+def edit_snapshot(published: Published) -> None:
+    published.packages.append(Offered("other", "1", "amd64", "c" * 64))
+
+
+def swap_file(published: Published) -> None:
+    published.snapshot, published.packages[0] = "s-2", Offered(sha256="d" * 64)
+
+
+def withdraw_file(published: Published) -> None:
+    published.snapshot, published.packages = "s-2", []
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [(edit_snapshot, "never changes"), (swap_file, "as it was validated"), (withdraw_file, "does not offer")],
+)
+def test_a_released_campaign_whose_snapshot_changed_is_declined_and_planned_anew(
+    store: Store, fleet: FleetSimulator, published: Published, change: Callable[[Published], None], why: str
+) -> None:
+    assert fleet.fleet
+    add_campaign(store)
+    staging.measure_parity(of(CAMPAIGN))
+    for stage in ("before", "after"):
+        staging.replay_traffic(of(CAMPAIGN), stage)
+    staging.conclude(of(CAMPAIGN))
+    release(store, CAMPAIGN)
+    change(published)
+    with pytest.raises(AirflowFailException, match=why):
+        rollout.start(of(CAMPAIGN))
+    declined = fetch_campaign(store, CAMPAIGN)
+    assert declined.state is _S.DECLINED
+    assert why in declined.state_reason
+    asked = {"campaign": CAMPAIGN, "reason": "the internal repository is restored"}
+    replan.give_up_requested({"params": asked, "dag_run": form(CAMPAIGN)["dag_run"]})
+    assert fetch_campaign(store, CAMPAIGN).state is _S.SUPERSEDED
 
 
 def test_a_halted_campaign_without_a_record_stays_halted(store: Store, fleet: FleetSimulator) -> None:

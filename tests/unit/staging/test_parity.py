@@ -19,7 +19,7 @@ from suture.staging.mirror import followers
 from suture.staging.parity import NotComparableError, Parity, ParityError, compare
 from suture.staging.parity_facts import PRODUCTION, STAGING, ForeignConnection, HostFacts, RoleFacts, closure
 from suture.staging.parity_measure import pose
-from suture.staging.parity_policy import ParityPolicy
+from suture.staging.parity_policy import Expected, ParityPolicy
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 POLICY = PROJECT_ROOT / "include" / "policy"
@@ -71,6 +71,30 @@ def test_an_equal_pair_passes_and_the_declared_difference_is_listed(rules: Parit
     assert found.score == 100
     assert [(one.item, bool(one.declared)) for one in found.differences] == [("/etc/hosts", True)]
     assert found.require_passed() is found
+
+
+def test_another_kernel_is_listed_costs_nothing_and_can_be_declared(rules: ParityPolicy) -> None:
+    two = host("app1"), host("app2")
+    kernels = {"app1": "6.1.0-30-amd64", "app2": "6.1.0-31-amd64", "stg-app1": "6.1.0-31-amd64"}
+    found = look(rules, *two, touched=["acme-portal"], kernels=kernels)
+    (kernel,) = [one for one in found.differences if one.kind == "kernel"]
+    assert (kernel.item, kernel.hard, kernel.declared) == ("running", False, None)
+    assert kernel.sentence == (
+        "the kernel running is 6.1.0-31-amd64 on stg-app1, in production 6.1.0-30-amd64 (1), 6.1.0-31-amd64 (1)"
+    )
+    assert (found.score, found.passed) == (100, True)
+    assert "the kernel running" in found.sentence, "whoever approves reads it"
+
+    declared = Expected("kernel", "running", "production is rebooted on Sundays", "app")
+    found = look(replace(rules, expected=(*rules.expected, declared)), *two, kernels=kernels)
+    (kernel,) = [one for one in found.differences if one.kind == "kernel"]
+    assert kernel.declared == "production is rebooted on Sundays"
+    assert found.undeclared == ()
+
+
+@pytest.mark.parametrize("kernels", [{}, {"app1": "6.1", "stg-app1": "6.1"}, {"app1": "6.1"}, {"stg-app1": "6.1"}])
+def test_equal_kernels_and_those_that_nobody_knows_are_no_difference(rules: ParityPolicy, kernels: dict[str, str]) -> None:
+    assert {one.kind for one in look(rules, kernels=kernels).differences} == {"configuration"}
 
 
 def test_a_dropped_flow_fails_at_a_perfect_score(rules: ParityPolicy) -> None:

@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 from suture.feeds import FeedsPolicy, load_files
 from suture.model.plan import QUARANTINE
 from suture.settings import PROJECT_ROOT, Settings
+from suture.sourcing.attestations import KeptAttestation
 from suture.sourcing.cases import CaseForm, VendorRegister, fetch_case, open_case
 from suture.sourcing.cases.case import describe
 from suture.sourcing.examination import (
@@ -236,6 +237,35 @@ def test_provenance_shows_each_sbom_with_its_verdict_and_evidence(
     assert "A component went back: pkg:pypi/requests 2.31.0 → 2.30.0" in section
     kept = (tmp_path / "objects" / "sboms" / files[1].sha256).as_uri()
     assert (kept in section, "not kept: nothing was adopted" in section) == (adopted, not adopted)
+
+
+@pytest.mark.parametrize("adopted", [True, False])
+def test_attestations_stand_with_who_says_what(browser: TestClient, store: Store, tmp_path: Path, adopted: bool) -> None:
+    add_campaign(store, CAMPAIGN)
+    new = PackageFile(tmp_path / "p.deb", "nginx", "1.2", "amd64", "b" * 64)
+    said = {"signed_by": HOSTILE, "predicate_type": "https://slsa.dev/provenance/v1", "builder": HOSTILE, "sources": ["https://s/x"]}
+    file = {"name": "p.json", "sha256": "c" * 64}
+    facts = {"required": True, "proven": adopted, "place": "p.json", "file": file, "attestations": [said | {"wrong": []}]}
+    none = {**facts, "proven": False, "file": None, "attestations": []}
+    concern = Concern("provenance_mismatch", "p.json", f"It is of another file: {HOSTILE}.")
+    found = Examination("provenance", "nginx", "1.2", "amd64", None, () if adopted else (concern,), facts)
+    bare = Examination("provenance", "libnginx", "1.2", "amd64", None, (), none)
+    kept = KeptAttestation(new, facts, b"{}")
+    examined = Examined(load_policy(PROJECT_ROOT / "include" / "policy").actions, (found, bare), attestations=(kept,))
+    if adopted:
+        examined = examined.kept(FolderObjects(tmp_path / "objects"))
+    intake_id = sources.record_intake(
+        store, campaign_id=CAMPAIGN, source="acme", adopted=adopted, reason=None if adopted else "provenance_mismatch", sentence="s",
+        snapshot_ref="snap" if adopted else None, chain={"source": "acme", "examination": examined.chain()}, decided_at=NOW,
+    )  # fmt: skip
+    examined.write(store, intake_id=intake_id, campaign_id=CAMPAIGN, adopted=adopted, now=NOW, actor="test")
+    shown = text_of(browser, f"/campaigns/{CAMPAIGN}/provenance")
+    section = shown[shown.index("Attestations Package") :]
+    assert f"signed by {HOSTILE}: https://slsa.dev/provenance/v1, built by {HOSTILE} from https://s/x" in section
+    assert "nothing at p.json" in section
+    uri = (tmp_path / "objects" / "attestations" / ("c" * 64)).as_uri()
+    assert (uri in section, "not kept: nothing was adopted" in section) == (adopted, not adopted)
+    assert (f"It is of another file: {HOSTILE}." in section) is not adopted
 
 
 def test_a_refused_intake_says_what_to_do_next(browser: TestClient, store: Store) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # Files of a suite are read over the network without being asked only up to here; a folder is always read whole.
 AUTO_DOWNLOAD_BYTES = 1024**3
+# What sources.yaml says of a source, so that it means nothing beside --source.
+_OF_POLICY = ("suite", "keyring", "fingerprint", "component", "architecture", "codename", "origin", "label", "max_age_days")
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -55,7 +58,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="trusted keys, .gpg or .asc",
     )
     parser.add_argument(
-        "--fingerprint", nargs="+", action="extend", default=[], metavar="HEX", help="of the keyring, trust these only"
+        "--fingerprint",
+        nargs="+",
+        action="extend",
+        type=_fingerprint,
+        default=[],
+        metavar="HEX",
+        help="40 digits: of the keyring, trust these only (not with --source)",
     )
     parser.add_argument("--component", nargs="+", action="extend", default=[], metavar="NAME", help="default: all")
     parser.add_argument(
@@ -98,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
     from suture.sourcing.signature import SignatureToolError
 
     try:
+        _require_no_own_expectations(args)
         kind = kind_verification.kind_of(args)
         if kind != kind_verification.APT:
             kind_verification.print_adoption(args, kind_verification.verify(args, kind))
@@ -114,6 +124,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _require_no_own_expectations(args: argparse.Namespace) -> None:
+    """Nobody is to believe that a source of policy was held to what stands on the command line. Raises BadInputError."""
+    from suture.errors import BadInputError
+
+    given = [name for name in _OF_POLICY if getattr(args, name) not in (None, [])]
+    if args.source and given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise BadInputError(
+            f"{options} would not count: with --source, sources.yaml says what is expected of {args.source}.",
+            remedy=f"Leave {options} out, or prove the address by hand with --url.",
+        )
+
+
 def _source(args: argparse.Namespace) -> AptSource:
     from suture.errors import BadInputError
     from suture.settings import Settings
@@ -122,8 +145,12 @@ def _source(args: argparse.Namespace) -> AptSource:
 
     if args.source:
         return load_source(Settings.load().policy_dir, args.source)
-    if not args.suite or not args.keyring:
-        raise BadInputError("with --url or --path, --suite and --keyring are needed.")
+    missing = [name for name, value in (("--suite", args.suite), ("--keyring", args.keyring)) if not value]
+    if missing:
+        raise BadInputError(
+            f"{' and '.join(missing)} missing: with --url or --path, an apt repository needs both.",
+            remedy="Or name a source of sources.yaml, which says both: --source NAME.",
+        )
     max_age = DEFAULT_MAX_AGE if args.max_age_days is None else timedelta(days=args.max_age_days)
     address = args.url or str(args.path)
     if args.url and not args.url.startswith(("http://", "https://")):
@@ -133,7 +160,7 @@ def _source(args: argparse.Namespace) -> AptSource:
         address=address,
         suite=args.suite,
         keyrings=tuple(args.keyring),
-        fingerprints=frozenset(pin.replace(" ", "").upper() for pin in args.fingerprint),
+        fingerprints=frozenset(args.fingerprint),
         components=tuple(args.component),
         architectures=tuple(args.architecture),
         codename=args.codename,
@@ -245,6 +272,16 @@ def _adopted_sentence(args: argparse.Namespace, adoption: Adoption, skipped: int
     if args.state is None:
         parts.append("Replays were not looked for (--state DIR).")
     return " ".join(parts)
+
+
+def _fingerprint(text: str) -> str:
+    """Without blanks, upper case."""
+    found = text.replace(" ", "").upper()
+    if not re.fullmatch(r"[0-9A-F]{40}", found):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no fingerprint: 40 hexadecimal digits, in quotes where it has blanks (gpg --show-keys FILE shows it)"
+        )
+    return found
 
 
 def _moment(text: str) -> datetime:

@@ -17,6 +17,7 @@ EXAMINERS = {
     "notes": "suture.sourcing.analysis.notes",
     "binary": "suture.sourcing.analysis.binary",
     "sbom": "suture.sourcing.analysis.sbom",
+    "provenance": "suture.sourcing.analysis.provenance",
 }
 
 

@@ -33,6 +33,7 @@ KINDS: dict[str, str] = {
     "unconfirmed_cve": "the same, where the changelog brings a new version of the program, or is not here",
     "fixed_before": "an advisory names a CVE that the changelog names for a version which is already there",
     "unsupported_fix": "the changelog speaks of changes, and nothing in this package differs but its documents",
+    "unsupported_source_fix": "the notes claim a CVE's fix, and no package of the source differs but in version and dates",
     "unsupported_path": "the changelog names a file as changed that is the same as before, or in neither package",
     "unsupported_version": "the version of the program moved, and the changelog speaks of no new one",
     "changelog_missing": "the package brings no changelog: whatever changed is undeclared",

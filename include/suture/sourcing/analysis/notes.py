@@ -21,6 +21,7 @@ from suture.sourcing.analysis.difference import Difference, Side, compare, read_
 from suture.sourcing.analysis.kinds import KINDS
 from suture.sourcing.analysis.places import Place, place_of
 from suture.sourcing.analysis.scripts import deeds, effective_lines
+from suture.sourcing.analysis.substance import differs
 from suture.sourcing.analysis.undeclared import Undeclared
 from suture.sourcing.analysis.unreadable import shown
 from suture.sourcing.examination import Concern, Examination, Subject
@@ -49,6 +50,7 @@ def examine(subject: Subject) -> Examination:
         found.find()
         concerns = [*found.concerns, *_unsupported(old, new, difference, notes), *_changelog(old, new, notes, subject)]
         facts = {**_facts(difference, frozenset(new.deb.conffiles)), "declared": found.declared[:100]}
+        facts["claim"] = _claim(old, new, difference, notes)
     concerns += _archive(new)
     return Examination(
         examiner=NAME,
@@ -60,6 +62,20 @@ def examine(subject: Subject) -> Examination:
         facts={**facts, "notes": notes.facts()},
         seconds=time.monotonic() - started,
     )
+
+
+def _claim(old: Side, new: Side, difference: Difference, notes: Notes) -> dict[str, object]:
+    """For source_fixes.py. shows: what differs beyond what every build changes, '' for nothing; None: nobody claims a fix here."""
+    cves = _claimed(notes)
+    is_asked = bool(cves) or notes.entries is None  # where the changelog is elsewhere, another package may claim it
+    return {"cves": list(cves[:50]), "shows": shown(differs(old, new, difference), 300) if is_asked else None}
+
+
+def _claimed(notes: Notes) -> tuple[str, ...]:
+    """CVEs that the notes say are fixed in what is new; a rebuild claims nothing of its own."""
+    if notes.is_rebuild:
+        return ()
+    return tuple(dict.fromkeys((*notes.cves, *(cve for cves in notes.by_advisory.values() for cve in cves))))
 
 
 def _alone(new: Side) -> tuple[list[Concern], dict[str, object]]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from suture.errors import SutureError
-from suture.sourcing.examination import PackageFile, SbomFile, Subject
+from suture.sourcing.examination import AttestationFile, Attested, PackageFile, SbomFile, Subject
 
 _PR_SET_PDEATHSIG = 1
 _SBOMS = ("sboms", "sboms_before")
@@ -71,7 +71,21 @@ def _subject(plain: dict[str, Any]) -> Subject:
     old = plain["old"]
     pairs = tuple((str(key), str(text)) for key, text in plain["advisories"])
     beside, before = (tuple(SbomFile(**(one | {"path": Path(one["path"])})) for one in plain[key]) for key in _SBOMS)
-    return Subject(_file(plain["new"]), _file(old) if old is not None else None, pairs, beside, before)
+    attested = _attested(plain["attested"]) if plain["attested"] is not None else None
+    return Subject(_file(plain["new"]), _file(old) if old is not None else None, pairs, beside, before, attested)
+
+
+def _attested(plain: dict[str, Any]) -> Attested:
+    file, root = plain["file"], plain["trusted_root"]
+    read = {
+        "file": AttestationFile(**(file | {"path": Path(file["path"])})) if file is not None else None,
+        "trusted_root": Path(root) if root is not None else None,
+        "keys": tuple(map(Path, plain["keys"])),
+        "identities": tuple((subject, issuer) for subject, issuer in plain["identities"]),
+        "builders": tuple(plain["builders"]),
+        "source_repositories": tuple(plain["source_repositories"]),
+    }
+    return Attested(**(plain | read))
 
 
 def _file(plain: dict[str, Any]) -> PackageFile:

@@ -57,7 +57,7 @@ def watch_cases(
             continue
         live += 1
         try:
-            followed = follow_campaign(store, case, now=now)
+            followed = follow_campaign(store, settings, case, now=now)
             if followed.state in (CaseState.REFUSED, CaseState.OFFERED):
                 followed = advance(store, settings, register, case.case_id, ring_plan=ring_plan, now=now)
                 if followed.state is CaseState.ROLLING_OUT and followed.campaign_id:

@@ -11,7 +11,8 @@ The rules:
    than what is installed. A package on hold is left alone.
 4. A hotfix in place is replaced by the first regular release that is newer by the ecosystem's order, on every host that has it;
    a campaign for that is planned where nothing else already brings it. Then the hotfix is retired for good.
-5. A regular release that was retired is passed over. One whose campaign was stopped (refused, failed on staging, declined, rolled
+5. A hotfix that is refused after its intake is taken out of quarantine, so that no host can ask for it; that is evidence.
+6. A regular release that was retired is passed over. One whose campaign was stopped (refused, failed on staging, declined, rolled
    back) is said once and not planned again by itself: a person gives that campaign up, or the vendor releases another.
 """
 
@@ -29,14 +30,14 @@ from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
 from suture.model.assets import AssetGroup, AssetRegister
 from suture.model.plan import QUARANTINE
 from suture.settings import Settings
-from suture.sourcing.cases.case import Case, add_event, move_case
+from suture.sourcing.cases.case import Case, add_event, list_cases, move_case
 from suture.sourcing.cases.states import CaseError, CaseState
 from suture.sourcing.cases.vendors import VendorRegister
 from suture.sourcing.intake import ReadOnlySeen
 from suture.sourcing.packages import PackageList
 from suture.sourcing.refusal import Refusal
 from suture.sourcing.repository import Adoption, verify_repository
-from suture.sourcing.retirement import retire
+from suture.sourcing.retirement import retire, withdraw_hotfix
 from suture.sourcing.source import load_source
 from suture.sourcing.transport import transport_for
 from suture.store import Store, sources
@@ -84,8 +85,12 @@ def plan_hotfix(store: Store, settings: Settings, case: Case, *, ring_plan: Ring
         )  # fmt: skip
 
 
-def follow_campaign(store: Store, case: Case, *, now: datetime) -> Case:
-    """Move a case by what became of its campaign; unchanged while that is under way. A hotfix in place can be rolled back, too."""
+def follow_campaign(store: Store, settings: Settings, case: Case, *, now: datetime) -> Case:
+    """Move a case by what became of its campaign; unchanged while that is under way. A hotfix in place can be rolled back, too.
+
+    A refused hotfix is taken out of quarantine first: where that fails, the case stays as it is, and the next run tries again.
+    Raises InternalRepositoryError, AptlyError, SigningError.
+    """
     if case.state not in (CaseState.ROLLING_OUT, CaseState.IN_PLACE) or case.campaign_id is None:
         return case
     campaign = fetch_campaign(store, case.campaign_id)
@@ -94,8 +99,25 @@ def follow_campaign(store: Store, case: Case, *, now: datetime) -> Case:
         return move_case(store, case, CaseState.IN_PLACE, kind="in_place", reason=reason, actor=ACTOR, at=now)
     if campaign.state in STOPPED or campaign.state is CampaignState.SUPERSEDED:
         reason = f"{campaign.campaign_id} is {campaign.state.replace('_', ' ')}: {campaign.state_reason}"
-        return _refuse(store, case, reason, now)
+        with store.transaction():
+            return _refuse(store, case, f"{reason} {_out_of_quarantine(store, settings, case, reason, now)}".strip(), now)
     return case
+
+
+def _out_of_quarantine(store: Store, settings: Settings, case: Case, reason: str, now: datetime) -> str:
+    """Withdraw the case's refused hotfix, unless another case still rolls the same version out; a sentence, '' for none there."""
+    assert case.campaign_id is not None
+    assert case.hotfix_version is not None
+    wanted = (case.source_package, case.hotfix_version)
+    for other in list_cases(store):
+        is_live = other.state in (CaseState.ROLLING_OUT, CaseState.IN_PLACE)
+        if is_live and other.case_id != case.case_id and (other.source_package, other.hotfix_version) == wanted:
+            return f"It stays in quarantine for the hosts of {other.case_id}."
+    gone = withdraw_hotfix(
+        store, settings, source_package=case.source_package, source_version=case.hotfix_version, campaign_id=case.campaign_id,
+        packages=fetch_campaign(store, case.campaign_id).plan.packages, reason=reason, actor=ACTOR, now=now,
+    )  # fmt: skip
+    return "The hotfix was taken out of the quarantine repository." if gone else ""
 
 
 def replace_hotfix(

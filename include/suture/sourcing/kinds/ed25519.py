@@ -3,6 +3,9 @@
 Both formats as their tools write them. A public key is base64 of 2 bytes "Ed", 8 bytes key id, 32 bytes key. A signature
 is 2 bytes algorithm ("Ed": over the file; "ED", minisign only: over the file's BLAKE2b-512), 8 bytes key id, 64 bytes
 signature. minisign adds a trusted comment (with the time, and the file's name), signed together with the signature.
+
+Neither format lets a key expire or be revoked: policy's pin alone says from when until when a key counts, and a key that its
+owner gave up is taken out of policy.
 """
 
 from __future__ import annotations
@@ -11,14 +14,15 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from suture.errors import BadInputError
+from suture.sourcing.keyring import ALARM_BEFORE, PinRule, ending
 from suture.sourcing.refusal import Refusal, RefusalReason
 
 _TRUSTED = "trusted comment: "
@@ -28,10 +32,11 @@ _FILE = re.compile(r"(?:^|\t)file:([^\t]+)(?:\t|$)")
 
 @dataclass(frozen=True)
 class PublicKey:
-    """key_id: 16 hexadecimal digits, as minisign shows them (little endian)."""
+    """key_id: 16 hexadecimal digits, as minisign shows them (little endian). rule: from when until when it counts."""
 
     raw_id: bytes
     key: bytes
+    rule: PinRule = field(default_factory=PinRule)
 
     @property
     def key_id(self) -> str:
@@ -47,23 +52,39 @@ class Verified:
     file: str | None
 
 
-def read_public_keys(lines: Sequence[str]) -> tuple[PublicKey, ...]:
-    """Raises BadInputError for a line that is no public key."""
-    return tuple(_public_key(line) for line in lines)
+def read_public_keys(lines: Sequence[str], rules: Mapping[str, PinRule] | None = None) -> tuple[PublicKey, ...]:
+    """rules: by line, for keys that count for a time only. Raises BadInputError for a line that is no public key, or two of one id."""
+    keys = tuple(_public_key(line, (rules or {}).get(line, PinRule())) for line in lines)
+    if len({key.raw_id for key in keys}) != len(keys):
+        raise BadInputError("Two public keys of one source have the same key id: one of them is pinned twice.")
+    return keys
 
 
-def _public_key(line: str) -> PublicKey:
+def alarms(keys: Sequence[PublicKey], key_id: str, *, at: datetime) -> tuple[str, ...]:
+    """What somebody must do before the key that signed this time stops counting; as Keyring.alarms."""
+    ends = {key.key_id: key.rule.accept_until for key in keys}
+    end = ends[key_id]
+    if end is None or end - at > ALARM_BEFORE:
+        return ()
+    enough = max(end, at + ALARM_BEFORE)
+    heirs = [other for other, until in ends.items() if other != key_id and (until is None or until > enough)]
+    return (ending(key_id, end, heirs, at=at),)
+
+
+def _public_key(line: str, rule: PinRule) -> PublicKey:
     try:
         raw = base64.b64decode(line, validate=True)
     except binascii.Error as error:
         raise BadInputError(f"{line!r} is no public key of minisign or signify: {error}.") from error
     if len(raw) != 42 or raw[:2] != b"Ed":
         raise BadInputError(f"{line!r} is no public key of minisign or signify.")
-    return PublicKey(raw[2:10], raw[10:])
+    return PublicKey(raw[2:10], raw[10:], rule)
 
 
-def verify(data: bytes, signature: bytes, keys: Sequence[PublicKey], *, is_minisign: bool, subject: str) -> Verified:
-    """Raises Refusal: SIGNATURE_MISSING, TRUNCATED, MALFORMED, KEY_UNTRUSTED, SIGNATURE_INVALID."""
+def verify(
+    data: bytes, signature: bytes, keys: Sequence[PublicKey], *, is_minisign: bool, at: datetime, subject: str
+) -> Verified:
+    """Raises Refusal: SIGNATURE_MISSING, TRUNCATED, MALFORMED, KEY_UNTRUSTED, KEY_EXPIRED, SIGNATURE_INVALID."""
     lines = _lines(signature, subject, wanted=4 if is_minisign else 2)
     raw = _base64(lines[1], 74, subject)
     algorithm, raw_id, value = raw[:2], raw[2:10], raw[10:]
@@ -73,6 +94,7 @@ def verify(data: bytes, signature: bytes, keys: Sequence[PublicKey], *, is_minis
     if key is None:
         shown = raw_id[::-1].hex().upper()
         raise _refusal(RefusalReason.KEY_UNTRUSTED, subject, f"it is signed by key {shown}, which is not pinned")
+    _check_rule(key, at, subject)
     message = hashlib.blake2b(data).digest() if algorithm == b"ED" else data
     _check(key, value, message, subject, "the signature does not match the file")
     if not is_minisign:
@@ -83,6 +105,16 @@ def verify(data: bytes, signature: bytes, keys: Sequence[PublicKey], *, is_minis
     _check(key, _base64(lines[3], 64, subject), value + comment.encode(), subject, "the trusted comment was changed")
     time, file = _TIMESTAMP.search(comment), _FILE.search(comment)
     return Verified(key.key_id, datetime.fromtimestamp(int(time[1]), UTC) if time else None, file[1] if file else None)
+
+
+def _check_rule(key: PublicKey, at: datetime, subject: str) -> None:
+    rule = key.rule
+    if rule.accept_from is not None and at < rule.accept_from:
+        why = f"it is signed by key {key.key_id}, which policy accepts from {rule.accept_from:%Y-%m-%d} on only"
+        raise _refusal(RefusalReason.KEY_UNTRUSTED, subject, why)
+    if rule.accept_until is not None and at >= rule.accept_until:
+        why = f"it is signed by key {key.key_id}, which policy accepted until {rule.accept_until:%Y-%m-%d}"
+        raise _refusal(RefusalReason.KEY_EXPIRED, subject, why)
 
 
 def _lines(signature: bytes, subject: str, *, wanted: int) -> list[str]:

@@ -43,7 +43,7 @@ from suture.sourcing.kinds.result import (
 from suture.sourcing.refusal import Refusal, RefusalReason
 from suture.sourcing.release import STRONG_HASHES, WEAK_HASHES, is_safe_path
 from suture.sourcing.signature import verify_clearsigned, verify_detached
-from suture.sourcing.source import read_pins
+from suture.sourcing.source import read_keys, read_pins
 from suture.sourcing.transport import FileMissing, Transport, read_whole
 
 KIND = "plain"
@@ -61,7 +61,10 @@ _BSD = re.compile(r"(?P<name>[A-Z0-9-]+) \((?P<path>.+)\) = (?P<digest>[0-9a-fA-
 
 @dataclass(frozen=True)
 class PlainSource:
-    """checksums: the signed list's path; None: each of `files` is signed itself. files: wanted; () all of the list."""
+    """checksums: the signed list's path; None: each of `files` is signed itself. files: wanted; () all of the list.
+
+    public_keys: minisign's or signify's lines; key_rules: by line, for keys that count for a time only.
+    """
 
     name: str
     address: str
@@ -72,6 +75,7 @@ class PlainSource:
     keyrings: tuple[Path, ...] = ()
     pins: Mapping[str, PinRule] = field(default_factory=dict)
     public_keys: tuple[str, ...] = ()
+    key_rules: Mapping[str, PinRule] = field(default_factory=dict)
     max_age: timedelta = DEFAULT_MAX_AGE
     kind: str = KIND
 
@@ -93,6 +97,7 @@ class PlainSource:
 def read(entry: Mapping[str, Any], policy_dir: Path) -> PlainSource:
     """A source from its entry in sources.yaml."""
     form = entry.get("format", "openpgp")
+    public_keys = read_keys(entry.get("public_keys", ()))
     return PlainSource(
         name=entry["name"],
         address=entry["address"],
@@ -102,7 +107,8 @@ def read(entry: Mapping[str, Any], policy_dir: Path) -> PlainSource:
         suffix=entry.get("signature", SUFFIXES[form]),
         keyrings=tuple(policy_dir / keyring for keyring in entry.get("keyrings", ())),
         pins=read_pins(entry.get("fingerprints", ())),
-        public_keys=tuple(entry.get("public_keys", ())),
+        public_keys=tuple(public_keys),
+        key_rules=public_keys,
         max_age=timedelta(days=entry["max_age_days"]) if "max_age_days" in entry else DEFAULT_MAX_AGE,
     )
 
@@ -124,7 +130,7 @@ class _Proof:
         if source.format == "openpgp":
             self._keyring = load_keyring(source.keyrings, source.pins, source.pins)
         else:
-            self._keys = ed25519.read_public_keys(source.public_keys)
+            self._keys = ed25519.read_public_keys(source.public_keys, source.key_rules)
 
     def run(self) -> KindAdoption:
         source, request = self._source, self._request
@@ -197,14 +203,16 @@ class _Proof:
         return _Signed(found.text, found.key_fingerprint, found.key_owner, found.signed_at, found.notes, alarms)
 
     def _signed_ed25519(self, data: bytes, path: str) -> _Signed:
-        is_minisign = self._source.format == "minisign"
-        found = ed25519.verify(data, self._signature(path), self._keys, is_minisign=is_minisign, subject=path)
+        is_minisign, at = self._source.format == "minisign", self._request.at
+        signature = self._signature(path)
+        found = ed25519.verify(data, signature, self._keys, is_minisign=is_minisign, at=at, subject=path)
         if is_minisign and found.signed_at is None:
             raise malformed(f"{path}{self._source.suffix}", "it has no timestamp, so nothing says how old it is")
         if found.file is not None and found.file.rpartition("/")[2] != path.rpartition("/")[2]:
             sentence = f"{path} carries the signature of another file, {found.file!r}."
             raise Refusal(RefusalReason.IDENTITY_MISMATCH, sentence, subject=path)
-        return _Signed(data, found.key_id, "", found.signed_at)
+        alarms = ed25519.alarms(self._keys, found.key_id, at=at)
+        return _Signed(data, found.key_id, "", found.signed_at, alarms=alarms)
 
     def _signature(self, path: str) -> bytes:
         where = path + self._source.suffix

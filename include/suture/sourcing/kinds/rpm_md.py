@@ -28,7 +28,7 @@ from typing import Any, BinaryIO, cast
 
 from suture.errors import BadInputError
 from suture.sourcing.content import inflate
-from suture.sourcing.keyring import Keyring, PinRule, load_keyring
+from suture.sourcing.keyring import PinRule, load_keyring
 from suture.sourcing.kinds.memory import Memory
 from suture.sourcing.kinds.result import (
     KindAdoption,
@@ -55,6 +55,7 @@ REPOMD = "repodata/repomd.xml"
 MAX_REPOMD_BYTES = 4 * 1024 * 1024
 MAX_LIST_BYTES = 256 * 1024 * 1024
 WORKERS = 4
+PackageKey = tuple[str, str]  # fingerprints of the primary key and of the (sub)key that signed
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class _Proof:
         if source.architectures:
             packages = [p for p in packages if p.architecture in {*source.architectures, "noarch"}]
         files: tuple[ProvenFile, ...] = ()
-        keys: set[str] = set()
+        keys: set[PackageKey] = set()
         if request.read_files:
             files, keys = self._files(packages)
         memory.remember(order, sha256, at=request.at)
@@ -145,14 +146,14 @@ class _Proof:
             require_digest(plain, algorithm, digest, subject=f"{listed.path} (unpacked)")
         return plain
 
-    def _files(self, packages: list[RpmPackage]) -> tuple[tuple[ProvenFile, ...], set[str]]:
+    def _files(self, packages: list[RpmPackage]) -> tuple[tuple[ProvenFile, ...], set[PackageKey]]:
         names = dict.fromkeys(package.name for package in packages)
         wanted = set(choose(names, self._request.names, subject=REPOMD)) if names else set()
         with ThreadPoolExecutor(WORKERS) as pool:
             checked = list(pool.map(self._file, (p for p in packages if p.name in wanted)))
         return tuple(file for file, _key in checked), {key for _file, key in checked if key}
 
-    def _file(self, package: RpmPackage) -> tuple[ProvenFile, str | None]:
+    def _file(self, package: RpmPackage) -> tuple[ProvenFile, PackageKey | None]:
         """The file, and the key that signed the package itself."""
         with tempfile.TemporaryFile(prefix="suture-rpm-") as file:
             sink = cast(BinaryIO, file)
@@ -167,7 +168,7 @@ class _Proof:
         if said != (package.name, package.evr.partition(":")[2], package.architecture):
             sentence = f"{package.path} calls itself {' '.join(said)}, and is listed as {package.name} {package.evr}."
             raise Refusal(RefusalReason.IDENTITY_MISMATCH, sentence, subject=package.path)
-        return proven, own.signed.key_fingerprint
+        return proven, (own.signed.key_fingerprint, own.signed.signing_fingerprint)
 
     def _adoption(
         self,
@@ -175,10 +176,13 @@ class _Proof:
         repomd: Repomd,
         packages: list[RpmPackage],
         files: tuple[ProvenFile, ...],
-        keys: set[str],
+        keys: set[PackageKey],
         sha256: str,
     ) -> KindAdoption:
-        keyring: Keyring = self._keyring
+        at, own, packages_own = self._request.at, self._keyring, self._package_keyring
+        alarms = [*own.alarms(signed.key_fingerprint, signed.signing_fingerprint, at=at)]
+        for primary, signing in sorted(keys):
+            alarms += packages_own.alarms(primary, signing, at=at)
         return KindAdoption(
             source=self._source.name,
             kind=KIND,
@@ -196,9 +200,9 @@ class _Proof:
                 "revision": repomd.revision,
                 "date": repomd.made_at.isoformat(),
                 "lists": {one.kind: dict(one.digests) for one in repomd.data.values()},
-                "package_keys": sorted(keys),
+                "package_keys": sorted({primary for primary, _signing in keys}),
             },
-            alarms=keyring.alarms(signed.key_fingerprint, signed.signing_fingerprint, at=self._request.at),
+            alarms=tuple(dict.fromkeys(alarms)),
             notes=signed.notes,
             not_proven=()
             if self._source.packages_signed

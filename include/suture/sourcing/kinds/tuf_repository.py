@@ -31,6 +31,7 @@ from tuf.ngclient.updater import Updater
 
 from suture.errors import BadInputError
 from suture.sourcing.keyring import ALARM_BEFORE
+from suture.sourcing.kinds import strict_json
 from suture.sourcing.kinds.memory import Memory
 from suture.sourcing.kinds.result import (
     KindAdoption,
@@ -82,7 +83,11 @@ def read(entry: Mapping[str, Any], policy_dir: Path) -> TufSource:
 
 
 class _Fetcher(FetcherInterface):
-    """tuf's way to files, through our transport: its limits and deadlines hold. Remembers what came last."""
+    """tuf's way to its metadata, through our transport: its limits and deadlines hold. Remembers what came last.
+
+    Metadata that two clients could read in two ways (a key twice, NaN) is refused before tuf reads it: tuf takes the last of two
+    equal keys, and checks the signature over what it took.
+    """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -98,8 +103,17 @@ class _Fetcher(FetcherInterface):
             for chunk in self._transport.open(path, expected_bytes=MAX_METADATA_BYTES, size_known=False):
                 self.last += chunk
                 yield chunk
+            _require_one_reading(path, self.last)
         except FileMissing as error:
             raise exceptions.DownloadHTTPError(f"There is no {path}.", 404) from error
+
+
+def _require_one_reading(path: str, data: bytes) -> None:
+    """Raises Refusal (MALFORMED)."""
+    try:
+        strict_json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise malformed(path, f"{error}") from error
 
 
 class _Proof:
@@ -146,6 +160,7 @@ class _Proof:
             pinned = self._source.root.read_bytes()
             if len(pinned) > MAX_ROOT_BYTES:
                 raise BadInputError(f"The pinned root {self._source.root} has more than {MAX_ROOT_BYTES} bytes.")
+            strict_json.loads(pinned)
             updater = Updater(
                 metadata_dir=str(folder),
                 metadata_base_url=f"{_BASE}{self._source.metadata}/",
@@ -155,7 +170,7 @@ class _Proof:
             )
         except OSError as error:
             raise BadInputError(f"The pinned root {self._source.root} cannot be read: {error.strerror}.") from error
-        except exceptions.RepositoryError as error:
+        except (exceptions.RepositoryError, ValueError, RecursionError) as error:
             raise BadInputError(f"{self._source.root} is no root of a TUF repository: {error}.") from error
         # tuf judges by the clock of its start; ours is the one that we were given (a test fails when this moves).
         updater._trusted_set.reference_time = self._request.at

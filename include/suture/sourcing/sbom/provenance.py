@@ -62,6 +62,16 @@ class Trust:
     identities: tuple[Identity, ...] = ()
 
 
+@dataclass(frozen=True)
+class Judged:
+    """One attestation. envelope: None where its file cannot be read. by: who signed it, '' where that was not checked or is wrong."""
+
+    name: str
+    envelope: Envelope | None
+    by: str
+    concerns: tuple[Concern, ...]
+
+
 class _Invalid(Exception):
     """A signature that is checked and wrong."""
 
@@ -89,21 +99,33 @@ def check(
     attestations: Iterable[tuple[str, bytes]], digests: Mapping[str, str], trust: Trust, settings: SbomSettings
 ) -> Iterator[Concern]:
     """attestations: (name, bytes) of files. digests: algorithm → hex of the artefact; empty: nothing to compare with."""
-    proven = False
+    judged = list(judge(attestations, digests, trust, settings))
+    for one in judged:
+        yield from one.concerns
+    if settings.provenance_required and not any(proves(one, settings) for one in judged):
+        yield Concern("provenance_missing", "", "Policy demands proven provenance, and no attestation gives it.")
+
+
+def judge(
+    attestations: Iterable[tuple[str, bytes]], digests: Mapping[str, str], trust: Trust, settings: SbomSettings
+) -> Iterator[Judged]:
+    """Each attestation of each file, as `check` has them. Raises BadInputError for a trusted root that is none."""
     for name, raw in attestations:
         try:
             envelopes = read(raw, name)
         except AttestationError as error:
-            yield Concern("provenance_malformed", name, f"The attestation {shown(name)} cannot be read: {error}.")
+            why = f"The attestation {shown(name)} cannot be read: {error}."
+            yield Judged(name, None, "", (Concern("provenance_malformed", name, why),))
             continue
         for envelope in envelopes:
-            concerns = list(_one(name, envelope, digests, trust, settings))
-            proven = proven or (
-                not concerns and (envelope.statement.predicate_type in SLSA or not _wants_origin(settings))
-            )
-            yield from concerns
-    if settings.provenance_required and not proven:
-        yield Concern("provenance_missing", "", "Policy demands proven provenance, and no attestation gives it.")
+            yield _one(name, envelope, digests, trust, settings)
+
+
+def proves(judged: Judged, settings: SbomSettings) -> bool:
+    """Whether it gives what a policy demands that demands one."""
+    if judged.envelope is None or judged.concerns:
+        return False
+    return judged.envelope.statement.predicate_type in SLSA or not _wants_origin(settings)
 
 
 def _wants_origin(settings: SbomSettings) -> bool:
@@ -112,17 +134,21 @@ def _wants_origin(settings: SbomSettings) -> bool:
 
 def _one(
     name: str, envelope: Envelope, digests: Mapping[str, str], trust: Trust, settings: SbomSettings
-) -> Iterator[Concern]:
-    statement = envelope.statement
+) -> Judged:
     try:
         proof = _proof(envelope, trust)
     except _Invalid as error:
         sentence = f"The signature of the attestation {shown(name)} is not by whom it should be: {error}."
-        yield Concern("provenance_signature_invalid", name, sentence)
-        return
+        return Judged(name, envelope, "", (Concern("provenance_signature_invalid", name, sentence),))
+    return Judged(name, envelope, proof.by, tuple(_concerns(name, envelope.statement, proof, digests, settings)))
+
+
+def _concerns(
+    name: str, statement: Statement, proof: Proof, digests: Mapping[str, str], settings: SbomSettings
+) -> Iterator[Concern]:
     mismatch = _subject_mismatch(statement, digests)
     if mismatch:
-        yield Concern("provenance_mismatch", name, f"The attestation {shown(name)} {mismatch}.", _details(statement))
+        yield Concern("provenance_mismatch", name, f"The attestation {shown(name)} {mismatch}.", details(statement))
     if statement.predicate_type in SLSA:
         found = origin(statement)
         for what, said, wanted in (
@@ -132,7 +158,7 @@ def _one(
             if wanted and not set(said) & set(wanted):
                 named = shown(", ".join(said)) or "nobody"
                 sentence = f"The attestation {shown(name)} names the {what} {named!r}, which policy does not expect."
-                yield Concern("provenance_mismatch", name, sentence, {**_details(statement), "expected": list(wanted)})
+                yield Concern("provenance_mismatch", name, sentence, {**details(statement), "expected": list(wanted)})
     if not proof.by:
         yield Concern(
             "provenance_unverified",
@@ -223,7 +249,14 @@ def _by_sigstore(bundle: str, payload: bytes, trust: Trust) -> Proof:
         raise BadInputError(
             f"{trust.trusted_root} is no trusted root of sigstore: {str(error).splitlines()[0]}."
         ) from error
-    wanted = policy.AnyOf([policy.Identity(identity=one.subject, issuer=one.issuer) for one in trust.identities])
+    # Certificates name the issuer by the older extension, the newer one, or both.
+    wanted = policy.AnyOf([
+        policy.AllOf([
+            policy.AnyOf([policy.OIDCIssuerV2(one.issuer), policy.OIDCIssuer(one.issuer)]),
+            policy.Identity(identity=one.subject),
+        ])
+        for one in trust.identities
+    ])
     try:
         found = Bundle.from_json(bundle)
         _kind, signed = verifier.verify_dsse(found, wanted if trust.identities else policy.UnsafeNoOp())
@@ -249,7 +282,8 @@ def _certificate_names(certificate: Any) -> str:
     return ", ".join(str(one.value) for one in names)
 
 
-def _details(statement: Statement) -> dict[str, Any]:
+def details(statement: Statement) -> dict[str, Any]:
+    """What it says, for records: bounded, JSON values."""
     found = origin(statement) if statement.predicate_type in SLSA else Origin("", ())
     return {
         "predicate_type": shown(statement.predicate_type), "builder": shown(found.builder),

@@ -32,6 +32,8 @@ from tests.faults.repository.kinds.test_rpm_md import Packages, packages  # noqa
 from tests.faults.repository.kinds.test_rpm_md import Vendor as RpmVendor
 from tests.faults.repository.kinds.test_tuf import Vendor as TufVendor
 from tests.faults.repository.server import serving
+from tests.unit.sourcing.analysis.test_provenance import pem
+from tests.unit.sourcing.sbom.test_provenance import signed, statement
 
 pytestmark = pytest.mark.database
 AT = datetime(2026, 6, 1, 12, 5, tzinfo=UTC)  # when the builders' worlds are valid
@@ -187,6 +189,33 @@ def test_what_a_source_may_not_ship_refuses_it_and_reaches_no_shelf(
         site.policy({**source, "ships": {"packages": [own, "notes.txt"]}})
         assert "adopted" in sourcing.prove_source("vendor")
         assert len(site.shelved()) == len(expected)
+
+
+@pytest.mark.parametrize("kind", ["plain", "rpm-md", "tuf"])
+def test_the_attestations_that_policy_demands_are_judged_of_each_file(
+    site: Site, tmp_path: Path, keys: Keys, published_keyring: Path, packages: Packages, kind: str  # noqa: F811
+) -> None:
+    assert published_keyring
+    at = "targets/{path}.att" if kind == "tuf" else "{path}.att"
+    with world(kind, tmp_path / "vendor", keys, packages) as (entry, victim, expected):
+        stated = {"given": "required", "at": at, "keys": [str(pem(tmp_path))]}
+        site.policy({"name": "vendor", "kind": kind, "attestations": stated, **entry})
+        with pytest.raises(AirflowFailException, match="must come with a proven attestation"):
+            sourcing.prove_source("vendor")
+        assert (site.proof()["reason"], site.shelved()) == ("provenance_missing", set())
+        folder = tmp_path / "vendor"
+        root = {"tuf": folder / "repository" / "targets" / "agents"}.get(kind, victim.parent)
+        names = {"plain": ["agent.bin", "notes.txt"], "tuf": ["agent.bin"]}.get(kind, [victim.name])
+        for name, data in zip(names, expected, strict=True):
+            (root / f"{name}.att").write_bytes(signed(statement(digest=hashlib.sha256(data).hexdigest())))
+        assert "adopted" in sourcing.prove_source("vendor")
+        said = site.intakes()[0]["chain"]["examination"]["attestations"]
+        assert [one["proven"] for one in said] == [True] * len(expected)
+        assert all(one["object"] for one in said)
+        (root / f"{names[0]}.att").write_bytes(signed(statement()))  # of another file
+        with pytest.raises(AirflowFailException, match="is of another file"):
+            sourcing.prove_source("vendor")
+        assert site.proof()["reason"] == "provenance_mismatch"
 
 
 def test_an_apt_source_is_proven_down_to_its_indices_and_raises_the_alarm_of_its_key(site: Site, tmp_path: Path) -> None:

@@ -139,6 +139,32 @@ def _edit(name: str, change: Callable[[dict[str, Any]], None]) -> Callable[[Vend
     return attack
 
 
+def _twice(role: str, member: str) -> Callable[[Vendor], None]:
+    """Another reading of a well-signed file: the first of two equal keys is what a client sees that takes the first.
+
+    tuf takes the last, and what it takes is signed; so without a check of ours the file would pass.
+    """
+
+    def attack(vendor: Vendor) -> None:
+        vendor.publish()
+        if role == "root":
+            vendor.write_root(2, also_signed_by=(vendor.signers["root"],))
+        found = {"timestamp": "timestamp.json", "root": "2.root.json"}.get(role, f"1.{role}.json")
+        path = vendor.metadata / found
+        text = path.read_text()
+        if member.startswith('"agents'):
+            edited = text.replace('"targets":{', f'"targets":{{{member},', 1)
+        else:
+            edited = text.replace('"signed":{', f'"signed":{{{member},', 1)
+        assert edited != text
+        path.write_text(edited)
+        if role == "snapshot":  # its length and digest stand in timestamp
+            named = MetaFile.from_data(1, path.read_bytes(), ["sha256"])
+            vendor.write("timestamp", Timestamp(version=1, expires=vendor.end("timestamp"), snapshot_meta=named))
+
+    return attack
+
+
 def _other_signer(role: str) -> Callable[[Vendor], None]:
     def attack(vendor: Vendor) -> None:
         vendor.publish()
@@ -206,6 +232,12 @@ ATTACKS: list[tuple[str, Callable[[Vendor], object], RefusalReason]] = [
     ("targets by a stranger", _other_signer("targets"), R.KEY_UNTRUSTED),
     ("no timestamp", lambda v: (v.publish().metadata / "timestamp.json").unlink(), R.UNREACHABLE),
     ("no json", lambda v: (v.publish().metadata / "timestamp.json").write_text("<html>"), R.MALFORMED),
+    ("key twice in timestamp", _twice("timestamp", '"version":1'), R.MALFORMED),
+    ("key twice in snapshot", _twice("snapshot", '"version":1'), R.MALFORMED),
+    ("key twice in targets", _twice("targets", '"version":1'), R.MALFORMED),
+    ("key twice in root", _twice("root", '"version":2'), R.MALFORMED),
+    ("target twice", _twice("targets", '"agents/agent.bin":{}'), R.MALFORMED),
+    ("no number", _twice("timestamp", '"x":NaN'), R.MALFORMED),
     ("deep json", lambda v: (v.publish().metadata / "timestamp.json").write_text("[" * 16000), R.MALFORMED),
     ("long timestamp", lambda v: (v.publish().metadata / "timestamp.json").write_bytes(b" " * 20000), R.SIZE_MISMATCH),
     ("mixed snapshot", mixed_snapshot, R.SIZE_MISMATCH),

@@ -19,6 +19,7 @@ from suture.sourcing.analysis import binary, examiners
 from suture.sourcing.analysis.binary_kinds import Kind
 from suture.sourcing.analysis.pool import examine_all
 from suture.sourcing.analysis.unreadable import MIB
+from suture.sourcing.attestations import fitting
 from suture.sourcing.examination import Action, Examination, Subject, load_policy
 from tests.unit.sourcing.analysis import dying, package, planted
 
@@ -60,7 +61,7 @@ def test_a_dead_worker_is_a_concern_and_the_next_package_is_examined(
     assert {e.version for e in found if e.concerns} == {dying.CURSED}
 
 
-@pytest.mark.parametrize("examiner", ["notes", "binary", "sbom"])
+@pytest.mark.parametrize("examiner", ["notes", "binary", "sbom", "provenance"])
 def test_policy_refuses_what_no_worker_could_examine(examiner: str) -> None:
     assert ACTIONS.of(examiner, Kind.NOT_EXAMINED.value) is Action.REFUSE
 
@@ -140,7 +141,7 @@ def test_an_examiner_that_no_worker_can_import_is_refused(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("kind", ["gz", "xz", "lzma with a dictionary of a gigabyte", "zst", "nested"])
 def test_a_bomb_ends_in_its_worker_and_the_next_package_is_examined(tmp_path: Path, kind: str) -> None:
-    """Small packages that would fill a disk or a memory. All three examiners look at each, in a worker of 512 MiB."""
+    """Small packages that would fill a disk or a memory. All three examiners that look inside do so, in a worker of 512 MiB."""
     zeros = package.tar([(package.info("./usr/share/zeros"), bytes(300 * MIB))])
     match kind:
         case "gz":
@@ -163,7 +164,7 @@ def test_a_bomb_ends_in_its_worker_and_the_next_package_is_examined(tmp_path: Pa
     path.write_bytes(package.deb(data, suffix=suffix))
     (fine,) = subjects(tmp_path, "2.1")
     policy = load_policy(PROJECT_ROOT / "include" / "policy")
-    asked = list(examiners(policy).values())
+    asked = list(fitting(examiners(policy), None, "").values())
     found = examine_all([bomb, fine], asked, workers=1, memory_bytes=512 * MIB, seconds=120)
     actions = {e.examiner: ACTIONS.sternest([e]) for e in found if e.version == "2.0"}
     assert actions["binary"] is Action.REFUSE

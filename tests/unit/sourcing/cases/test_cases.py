@@ -24,12 +24,14 @@ from suture.campaign import CampaignState, fetch_campaign, pin_packages
 from suture.errors import BadInputError
 from suture.rollout.rings import RingPolicy
 from suture.settings import PROJECT_ROOT, Settings
+from suture.sourcing.aptly import AptlyError
 from suture.sourcing.cases import CaseError, CaseForm, CaseState, VendorRegister, fetch_case, list_events, open_case
 from suture.sourcing.cases.advance import advance, first_campaign, watch_cases
 from suture.sourcing.cases.asking import acknowledge, look, offer, withdraw
 from suture.sourcing.cases.case import describe
 from suture.sourcing.cases.desk import DeskError, request_text
 from suture.sourcing.intake import quarantine_of, repository_of, validate_campaign
+from suture.sourcing.internal import InternalRepository
 from suture.sourcing.keyring import load_keyring
 from suture.store import Store, sources
 from tests.fleet_rows import add_host, install
@@ -248,6 +250,52 @@ def test_a_hotfix_in_place_that_is_rolled_back_is_refused_and_not_taken_again(wo
     assert f"{campaign_id} is rolled back" in case.state_reason
     with pytest.raises(CaseError, match="was refused already"):
         offer(world.store, world.register, case, version=HOTFIX_VERSION, actor="nils", now=world.now)
+
+
+@pytest.mark.parametrize("end", [CampaignState.TEST_FAILED, CampaignState.ROLLED_BACK])
+def test_a_hotfix_refused_after_its_intake_leaves_the_quarantine_and_evidence_says_so(
+    world: World, end: CampaignState
+) -> None:
+    case_id, campaign_id = planned(world)
+    verdict = validate_campaign(world.store, world.settings, campaign_id, now=world.now)
+    assert verdict.adopted, verdict.sentence
+    pin_packages(world.store, campaign_id, verdict.packages, actor="test")
+    public = quarantine_of(world.settings).public
+    assert list(public.rglob("*hotfix1*.deb"))
+    world.set_state(campaign_id, end)
+    world.watch()
+    case = fetch_case(world.store, case_id)
+    assert case.state is CaseState.REFUSED
+    assert "taken out of the quarantine repository" in case.state_reason
+    assert not list(public.rglob("*hotfix1*.deb")), "hosts could still ask for it"
+    assert HOTFIX_VERSION not in {p.version for p in quarantine_of(world.settings).state(now=world.now).packages}
+    told = world.store.fetch_all("evidence/list_evidence", {"campaign_id": campaign_id})
+    (withdrawn,) = [one for one in told if one["action"] == "hotfix_withdrawn"]
+    assert [file["sha256"] for file in withdrawn["grounds"]["files"]] == [p.sha256 for p in verdict.packages]
+    assert withdrawn["grounds"]["was_on_offer"]
+    assert campaign_id in withdrawn["grounds"]["reason"]
+
+
+def test_a_quarantine_that_cannot_be_changed_leaves_the_case_for_the_next_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case_id, campaign_id = planned(world)
+    assert validate_campaign(world.store, world.settings, campaign_id, now=world.now).adopted
+    world.set_state(campaign_id, CampaignState.TEST_FAILED)
+
+    def fail(*_arguments: Any, **_named: Any) -> None:
+        raise AptlyError("no space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(InternalRepository, "retire", fail)
+        found = watch_cases(world.store, world.settings, world.register, ring_plan=world.ring_plan, now=world.now)
+    assert "no space left" in found.faults[case_id]
+    assert fetch_case(world.store, case_id).state is CaseState.ROLLING_OUT
+    actions = [one["action"] for one in world.store.fetch_all("evidence/list_evidence", {"campaign_id": campaign_id})]
+    assert "hotfix_withdrawn" not in actions
+    world.watch()
+    assert fetch_case(world.store, case_id).state is CaseState.REFUSED
+    assert not list(quarantine_of(world.settings).public.rglob("*hotfix1*.deb"))
 
 
 def test_a_hotfix_without_the_vendors_signature_stops_and_the_vendor_can_offer_another(world: World) -> None:
