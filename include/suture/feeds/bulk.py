@@ -6,7 +6,7 @@ The rules are those of `accept`; what differs is the way there:
 2. The others are read (`cve_rows`), checked by the same suites (`suite_stream`) and packed as PostgreSQL takes them, a chunk
    at a time and by several processes (`bulk_reading`, `forks`). Here their results are put together in order.
 3. Where nothing is there yet that a record could meet, the rows go straight into their tables. Else they are staged, and
-   merged a batch at a time. Either way batches are written while others are being read.
+   merged a batch at a time. Either way one batch is written while the next is being read.
 4. All of it is one transaction with its snapshot and evidence. A load that is killed or refused leaves nothing, and the
    next one starts over.
 5. An id that stands more than once in a copy counts in none of its forms, as everywhere. The first such id is met when its
@@ -20,7 +20,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -44,7 +43,6 @@ from suture.feeds.suite_stream import SuiteStream, words
 from suture.store import Store
 
 BATCH = 4000
-WAITING = 2  # batches that are being written or wait for it: the server stops now and then, for its log
 CHUNK = 250  # records that a reading process gets at once: about a megabyte, ten milliseconds
 CHUNK_BYTES = 2 * 1024 * 1024
 MAX_REASONS = 1000
@@ -179,19 +177,18 @@ class _Load:
             )
 
     def _stream(self, paths: Sequence[Path]) -> None:
-        """Read and write side by side: batches are written by a second thread, which alone uses the store meanwhile."""
+        """Read and write side by side: one batch is written by a second thread, which alone uses the store meanwhile."""
         with _without_collector(), ThreadPoolExecutor(1, "suture-bulk") as writer:
-            writing = deque[Future[None]]()
+            writing: Future[None] | None = None
             for batch in self._batches(paths):
-                if len(writing) == WAITING:
-                    writing.popleft().result()
-                if not self._met_again:
-                    writing.append(writer.submit(self._write, batch))
+                if writing is not None:
+                    writing.result()
+                writing = None if self._met_again else writer.submit(self._write, batch)
                 if self.report is not None:
                     seconds = time.monotonic() - self._started
                     self.report(Progress(self.records, self.unchanged, self.quarantined, seconds))
-            for written in writing:
-                written.result()
+            if writing is not None:
+                writing.result()
 
     def _batches(self, paths: Sequence[Path]) -> Iterator[_Batch]:
         guard, said = plugin_of("cve5").guard, words(self.now)

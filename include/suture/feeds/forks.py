@@ -5,10 +5,8 @@ The rules:
 1. The first chunks are worked on right here: a short stream is done before a process would be up.
 2. A helper is a fork, which has all that the work needs without reading it anew. So there are none where another thread
    runs (a fork copies its locks as they are), nor where there is but one processor.
-3. A helper has one chunk to work on, and the next one when that is small enough to lie in its pipe: it need not wait until
-   we come to its result. Of a larger one it gets the next when its result is here, or both could wait for the other.
-4. A helper holds nothing else of ours: it closes every other file, above all the connection to the warehouse, so that the
-   server sees it end with us. It ends when its pipe does.
+3. A helper holds one chunk at a time and nothing else of ours: it closes every other file, above all the connection to the
+   warehouse, so that the server sees it end with us. It ends when its pipe does.
 """
 
 from __future__ import annotations
@@ -16,11 +14,9 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import pickle
 import signal
-import socket
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
@@ -31,8 +27,7 @@ from suture.errors import BadInputError, SutureError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 MAX_HELPERS = 2  # each costs memory, and the server wants to run too
-AT_HOME = 4  # chunks that are worked on before helpers are asked
-_LIES_IN_PIPE = 48 * 1024  # bytes of a chunk that waits in a helper's pipe
+AT_HOME = 8  # chunks that are worked on before helpers are asked
 
 
 class HelperError(SutureError):
@@ -59,32 +54,19 @@ def worked(
     if first is None:
         return
     with contextlib.ExitStack() as stack:
-        pipes = deque(stack.enter_context(_helper(work)) for _number in range(count))
-        busy, held = deque[tuple[Connection, Item]](), Counter[Connection]()
-
-        def oldest() -> tuple[Item, Result]:
-            pipe, done = busy.popleft()
-            held[pipe] -= 1
-            return done, _received(pipe)
-
+        pipes = [stack.enter_context(_helper(work)) for _number in range(count)]
+        idle, busy = deque(pipes), deque[tuple[Connection, Item]]()
         for chunk in _and(first, remaining):
-            message = pickle.dumps(chunk, pickle.HIGHEST_PROTOCOL)
-            pipe = pipes[0]
-            pipes.rotate(-1)
-            while held[pipe] >= _at_once(pipe, message):
-                yield oldest()
-            _send(pipe, message)
+            pipe = idle.popleft()
+            _send(pipe, chunk)
             busy.append((pipe, chunk))
-            held[pipe] += 1
-        while busy:
-            yield oldest()
-
-
-def _at_once(pipe: Connection, message: bytes) -> int:
-    """How many chunks a helper may have, this one too."""
-    with socket.socket(fileno=os.dup(pipe.fileno())) as ours:
-        room = ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
-    return 2 if len(message) <= min(_LIES_IN_PIPE, room // 4) else 1
+            if not idle:
+                pipe, done = busy.popleft()
+                result: Result = _received(pipe)
+                idle.append(pipe)
+                yield done, result
+        for pipe, done in busy:
+            yield done, _received(pipe)
 
 
 def _and(first: Item, others: Iterator[Item]) -> Iterator[Item]:
@@ -135,9 +117,9 @@ def _answer(work: Callable[[Item], Result], chunk: Item) -> tuple[str, Result | 
         return "failed", f"{type(error).__name__}: {error}"[:1000]
 
 
-def _send(pipe: Connection, message: bytes) -> None:
+def _send(pipe: Connection, chunk: Item) -> None:
     try:
-        pipe.send_bytes(message)
+        pipe.send(chunk)
     except OSError as error:
         raise HelperError("A reading process ended in the middle of the load.", remedy=_AGAIN) from error
 
