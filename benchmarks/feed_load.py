@@ -45,7 +45,7 @@ KEYS = {
     "kev": "cve_id", "cve_product": "cve_id, place",
 }  # fmt: skip
 # An index besides the keys: what finds the CVEs of a vendor's products.
-BY_NAME = 'CREATE INDEX base_cve_product_by_name ON base_cve_product (lower(vendor COLLATE "C"), lower(product COLLATE "C"))'
+BY_NAME = 'CREATE INDEX base_cve_product_by_vendor ON base_cve_product (lower(vendor COLLATE "C"))'
 TABLES = tuple(KEYS)
 # What both ways wrote, value by value. The baseline's CWEs are one text, its missing dates are times.
 COMPARED = {
@@ -57,6 +57,13 @@ COMPARED = {
     "versions::jsonb",
     "epss": "cve_id, probability, percentile, score_date, model_version",
     "kev": "cve_id, date_added, due_date, known_ransomware, name, record_sha256",
+}
+# Suture has a vendor's products of a record in one row, the baseline each in one of its own.
+OURS = {
+    "cve_product": "(SELECT cve_id, place + number - 1 AS place, source, vendor, said ->> 'product' AS product, said ->> "
+    "'collection_url' AS collection_url, said ->> 'package_name' AS package_name, said ->> 'default_status' AS default_status, "
+    "said ->> 'versions' AS versions FROM suture.cve_product CROSS JOIN json_array_elements(products) WITH ORDINALITY AS entry "
+    "(said, number)) AS entries",
 }
 WORDS = re.findall(
     r"\w+",
@@ -431,9 +438,10 @@ def compare(dsn: str) -> None:
         for table, columns in COMPARED.items():
             ours = columns.format(cwes="array_to_string(cwe_ids, ',')")
             theirs = columns.format(cwes="cwe_ids")
+            here = OURS.get(table, f"suture.{table}")
             query = (
-                f"SELECT (SELECT count(*) FROM suture.{table}), (SELECT count(*) FROM public.base_{table}), "  # noqa: S608
-                f"(SELECT count(*) FROM (SELECT {ours} FROM suture.{table} EXCEPT ALL "
+                f"SELECT (SELECT count(*) FROM {here}), (SELECT count(*) FROM public.base_{table}), "  # noqa: S608
+                f"(SELECT count(*) FROM (SELECT {ours} FROM {here} EXCEPT ALL "
                 f"SELECT {theirs} FROM public.base_{table}) AS differ)"
             )
             row = connection.execute(query).fetchone()

@@ -1,4 +1,4 @@
-"""The products that a CVE record says are affected: an entry of its `affected` lists to a row of `cve_product`.
+"""The products that a CVE record says are affected: entries of its `affected` lists to rows of `cve_product`.
 
 The rules:
 
@@ -7,6 +7,7 @@ The rules:
 2. Names and versions are a stranger's text: one line each, cut at a length (`outside_text`).
 3. Of a record the first MAX_PRODUCTS entries and the first MAX_VERSIONS versions are kept, and how many there were is said.
 4. A REJECTED record has no products.
+5. Entries of one container that stand together and name the same vendor are one row; most records have one.
 
 `read` says what an entry means. `quick_rows` gives the same for the many that need no mending, and knows when it cannot.
 """
@@ -26,10 +27,8 @@ MAX_VERSIONS = 10_000  # of all its products; some vendors list each of thousand
 MAX_NOTES = 20  # of what was left out of one record
 MAX_NAME, MAX_VERSION, MAX_URL = 500, 500, 2000
 STATUSES = ("affected", "unaffected", "unknown")
-COLUMNS = (
-    "cve_id", "place", "source", "vendor", "product", "collection_url", "package_name", "default_status", "versions",
-)  # fmt: skip
-_NAMES = (("vendor", "vendor"), ("product", "product"), ("collectionURL", "collection_url"), ("packageName", "package_name"))
+COLUMNS = ("cve_id", "place", "source", "vendor", "products")
+_NAMES = (("vendor", "vendor"), ("product", "product"), ("packageName", "package_name"), ("collectionURL", "collection_url"))
 _BOUNDS = ("lessThan", "lessThanOrEqual", "versionType")
 _write = msgspec.json.Encoder().encode
 
@@ -44,7 +43,7 @@ class Reader:
     def __init__(self, cve_id: str, rejected: list[Rejected]) -> None:
         self.rows: list[Row] = []
         self._cve_id, self._rejected = cve_id, rejected
-        self._entries = self._versions = self._versions_met = self._noted = 0
+        self._kept = self._entries = self._versions = self._versions_met = self._noted = 0
 
     def read(self, who: str, affected: object) -> None:
         """The entries of one container; `who` said so. None: it has no such list."""
@@ -53,10 +52,12 @@ class Reader:
         if not isinstance(affected, list):
             self._leave_out(f"{who}: its `affected` is no list", affected)
             return
+        rows: list[Row] = []
         for entry in affected:
             self._entries += 1
             if self._entries <= MAX_PRODUCTS:
-                self._entry(who, entry)
+                self._entry(who, entry, rows)
+        self.rows += rows
 
     def done(self) -> list[Row]:
         """The rows; what was too much is noted."""
@@ -69,7 +70,7 @@ class Reader:
             self._note(f"{self._noted - MAX_NOTES} more of its products and versions were left out")
         return self.rows
 
-    def _entry(self, who: str, entry: object) -> None:
+    def _entry(self, who: str, entry: object, rows: list[Row]) -> None:
         try:
             names = {column: _text(entry, key, MAX_URL if "URL" in key else MAX_NAME) for key, column in _NAMES}
             if not (names["vendor"] or names["product"] or names["package_name"]):
@@ -83,10 +84,17 @@ class Reader:
         if len(versions) > MAX_VERSIONS - self._versions:
             versions = versions[: MAX_VERSIONS - self._versions]
         self._versions += len(versions)
-        self.rows.append({
-            "record_id": self._cve_id, "cve_id": self._cve_id, "place": len(self.rows), "source": who, **names,
-            "default_status": default, "versions": list(self._read_versions(who, versions)),
-        })  # fmt: skip
+        vendor = names.pop("vendor")
+        said = {name: value for name, value in {**names, "default_status": default}.items() if value is not None}
+        product = {**said, "versions": list(self._read_versions(who, versions))}
+        if rows and rows[-1]["vendor"] == vendor:
+            rows[-1]["products"].append(product)
+        else:
+            rows.append({
+                "record_id": self._cve_id, "cve_id": self._cve_id, "place": self._kept, "source": who, "vendor": vendor,
+                "products": [product],
+            })  # fmt: skip
+        self._kept += 1
 
     def _read_versions(self, who: str, versions: Iterable[object]) -> Iterator[Row]:
         for version in versions:
@@ -124,36 +132,41 @@ class Version(Protocol):
     changes: Any
 
 
-def quick_rows(cve_id: str, who: str, affected: Sequence[Any], rows: list[tuple[Any, ...]]) -> None:
-    """Add the rows of one container (types of `cve_shape`) in the order of COLUMNS; versions as the bytes of their JSON.
+def quick_rows(
+    cve_id: str, who: str, affected: Sequence[Any], place: int, rows: list[tuple[Any, ...]]
+) -> int:
+    """Add the rows of one container (types of `cve_shape`) in the order of COLUMNS; products as the bytes of their JSON.
 
-    Raises UnsureError for what `read` would mend, note or cut."""
-    place, all_written, longest = len(rows), [], 0
+    place: how many entries the record had before; returns how many with these. Raises UnsureError for what `read` would
+    mend, note or cut."""
+    first, known, longest = place, _LINES[affected[0].vendor], 0
+    products: list[bytes] = []
+    all_written: list[bytes] = []
     for entry in affected:
-        vendor, product = _LINES[entry.vendor], _LINES[entry.product]
-        package = entry.packageName
-        if package is not None:
-            package = _LINES[package]
-        if vendor is None and product is None and package is None:
+        vendor = _LINES[entry.vendor]
+        names = _NAMED[entry.product, entry.packageName, entry.collectionURL, entry.defaultStatus]
+        if vendor is None and not names.startswith(_NAME_FIRST):
             raise UnsureError
-        address = entry.collectionURL
-        if address is not None:
-            address = _LINES[address]
-        versions = entry.versions
-        if versions:
-            written = _write(versions)
+        if vendor != known:
+            rows.append((cve_id, first, who, known, b"[%b]" % b",".join(products)))
+            first, known = place, vendor
+            products.clear()
+        if entry.versions:
+            written = _write(entry.versions)
             all_written.append(written)
             if len(written) > longest:
                 longest = len(written)
+            products.append(b"%b%b}" % (names, written))
         else:
-            written = b"[]"
-        rows.append((cve_id, place, who, vendor, product, address, package, entry.defaultStatus, written))
+            products.append(names + b"[]}")
         place += 1
+    rows.append((cve_id, first, who, known, b"[%b]" % b",".join(products)))
     if place > MAX_PRODUCTS:
         raise UnsureError
     if not _plain(b"".join(all_written), len(all_written), longest):
         for entry in affected:
             _require_plain(entry.versions or ())
+    return place
 
 
 def _plain(written: bytes, lists: int, longest: int) -> bool:
@@ -198,7 +211,26 @@ class _Lines(dict[str | None, str | None]):
         return found
 
 
+class _Named(dict[tuple[str | None, str | None, str | None, str | None], bytes]):
+    """What stands before an entry's versions in its JSON: product, package, address and default status come together
+    again and again."""
+
+    def __missing__(self, key: tuple[str | None, str | None, str | None, str | None]) -> bytes:
+        if len(self) > 5000:
+            self.clear()
+        product, package, address, default = key
+        names = {
+            "product": _LINES[product], "package_name": _LINES[package], "collection_url": _LINES[address],
+            "default_status": default,
+        }  # fmt: skip
+        said = _write({name: value for name, value in names.items() if value is not None} | {"versions": 0})
+        self[key] = found = said.removesuffix(b"0}")
+        return found
+
+
 _LINES = _Lines()
+_NAMED = _Named()
+_NAME_FIRST = (b'{"product":', b'{"package_name":')
 
 
 def _text(entry: object, key: str, limit: int) -> str | None:

@@ -23,7 +23,9 @@ from suture.feeds.seen import KnownDigests
 from suture.feeds.staging import OF_RECORD
 from suture.feeds.suite_stream import SuiteStream
 
-_PACKERS: Mapping[str, packed.Packer] = {"cve": packed.cve, "cve_score": packed.score, "cve_ssvc": packed.ssvc}
+_PACKERS: Mapping[str, packed.Packer] = {
+    "cve": packed.cve, "cve_score": packed.score, "cve_ssvc": packed.ssvc, "cve_product": packed.product,
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -107,10 +109,8 @@ class Reading:
         chunk.rows = len(found)
         for table, rows in tables.items():
             head, tail = packed.edges(len(COLUMNS[table]), None if table in OF_RECORD else self.snapshot_id)
-            pack = _PACKERS.get(table)
-            chunk.packed[table] = (
-                b"".join([pack(row, head, tail) for row in rows]) if pack else packed.products(rows, head, tail)
-            )
+            pack = _PACKERS[table]
+            chunk.packed[table] = b"".join([pack(row, head, tail) for row in rows])
 
     def _fit(self, chunk: Chunk, name: str, rows: CveRows) -> bool:
         reasons = [fault for table, row in _each(rows) for fault in self.suites[table].faults(row)]

@@ -131,6 +131,7 @@ def _rows(record: Record, digest: bytes) -> CveRows:
     cwes: set[str] = set()
     state = metadata.state.upper()
     products: list[tuple[Any, ...]] = []
+    entries = 0
     who = f"cna:{cna.providerMetadata.shortName or metadata.assignerShortName or 'unnamed'}"
     for container in (cna, *_adps(record)):
         provider = container.providerMetadata
@@ -141,7 +142,7 @@ def _rows(record: Record, digest: bytes) -> CveRows:
                 if description.cweId:
                     cwes.add(description.cweId)
         if container.affected and state != "REJECTED":
-            affected.quick_rows(cve_id, who, container.affected, products)
+            entries = affected.quick_rows(cve_id, who, container.affected, entries, products)
         dated = _TIMES[provider.dateUpdated]
         for metric in container.metrics or ():
             _add_scores(scores, cve_id, who, dated, metric)
@@ -234,7 +235,7 @@ def _strict(raw: bytes, digest: bytes, where: str) -> CveRows:
 def _typed(name: str, value: Any) -> Any:
     if name in ("published_at", "modified_at", "dated_at"):
         return _moment(value)
-    return _write(value) if name == "versions" else value
+    return _write(value) if name == "products" else value
 
 
 def _moment(text: str | None) -> datetime | None:

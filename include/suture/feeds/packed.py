@@ -64,18 +64,11 @@ def ssvc(row: Row, head: bytes, tail: bytes) -> bytes:
     ))  # fmt: skip
 
 
-def products(rows: Sequence[Row], head: bytes, tail: bytes) -> bytes:
-    """Rows of a record stand together."""
-    known: str | None = None
-    parts: list[bytes] = []
-    for cve_id, place, source, vendor, name, collection, package, default, versions in rows:
-        if cve_id is not known:
-            known, start = cve_id, head + text(cve_id)
-        parts += (
-            start, SMALL[place], TEXTS[source], TEXTS[vendor], TEXTS[name], TEXTS[collection], TEXTS[package],
-            TEXTS[default], size(versions), versions, tail,
-        )  # fmt: skip
-    return b"".join(parts)
+def product(row: Row, head: bytes, tail: bytes) -> bytes:
+    cve_id, place, source, vendor, products = row
+    return b"".join((
+        head, text(cve_id), SMALL[place], TEXTS[source], TEXTS[vendor], size(products), products, tail,
+    ))  # fmt: skip
 
 
 def epss_edges(count: int, score_date: date, model: str, snapshot_id: int | None) -> tuple[bytes, bytes]:

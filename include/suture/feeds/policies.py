@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from suture import policy
 from suture.errors import BadInputError
 from suture.feeds.feed_source import FeedSource
-from suture.feeds.plugin import plugin_of
+from suture.feeds.plugin import default_entry
 from suture.feeds.sources import FORMATS
 
 __all__ = ["FeedSource", "FeedsPolicy"]
@@ -57,7 +57,7 @@ def _whole(defaults: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, A
         raise BadInputError(
             f"feeds.yaml: {entry['name']} is of the format {name!r}; there are {', '.join(sorted(FORMATS))}."
         )
-    config = dict(plugin_of(name).config)
+    config = dict(default_entry(name))
     if "url" in entry:
         config.pop("allowed_hosts", None)
     return {**defaults, **config, **entry, "format": name}

@@ -39,10 +39,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "cve_ssvc": (
         "record_id", "cve_id", "exploitation", "automatable", "technical_impact", "dated_at", "source",
     ),
-    "cve_product": (
-        "record_id", "cve_id", "place", "source", "vendor", "product", "collection_url", "package_name", "default_status",
-        "versions",
-    ),
+    "cve_product": ("record_id", "cve_id", "place", "source", "vendor", "products"),
     "advisory": (
         "record_id", "advisory_id", "source", "suite", "ecosystem", "source_package", "fixed_version", "codename",
         "title", "urgency", "published_at", "withdrawn_at", "details",

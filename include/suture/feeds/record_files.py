@@ -71,6 +71,7 @@ def records(
     FeedRefusedError for a copy that is refused as a whole. The limits may be lower than this module's, not higher.
 
     unread: plain files are named only, and do not count towards max_total_bytes: `refuse_more` is the caller's."""
+    most_bytes, most_records = min(max_total_bytes, MAX_TOTAL_BYTES), min(max_records, MAX_RECORDS)
     total = count = 0
     for path in paths:
         for name, content in _of_path(path):
@@ -81,7 +82,8 @@ def records(
                 if len(content) > max_record_bytes:
                     content = _too_large(name, max_record_bytes)
             count += 1
-            refuse_more(str(path), total, count, max_total_bytes=max_total_bytes, max_records=max_records)
+            if total > most_bytes or count > most_records:
+                refuse_more(str(path), total, count, max_total_bytes=most_bytes, max_records=most_records)
             yield name, content
 
 
@@ -127,7 +129,9 @@ def _folder(path: str) -> Iterator[Item]:
             yield inside, Rejected(name, f"{inside} is a link, and links are not followed")
         elif is_folder:
             yield from _folder(inside)
-        elif name.endswith((*_RECORDS, *_LINES)):
+        elif name.endswith(_RECORDS):
+            yield inside, UNREAD
+        elif name.endswith(_LINES):
             yield from _file(inside)
 
 

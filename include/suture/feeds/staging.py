@@ -37,8 +37,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "dated_at": "timestamptz", "source": "text",
     },
     "cve_product": {
-        "cve_id": "text", "place": "int2", "source": "text", "vendor": "text", "product": "text", "collection_url": "text",
-        "package_name": "text", "default_status": "text", "versions": "json",
+        "cve_id": "text", "place": "int2", "source": "text", "vendor": "text", "products": "json",
     },
 }  # fmt: skip
 OF_RECORD = frozenset({"cve_product"})  # their row in `cve` names the copy that they are from

@@ -27,16 +27,29 @@ def record(entries: Any, *, adp: Any = None, state: str = "PUBLISHED") -> bytes:
     return json.dumps(found).encode()
 
 
-def read(raw: bytes) -> tuple[list[dict[str, Any]], list[str]]:
+def read_rows(raw: bytes) -> tuple[list[dict[str, Any]], list[str]]:
     """The rows and the notes; both ways must give the same."""
     strict = decode(raw, where="w")
     rows = cve_rows.rows_of(raw, b"d", where="w")
     assert rows.rejected == strict.rejected
     quick = [dict(zip(affected.COLUMNS, row, strict=True)) for row in rows.products]
     for row in quick:
-        row["versions"] = msgspec.json.decode(row["versions"])
+        row["products"] = msgspec.json.decode(row["products"])
     assert quick == [{k: v for k, v in row.items() if k != "record_id"} for row in strict.tables["cve_product"]]
+    written = [cve_rows._typed("products", row["products"]) for row in strict.tables["cve_product"]]
+    assert [row[-1] for row in rows.products] == written  # to the byte: it is compared as text
     return quick, [item.reason for item in strict.rejected]
+
+
+def read(raw: bytes) -> tuple[list[dict[str, Any]], list[str]]:
+    """As `read_rows`, but each entry by itself, with what all of its row have alike."""
+    rows, notes = read_rows(raw)
+    unsaid = dict.fromkeys(("product", "collection_url", "package_name", "default_status"))
+    return [
+        {**unsaid, **{name: row[name] for name in ("cve_id", "source", "vendor")}, **entry, "place": row["place"] + number}
+        for row in rows
+        for number, entry in enumerate(row["products"])
+    ], notes
 
 
 def test_every_container_and_every_field_is_kept() -> None:
@@ -53,6 +66,16 @@ def test_every_container_and_every_field_is_kept() -> None:
     }  # fmt: skip
     assert (rows[1]["package_name"], rows[1]["collection_url"]) == ("left-pad", "https://example.org/packages")
     assert (rows[2]["place"], rows[2]["source"], rows[2]["product"], rows[2]["versions"]) == (2, "adp:more", "Rocket", [])
+
+
+def test_entries_that_stand_together_and_name_one_vendor_are_one_row() -> None:
+    named = [("Acme", "a"), ("Acme", "b"), (None, "c"), (None, "d"), ("Acme", "e"), ("acme", "f")]
+    entries = [{"vendor": vendor, "product": product} for vendor, product in named]
+    rows, _notes = read_rows(record(entries, adp=[{"vendor": "acme", "product": "g"}]))
+    assert [(row["place"], row["source"], row["vendor"], "".join(p["product"] for p in row["products"])) for row in rows] == [
+        (0, "cna:acme", "Acme", "ab"), (2, "cna:acme", None, "cd"), (4, "cna:acme", "Acme", "e"), (5, "cna:acme", "acme", "f"),
+        (6, "adp:more", "acme", "g"),
+    ]  # fmt: skip
 
 
 def test_a_rejected_record_has_no_products() -> None:

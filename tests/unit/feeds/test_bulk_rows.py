@@ -148,7 +148,7 @@ BAD: list[tuple[str, str, Any]] = [
     ("cve_score", "cvss_version", "5.0"), ("cve_score", "vector", "x" * 401), ("cve_score", "vector", "x" * 400),
     ("cve", "record_kev_added", "2021-11-02"), ("cve", "record_kev_added", "2021-11-03"), ("cve", "source", "nvd"),
     ("cve", "title", "x" * 20001), ("cve", "cwe_ids", ["CWE-1", "x" * 101]),
-    ("cve_product", "default_status", "maybe"), ("cve_product", "vendor", "x" * 501), ("cve_product", "package_name", None),
+    ("cve_product", "vendor", "x" * 501), ("cve_product", "vendor", None), ("cve_product", "cve_id", "CVE-1-1"),
     ("cve_ssvc", "automatable", "maybe"), ("cve_ssvc", "exploitation", None),
 ]  # fmt: skip
 

@@ -157,3 +157,52 @@ def test_a_warehouse_from_before_gets_its_products_from_the_same_copy(postgres: 
             assert load(store, tmp_path / "copy") is FeedStatus.UNCHANGED
     finally:
         postgres.drop_database("test_products")
+
+
+@pytest.mark.database
+def test_products_of_a_row_each_become_a_row_for_each_vendor(postgres: Any, tmp_path: Path) -> None:
+    older = tmp_path / "older"
+    older.mkdir()
+    for path in MIGRATIONS.glob("*.sql"):
+        if path.name < "0781":
+            shutil.copy(path, older)
+    entries = [  # source, vendor, product, address, package, default status, versions
+        ("cna:a", "Acme", "Anvil", None, None, "unaffected", [RANGE]),
+        ("cna:a", "Acme", None, "https://example.org", "rocket", None, []),
+        ("cna:a", None, None, None, "left-pad", None, []),
+        ("cna:a", "Acme", "Last", None, None, None, [RANGE, RANGE]),
+        ("adp:b", "Acme", "Last", None, None, None, []),
+    ]
+    postgres.create_database("test_entries")
+    try:
+        url = postgres.dsn("test_entries")
+        migrate(url, folder=older)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("SET search_path TO suture")
+            for cve_id in ("CVE-2026-1000", "CVE-2026-1001"):
+                connection.execute("INSERT INTO cve (cve_id, state, source) VALUES (%s, 'PUBLISHED', 'cve5')", (cve_id,))
+                for place, (*said, versions) in enumerate(entries):
+                    connection.execute(
+                        "INSERT INTO cve_product VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                        (cve_id, place, *said, json.dumps(versions)),
+                    )
+        migrate(url)
+        with Store.connect(url) as store:
+            found = store._connection.execute("SELECT * FROM cve_product WHERE cve_id = 'CVE-2026-1000' ORDER BY place").fetchall()
+            assert [tuple(row.values())[1:] for row in found] == [
+                (0, "cna:a", "Acme", [
+                    {"product": "Anvil", "default_status": "unaffected", "versions": [RANGE]},
+                    {"package_name": "rocket", "collection_url": "https://example.org", "versions": []},
+                ]),
+                (2, "cna:a", None, [{"package_name": "left-pad", "versions": []}]),
+                (3, "cna:a", "Acme", [{"product": "Last", "versions": [RANGE, RANGE]}]),
+                (4, "adp:b", "Acme", [{"product": "Last", "versions": []}]),
+            ]  # fmt: skip
+            (_first, second) = affected_cves(store, [("acme", "ROCKET"), ("acme", "last")])
+            assert [(product.product, product.source) for product in second.products] == [
+                ("rocket", "cna:a"), ("Last", "cna:a"), ("Last", "adp:b"),
+            ]  # fmt: skip
+            (first, _second) = affected_cves(store, [("acme", None)])
+            assert [product.product for product in first.products] == ["Anvil", "rocket", "Last", "Last"]
+    finally:
+        postgres.drop_database("test_entries")

@@ -8,17 +8,15 @@ WITH wanted AS (
 ),
 
 named AS (
-    SELECT DISTINCT
-        cve_product.cve_id,
-        cve_product.place
+    SELECT DISTINCT cve_product.cve_id
     FROM cve_product
-    INNER JOIN wanted
-        ON
-            lower(cve_product.vendor COLLATE "C") = wanted.vendor
-            AND (
-                wanted.product IS NULL
-                OR lower(coalesce(cve_product.product, cve_product.package_name) COLLATE "C") = wanted.product
-            )
+    INNER JOIN wanted ON lower(cve_product.vendor COLLATE "C") = wanted.vendor
+    CROSS JOIN LATERAL json_array_elements(  -- none is looked at where any will do
+        CASE WHEN wanted.product IS NULL THEN '[{}]' ELSE cve_product.products END
+    ) AS entry (said)
+    WHERE
+        wanted.product IS NULL
+        OR lower(coalesce(entry.said ->> 'product', entry.said ->> 'package_name') COLLATE "C") = wanted.product
 ),
 
 newest AS (
@@ -27,13 +25,37 @@ newest AS (
         cve.state,
         cve.title,
         cve.published_at,
-        cve.modified_at,
-        array_agg(named.place) AS places
+        cve.modified_at
     FROM named
     INNER JOIN cve ON named.cve_id = cve.cve_id
-    GROUP BY named.cve_id, cve.state, cve.title, cve.published_at, cve.modified_at
     ORDER BY cve.published_at DESC NULLS LAST, named.cve_id DESC
     LIMIT %(max_rows)s
+),
+
+entry AS (
+    SELECT
+        cve_product.cve_id,
+        cve_product.place,
+        cve_product.source,
+        cve_product.vendor,
+        listed.number,
+        listed.said,
+        coalesce(listed.said ->> 'product', listed.said ->> 'package_name') AS product
+    FROM newest
+    INNER JOIN cve_product ON newest.cve_id = cve_product.cve_id
+    CROSS JOIN LATERAL json_array_elements(cve_product.products) WITH ORDINALITY AS listed (said, number)
+),
+
+asked AS (
+    SELECT DISTINCT
+        entry.cve_id,
+        entry.place,
+        entry.number
+    FROM entry
+    INNER JOIN wanted
+        ON
+            lower(entry.vendor COLLATE "C") = wanted.vendor
+            AND (wanted.product IS NULL OR lower(entry.product COLLATE "C") = wanted.product)
 )
 
 SELECT
@@ -46,17 +68,18 @@ SELECT
         SELECT
             jsonb_agg(
                 jsonb_build_object(
-                    'vendor', cve_product.vendor,
-                    'product', coalesce(cve_product.product, cve_product.package_name),
-                    'collection_url', cve_product.collection_url,
-                    'source', cve_product.source,
-                    'default_status', cve_product.default_status,
-                    'versions', cve_product.versions
+                    'vendor', entry.vendor,
+                    'product', entry.product,
+                    'collection_url', entry.said ->> 'collection_url',
+                    'source', entry.source,
+                    'default_status', entry.said ->> 'default_status',
+                    'versions', entry.said -> 'versions'
                 )
-                ORDER BY cve_product.place
+                ORDER BY entry.place, entry.number
             )
-        FROM cve_product
-        WHERE cve_product.cve_id = newest.cve_id AND cve_product.place = any(newest.places)
+        FROM entry
+        INNER JOIN asked ON entry.cve_id = asked.cve_id AND entry.place = asked.place AND entry.number = asked.number
+        WHERE entry.cve_id = newest.cve_id
     ) AS products,
     (
         SELECT

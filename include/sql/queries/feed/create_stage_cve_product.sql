@@ -3,9 +3,5 @@ CREATE TEMPORARY TABLE IF NOT EXISTS stage_cve_product (
     place smallint NOT NULL,
     source text NOT NULL,
     vendor text,
-    product text,
-    collection_url text,
-    package_name text,
-    default_status text,
-    versions json NOT NULL
+    products json NOT NULL
 ) ON COMMIT DROP

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from suture.feeds.decoded import Decoded
 from suture.feeds.format import FeedFormat
+from suture.feeds.sources.csaf_provider import fetch_documents
 from suture.feeds.sources.csaf_provider.document import TABLES, decode_csaf
-from suture.feeds.sources.csaf_provider.transport import fetch_documents
 from suture.feeds.vendor_rows import Origin
 
 
