@@ -1,5 +1,5 @@
--- What hosts have is kept with the inventory and brought up to date for hosts that changed (docs/adr/0035): a holding is
--- what a host can have of one source package, once for all that have it alike. Written under a lock, in bulk, by
+-- What hosts have is kept with the inventory and brought up to date for hosts that changed (docs/adr/0035): a holding
+-- is what a host can have of one source package, once for all that have it alike. Written under a lock, in bulk, by
 -- store/holdings.py; a matching reads holdings, not the packages of the fleet.
 
 -- The kinds of asset that hosts are of, or were: a decision is for an advisory on one of them.
@@ -66,6 +66,13 @@ BEGIN
     INSERT INTO holding_change (host_id) VALUES (new.host_id);
     RETURN NULL;
 END $$;
+-- Also a host without packages has a row.
+CREATE FUNCTION mark_removed_host() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO holding_change (host_id) VALUES (old.host_id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER host_is_removed AFTER DELETE ON host FOR EACH ROW EXECUTE FUNCTION mark_removed_host();
 
 -- What keeping them works in (templates, as in 0441).
 CREATE TABLE work_marked (

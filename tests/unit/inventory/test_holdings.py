@@ -67,7 +67,7 @@ def test_a_host_without_news_leaves_no_mark(fleet: Store) -> None:
          "dpkg_status": "ii", "held": False}
     ]  # fmt: skip
     standing = {
-        **{name: None for name in ("architecture", "kernel_running", "kernel_running_version", "kernel_installed")},
+        **dict.fromkeys(("architecture", "kernel_running", "kernel_running_version", "kernel_installed")),
         "host_id": "d", "asset_group": "web", "environment": "production", "criticality": "high", "exposure": "open",
         "inventory_groups": ["web"], "os_id": "debian", "os_codename": "bookworm", "reboot_required": False,
         "services": Json([]), "services_needing_restart": [], "facts": Json({}), "collected_at": NOW,
@@ -154,7 +154,7 @@ def test_components_of_other_ecosystems_are_held_as_well(fleet: Store) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_holdings_keep_in_step_with_a_fleet_that_changes(store: Store, seed: int) -> None:
-    pick = random.Random(seed)  # noqa: S311
+    pick = random.Random(seed)
     for number in range(12):
         add_host(store, f"h{number}", asset_group=("web", "api")[number % 2])
     for _ in range(40):

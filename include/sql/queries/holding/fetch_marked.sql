@@ -1,2 +1,7 @@
 -- Whether any host's holdings have to be found out anew.
-SELECT EXISTS (SELECT 1 FROM holding_change) AS is_marked
+WITH marked AS (
+    SELECT change_id FROM holding_change
+    LIMIT 1
+)
+
+SELECT count(*) > 0 AS is_marked FROM marked

@@ -1,5 +1,5 @@
--- The findings that hosts of a chunk of blocks have already and that are not settled, in rows of their own and in shared
--- ones. Those of hosts that are not managed any more stay as they are.
+-- The findings that hosts of a chunk of blocks have already and that are not settled, in rows of their own and in
+-- shared ones. Those of hosts that are not managed any more stay as they are.
 INSERT INTO work_standing (finding_id, shared_id, host_no, advisory_id, is_live)
 SELECT
     own.finding_id,
