@@ -1,13 +1,14 @@
--- What each host of a chunk has of each source package, as holdings; those that no host had before are made.
-WITH held AS MATERIALIZED (
+-- What the hosts of a chunk have of each source package, brought together where they have it alike, as holdings; those
+-- that no host had before are made.
+WITH alike AS MATERIALIZED (
     SELECT
-        marked.host_no,
-        own.*
+        own.*,
+        array_agg(marked.host_no) AS host_nos
     FROM work_marked AS marked
     CROSS JOIN LATERAL (
         SELECT
-            installed.ecosystem,
             installed.source_package,
+            installed.ecosystem,
             installed.os_codename,
             installed.os_id,
             bool_or(installed.runs_only) AND marked.runs_another_kernel AS runs_another_kernel,
@@ -32,33 +33,44 @@ WITH held AS MATERIALIZED (
             -- Host by host along the key: joined as a whole, each chunk read the packages of the whole fleet.
             ORDER BY component.host_id OFFSET 0
         ) AS installed
-        GROUP BY installed.ecosystem, installed.source_package, installed.os_codename, installed.os_id
+        GROUP BY installed.source_package, installed.ecosystem, installed.os_codename, installed.os_id
     ) AS own
     WHERE marked.chunk = %(chunk)s AND marked.kind_id IS NOT NULL
+    GROUP BY
+        own.source_package,
+        own.versions,
+        own.packages,
+        own.standings,
+        own.ecosystem,
+        own.os_codename,
+        own.os_id,
+        own.runs_another_kernel
 ),
 
 known AS MATERIALIZED (
     SELECT
-        held.*,
-        holding.holding_id
-    FROM held
+        alike.*,
+        holding.holding_id IS NULL AS is_new,
+        coalesce(holding.holding_id, nextval(pg_get_serial_sequence('holding', 'holding_id'))) AS holding_id
+    FROM alike
     LEFT JOIN holding
         ON
-            held.source_package = holding.source_package
-            AND held.versions = holding.versions
-            AND held.packages = holding.packages
-            AND held.standings = holding.standings
-            AND held.ecosystem = holding.ecosystem
-            AND held.os_codename = holding.os_codename
-            AND held.os_id = holding.os_id
-            AND held.runs_another_kernel = holding.runs_another_kernel
+            alike.source_package = holding.source_package
+            AND alike.versions = holding.versions
+            AND alike.packages = holding.packages
+            AND alike.standings = holding.standings
+            AND alike.ecosystem = holding.ecosystem
+            AND alike.os_codename = holding.os_codename
+            AND alike.os_id = holding.os_id
+            AND alike.runs_another_kernel = holding.runs_another_kernel
 ),
 
 fresh AS (
     INSERT INTO holding (
-        ecosystem, source_package, os_codename, os_id, packages, versions, standings, runs_another_kernel
+        holding_id, ecosystem, source_package, os_codename, os_id, packages, versions, standings, runs_another_kernel
     )
-    SELECT DISTINCT
+    SELECT
+        holding_id,
         ecosystem,
         source_package,
         os_codename,
@@ -68,40 +80,29 @@ fresh AS (
         standings,
         runs_another_kernel
     FROM known
-    WHERE holding_id IS NULL
-    RETURNING *
+    WHERE is_new
 ),
 
 numbered AS (
     SELECT
-        host_no,
-        holding_id
+        holding_id::integer AS holding_id,
+        unnest(host_nos) AS host_no
     FROM known
-    WHERE holding_id IS NOT NULL
-    UNION ALL
+),
+
+listed AS (
     SELECT
-        known.host_no,
-        fresh.holding_id
-    FROM known
-    INNER JOIN fresh
-        ON
-            known.source_package = fresh.source_package
-            AND known.versions = fresh.versions
-            AND known.packages = fresh.packages
-            AND known.standings = fresh.standings
-            AND known.ecosystem = fresh.ecosystem
-            AND known.os_codename = fresh.os_codename
-            AND known.os_id = fresh.os_id
-            AND known.runs_another_kernel = fresh.runs_another_kernel
-    WHERE known.holding_id IS NULL
+        host_no,
+        array_agg(holding_id ORDER BY holding_id) AS holding_ids
+    FROM numbered
+    GROUP BY host_no
 )
 
 INSERT INTO work_holding (host_no, kind_id, holding_ids)
 SELECT
     marked.host_no,
     marked.kind_id,
-    array_remove(array_agg(numbered.holding_id ORDER BY numbered.holding_id), NULL) AS holding_ids
+    coalesce(listed.holding_ids, '{}') AS holding_ids
 FROM work_marked AS marked
-LEFT JOIN numbered ON marked.host_no = numbered.host_no
+LEFT JOIN listed ON marked.host_no = listed.host_no
 WHERE marked.chunk = %(chunk)s AND marked.kind_id IS NOT NULL
-GROUP BY marked.host_no, marked.kind_id

@@ -11,20 +11,32 @@ WITH before AS (
 
 after AS (
     SELECT
-        host_no,
-        kind_id,
-        unnest(holding_ids) AS holding_id
+        work_holding.host_no,
+        work_holding.kind_id,
+        unnest(work_holding.holding_ids) AS holding_id,
+        host_holding.host_no IS NULL AS is_new
     FROM work_holding
+    LEFT JOIN host_holding ON work_holding.host_no = host_holding.host_no
 ),
 
 left_behind AS (
     SELECT * FROM before
     EXCEPT
-    SELECT * FROM after
+    SELECT
+        host_no,
+        kind_id,
+        holding_id
+    FROM after
+    WHERE NOT is_new
 ),
 
 joined AS (
-    SELECT * FROM after
+    SELECT
+        host_no,
+        kind_id,
+        holding_id
+    FROM after
+    WHERE NOT is_new
     EXCEPT
     SELECT * FROM before
 ),
@@ -41,6 +53,14 @@ moved AS (
             joined.*,
             TRUE AS joins
         FROM joined
+        UNION ALL
+        SELECT
+            host_no,
+            kind_id,
+            holding_id,
+            TRUE AS joins
+        FROM after
+        WHERE is_new
         UNION ALL
         SELECT
             left_behind.*,
