@@ -106,7 +106,7 @@ def collect(
     for name, why in sorted(missed.items()):
         hosts.write_unreached(store, {**_standing(name, managed[name], inventory[name]), "last_error": why[:2000]})
     retired = hosts.retire_absent(store, sorted(managed), at=now) if reports else []
-    keep_holdings(store)
+    keep_holdings(store, wait=False)
     found = Collection(
         collected=tuple(sorted(reports)),
         unreachable=missed,

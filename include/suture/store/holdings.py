@@ -7,7 +7,8 @@ The rules:
 2. Whatever changes what a host has, or its kind, leaves a mark (`holding_change`, by triggers). Keeping takes the marks and
    looks at these hosts only; a host without news costs nothing. A host that is retired or gone has none.
 3. The inventory keeps them when it has written its hosts, a matching before it reads them: what came in between. Both under
-   one lock, in the caller's transaction, so that a reader sees hosts either as they were or as they are.
+   one lock, in the caller's transaction, so that a reader sees hosts either as they were or as they are. The inventory does
+   not wait for a matching: the marks stay for the next one.
 """
 
 from __future__ import annotations
@@ -18,15 +19,21 @@ _LOCK_KEY = 0x5075_6D6D  # any constant
 _CHUNK_HOSTS = 1_024
 
 
-def keep_holdings(store: Store) -> int:
-    """Bring the holdings of hosts that changed up to date; how many hosts were marked."""
+def keep_holdings(store: Store, *, wait: bool = True) -> int:
+    """Bring the holdings of hosts that changed up to date; how many hosts were marked.
+
+    wait: for one who keeps them at the same time, up to 15 minutes; else nothing is done then, and the marks stay.
+    """
     marked = store.fetch_one("holding/fetch_marked")
     if not marked or not marked["is_marked"]:
         return 0
     with store.transaction():
-        store.execute("holding/lock_holdings", {"key": _LOCK_KEY})
-        hosts = {"host_ids": [row["host_id"] for row in store.fetch_all("holding/take_changes")]}
         store.execute("holding/open_work")
+        if wait:
+            store.execute("holding/lock_holdings", {"key": _LOCK_KEY})
+        elif not (store.fetch_one("holding/try_lock_holdings", {"key": _LOCK_KEY}) or {}).get("is_held"):
+            return 0
+        hosts = {"host_ids": [row["host_id"] for row in store.fetch_all("holding/take_changes")]}
         store.execute("holding/number_hosts", hosts)
         store.execute("holding/insert_kinds", hosts)
         count = store.execute("holding/fill_marked", {**hosts, "chunk_hosts": _CHUNK_HOSTS})

@@ -184,6 +184,7 @@ def test_two_that_keep_at_once_wait_for_one_another(fleet: Store, warehouse_url:
         waits = threading.Thread(target=lambda: second.append(keep_holdings(other)))
         with fleet.transaction():
             assert keep_holdings(fleet) == 1
+            assert keep_holdings(other, wait=False) == 0
             waits.start()
             waits.join(0.5)
             assert waits.is_alive()
