@@ -26,6 +26,7 @@ from suture.model.assets import AssetGroup, AssetRegister
 from suture.runner import Phase, PlaybookRun, Runner
 from suture.runner.interface import quiet
 from suture.store import Json, Store, hosts, leases
+from suture.store.holdings import keep_holdings
 from suture.wording import counted
 
 ACTOR = "suture:inventory_sync"
@@ -105,6 +106,7 @@ def collect(
     for name, why in sorted(missed.items()):
         hosts.write_unreached(store, {**_standing(name, managed[name], inventory[name]), "last_error": why[:2000]})
     retired = hosts.retire_absent(store, sorted(managed), at=now) if reports else []
+    keep_holdings(store, wait=False)
     found = Collection(
         collected=tuple(sorted(reports)),
         unreachable=missed,

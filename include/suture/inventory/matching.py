@@ -35,6 +35,7 @@ from suture.inventory.pairs import decide_pairs
 from suture.model import Priority
 from suture.store import Store
 from suture.store.fan_out import Changes, Decide, Scope, Unscored, fan_out
+from suture.store.holdings import keep_holdings
 
 _LOCK_KEY = 0x5075_6D61  # any constant: two matchings wait for one another
 _PART = 0.3  # of the hosts: where more changed, a run over everything is no slower
@@ -109,9 +110,10 @@ def match_hosts(
 def _scopes(store: Store, *, now: datetime, whole: bool) -> tuple[list[Scope], tuple[str, ...]]:
     """What has to be looked at, its pairs decided; and what could not be compared.
 
-    The marks are taken before anything is read: what comes in later leaves new ones.
+    The marks are taken before anything is read, and before holdings are kept: what comes in later leaves new ones.
     """
     hosts = [row["host_id"] for row in store.fetch_all("matching/take_host_changes")]
+    keep_holdings(store)
     packages = [row["package"] for row in store.fetch_all("matching/take_package_changes")]
     standing = store.fetch_one("matching/fetch_standing") or {"matched_whole": False, "hosts": 0}
     if whole or not standing["matched_whole"] or len(hosts) > max(1, _PART * standing["hosts"]):

@@ -24,6 +24,7 @@ from suture.inventory.spans import Span
 from suture.inventory.statements import Installed, by_package, statement_of
 from suture.inventory.versions import BadVersionError, order_of
 from suture.store import Json, Store
+from suture.store.holdings import keep_holdings
 
 _AT_ONCE = 5_000
 _KEY = ("ecosystem", "source_package", "source_version", "os_codename", "advisory_id")
@@ -49,6 +50,7 @@ def decide_pairs(
     """
     only = None if packages is None else sorted(set(packages))
     with store.transaction():
+        keep_holdings(store)
         _fill_installed(store, only, host_ids)
         _fill_version_keys(store, whole=only is None and host_ids is None)
         candidates = store.fetch_all("pair/list_candidate_pairs")
@@ -73,6 +75,7 @@ def decide_pairs(
 def fill_version_keys(store: Store) -> int:
     """Give every version that hosts or advisories name its sort key; how many were new."""
     with store.transaction():
+        keep_holdings(store)
         _fill_installed(store, None, None)
         return _fill_version_keys(store, whole=True)
 

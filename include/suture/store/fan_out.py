@@ -4,13 +4,14 @@ The rules:
 
 1. A scope is all hosts and all advisories, some hosts with all advisories, or some advisories on all hosts. Inside its
    scope a run leaves the findings as a run over everything would.
-2. Distinct (source package, version, release) are compared once; what hosts have of a source package (a situation) is
-   resolved once, and what it comes to on a kind of asset is made once (an outcome). Hosts are taken in chunks, so that
-   memory and the time of a statement stay bounded however large the fleet is; what the chunks share is kept. All chunks
-   are one transaction.
-3. A row that is already right is not written.
-4. `decide`, where given, is called for each chunk with what is new in it, before its findings are written: new findings
-   then get their decision at once and are not written twice.
+2. Distinct (source package, version, release) are compared once; what hosts have of a source package (a holding, kept in
+   holdings.py) is resolved once, and what it comes to on a kind of asset is made once (an outcome).
+3. Groups of hosts that have a holding alike are compared with the shared findings that stand, as a whole. Only those that
+   differ are opened and compared host by host. Groups, and hosts of a scope, are taken in chunks, so that the time of a
+   statement stays bounded however large the fleet is. All chunks are one transaction.
+4. A row that is already right is not written.
+5. `decide`, where given, is called before findings are written: new ones then get their decision at once and are not
+   written twice.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from datetime import datetime
 
 from suture.store.connection import Row, Store
 
-CHUNK_HOSTS = 1_024  # as a block of shared_finding has
+CHUNK_HOSTS = 1_024  # of a scope of hosts; as a block of shared_finding has
+CHUNK_BLOCKS = 16  # of groups
 Decide = Callable[[Sequence[Row]], object]  # (advisory_id, asset_group, criticality, exposure) rows → decisions written
 
 
@@ -59,29 +61,35 @@ class Changes:
 
 
 def fan_out(store: Store, scope: Scope, *, unscored: Unscored, now: datetime, decide: Decide | None = None) -> Changes:
-    """Match one scope in SQL. advisory_pair must be up to date. Runs in the caller's transaction, or in one of its own."""
+    """Match one scope in SQL. advisory_pair and holdings must be up to date. Runs in the caller's transaction, or in one of
+    its own."""
     with store.transaction():
-        hosts = _prepare(store, scope)
+        hosts, chunks = _prepare(store, scope)
+        _outcomes(store, scope, unscored, now, decide)
         heirs = store.fetch_one("matching/count_heirs")
         inherits = bool(heirs and heirs["pairs"])
         changes = Changes(hosts=hosts)
-        for chunk in range(-(-hosts // _chunk(scope))):
-            _fill(store, scope, chunk, unscored, now, decide)
-            changes += _merge(store, unscored, now, inherits=inherits)
+        for chunk in range(chunks):
+            stands = _fill(store, scope, chunk)
+            changes += _merge(store, unscored, now, stands=stands, inherits=inherits)
         if scope == Scope():
             store.fetch_one("matching/analyze_tables")
     return changes
 
 
-def _prepare(store: Store, scope: Scope) -> int:
-    """Open the work tables and fill scope and pairs; how many hosts there are."""
+def _prepare(store: Store, scope: Scope) -> tuple[int, int]:
+    """Open the work tables and fill scope and pairs; how many hosts there are, in how many chunks."""
     store.execute("matching/open_work")
     if scope == Scope():
         store.fetch_one("matching/analyze_tables")
-    host_ids = None if scope.host_ids is None else list(scope.host_ids)
-    store.execute("matching/number_hosts", {"host_ids": host_ids})
-    store.execute("matching/fill_kinds", {"host_ids": host_ids})
-    hosts = store.execute("matching/fill_scope", {"host_ids": host_ids, "chunk_hosts": _chunk(scope)})
+    if scope.host_ids is not None:
+        hosts = store.execute(
+            "matching/fill_scope", {"host_ids": list(scope.host_ids), "chunk_hosts": CHUNK_HOSTS}
+        )
+        chunks = -(-hosts // CHUNK_HOSTS)
+    else:
+        found = store.fetch_one("matching/fetch_blocks") or {"hosts": 0, "last_block": -1}
+        hosts, chunks = found["hosts"], found["last_block"] // CHUNK_BLOCKS + 1
     if scope.advisory_ids is not None:
         store.execute("matching/fill_advisories", {"advisory_ids": list(scope.advisory_ids)})
     store.execute("matching/analyze_inputs")
@@ -93,36 +101,45 @@ def _prepare(store: Store, scope: Scope) -> int:
         store.execute("matching/fill_pairs")
     store.execute("matching/fill_affected")
     store.execute("matching/analyze_inputs")
-    return hosts
+    return hosts, chunks
 
 
-def _chunk(scope: Scope) -> int:
-    """A few advisories are few rows on any number of hosts: one chunk up to a hundred thousand."""
-    return CHUNK_HOSTS if scope.advisory_ids is None else 100_000
+def _outcomes(store: Store, scope: Scope, unscored: Unscored, now: datetime, decide: Decide | None) -> None:
+    """What holdings come to, and on each kind of asset that has them: does not grow with hosts."""
+    of_hosts = scope.host_ids is not None
+    if not store.execute("matching/fill_found", {"of_hosts": of_hosts}):
+        return
+    store.execute("matching/fill_places_of_hosts" if of_hosts else "matching/fill_places")
+    if decide is not None:
+        decide(store.fetch_all("decision/list_share_groups"))
+    outcome = {"priority": unscored.priority, "deadline": unscored.deadline, "now": now}
+    store.execute("matching/fill_outcomes", {**outcome, "decided": decide is not None})
+    store.execute("matching/analyze_outcomes")
 
 
-def _fill(store: Store, scope: Scope, chunk: int, unscored: Unscored, now: datetime, decide: Decide | None) -> None:
-    """What the chunk's hosts show (work_held with work_outcome), and the findings that they have (work_standing)."""
-    part = {"chunk": chunk}
+def _fill(store: Store, scope: Scope, chunk: int) -> bool:
+    """What the chunk's hosts show (work_group, work_shown) beside the findings that they have (work_standing); whether they
+    have any. What is settled is in neither."""
     store.execute("matching/empty_chunk")
-    before = store.fetch_one("matching/fetch_known")
-    known = {"known": before["situations"] if before else 0}
-    of_advisories = scope.advisory_ids is not None
-    store.execute("matching/fill_held_of_advisories" if of_advisories else "matching/fill_held", {**part, **known})
-    if store.execute("matching/fill_found", known) + store.execute("matching/fill_places", part):
-        if decide is not None:
-            decide(store.fetch_all("decision/list_share_groups", part))
-        outcome = {"priority": unscored.priority, "deadline": unscored.deadline, "now": now}
-        store.execute("matching/fill_outcomes", {**part, **outcome, "decided": decide is not None})
-    store.execute("matching/fill_standing_of_advisories" if of_advisories else "matching/fill_standing", part)
-    store.execute("matching/analyze_chunk")
+    if scope.host_ids is not None:
+        store.execute("matching/fill_shown_of_hosts", {"chunk": chunk})
+        stands = store.execute("matching/fill_standing_of_hosts", {"chunk": chunk}) > 0
+    else:
+        blocks = {"first_block": chunk * CHUNK_BLOCKS, "last_block": (chunk + 1) * CHUNK_BLOCKS - 1}
+        part = {**blocks, "of_advisories": scope.advisory_ids is not None}
+        store.execute("matching/fill_settled", part)
+        store.execute("matching/fill_groups", blocks)
+        stands = store.execute("matching/fill_standing", part) > 0
+        if stands:
+            store.execute("matching/open_groups")
+    if stands:
+        store.execute("matching/analyze_chunk")
+    return stands
 
 
-def _merge(store: Store, unscored: Unscored, now: datetime, *, inherits: bool) -> Changes:
-    standing = store.fetch_one("matching/count_standing")
-    stands = bool(standing and standing["stands"])
+def _merge(store: Store, unscored: Unscored, now: datetime, *, stands: bool, inherits: bool) -> Changes:
     heirs = store.execute("matching/fill_heirs") if inherits and stands else 0
-    made = store.fetch_one("matching/insert_new_findings" if stands else "matching/insert_first_findings", {"now": now})
+    made = store.fetch_one("matching/insert_new_findings", {"now": now})
     new = int(made["findings"]) if made else 0
     if heirs:
         store.execute("matching/fill_touched_heirs")

@@ -22,6 +22,7 @@ from suture.risk.scoring import Decider, facts_from_row, profile_of, score_all
 from suture.settings import PROJECT_ROOT
 from suture.store import Json, Store
 from tests.fleet_rows import NOW, add_advisory, add_host, install
+from tests.holdings import assert_kept
 
 pytestmark = pytest.mark.database
 POLICY_DIR = PROJECT_ROOT / "include" / "policy"
@@ -211,6 +212,7 @@ def test_a_changing_fleet(store: Store, policy: RiskPolicy, register: AssetRegis
         assert counts.changed == expected[0]
         assert score_all(store, policy, register, now=now, may_lower=may_lower, whole=True).changed == 0
         assert summary(store) == counted_summary(store)
+        assert_kept(store)
         whole = match_all(store, whole=True, **options(store, policy, register, now, decided=False))
         assert (whole.new, whole.reopened, whole.updated, whole.fixed, whole.withdrawn) == (0, 0, 0, 0, 0)
         for _ in range(fleet.pick.randint(1, 5)):

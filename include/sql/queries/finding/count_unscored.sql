@@ -1,5 +1,15 @@
--- Findings of which nobody said anything that a decision can rest on, read advisory by advisory.
-WITH own AS (
+-- Findings of which nobody said anything that a decision can rest on, read advisory by advisory. Shared rows are
+-- counted with their hosts, and opened only in blocks with hosts that are retired.
+WITH retired AS MATERIALIZED (
+    SELECT
+        finding_host.host_no,
+        finding_host.host_block
+    FROM host
+    INNER JOIN finding_host ON host.host_id = finding_host.host_id
+    WHERE host.retired_at IS NOT NULL
+),
+
+own AS (
     SELECT own_finding.host_id
     FROM decision
     INNER JOIN own_finding
@@ -15,13 +25,17 @@ WITH own AS (
 ),
 
 shared AS (
-    SELECT shared_finding.host_nos
+    SELECT
+        shared_finding.host_block,
+        array_remove(shared_finding.host_nos, 0) AS host_nos
     FROM decision
     INNER JOIN shared_finding
         ON decision.advisory_id = shared_finding.advisory_id AND decision.decision_id = shared_finding.decision_id
     WHERE decision.is_unscored
     UNION ALL
-    SELECT shared_finding.host_nos
+    SELECT
+        shared_finding.host_block,
+        array_remove(shared_finding.host_nos, 0) AS host_nos
     FROM shared_finding
     WHERE shared_finding.priority_since IS NULL AND shared_finding.decision_id IS NULL
 )
@@ -32,10 +46,17 @@ SELECT (
     INNER JOIN host ON own.host_id = host.host_id
     WHERE host.retired_at IS NULL
 ) + (
-    SELECT count(*)
+    SELECT
+        coalesce(sum(
+            CASE
+                WHEN shared.host_block IN (SELECT retired.host_block FROM retired)
+                    THEN (
+                        SELECT count(*)
+                        FROM unnest(shared.host_nos) AS member (host_no)
+                        WHERE member.host_no NOT IN (SELECT retired.host_no FROM retired)
+                    )
+                ELSE cardinality(shared.host_nos)
+            END
+        ), 0)::bigint
     FROM shared
-    CROSS JOIN LATERAL unnest(shared.host_nos) AS member (host_no)
-    INNER JOIN finding_host ON member.host_no = finding_host.host_no
-    INNER JOIN host ON finding_host.host_id = host.host_id
-    WHERE host.retired_at IS NULL
 ) AS unscored

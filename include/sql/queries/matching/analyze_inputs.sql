@@ -1,1 +1,1 @@
-SELECT analyze_work('work_scope', 'work_advisory', 'work_pair', 'work_affected', 'work_kind')
+SELECT analyze_work('work_scope', 'work_advisory', 'work_pair', 'work_affected')

@@ -39,12 +39,10 @@ WITH unmatched AS (
         work_standing.is_live
         AND NOT EXISTS (
             SELECT 1
-            FROM work_held
-            INNER JOIN work_outcome
-                ON work_held.situation_id = work_outcome.situation_id AND work_held.kind_id = work_outcome.kind_id
+            FROM work_shown
             WHERE
-                work_held.host_no = work_standing.host_no
-                AND work_outcome.advisory_id = work_standing.advisory_id
+                work_shown.host_no = work_standing.host_no
+                AND work_shown.advisory_id = work_standing.advisory_id
         )
 ),
 

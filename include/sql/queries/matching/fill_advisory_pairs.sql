@@ -1,7 +1,6 @@
 -- As fill_pairs, for the advisories in work_advisory.
 INSERT INTO work_pair (
-    advisory_id, ecosystem, source_package, source_version, os_codename, fixed_version, sort_key, same_as, version_no,
-    source_no
+    advisory_id, ecosystem, source_package, source_version, os_codename, fixed_version, sort_key, same_as, version_no
 )
 SELECT
     pair.advisory_id,
@@ -13,8 +12,7 @@ SELECT
     present.sort_key,
     pair.grounds -> 'same_as' AS same_as,
     dense_rank() OVER (ORDER BY pair.ecosystem, pair.source_package, pair.os_codename, pair.source_version)
-        AS version_no,
-    dense_rank() OVER (ORDER BY pair.ecosystem, pair.source_package, pair.os_codename) AS source_no
+        AS version_no
 FROM advisory_pair AS pair
 INNER JOIN known_version AS present
     ON pair.ecosystem = present.ecosystem AND pair.source_version = present.version

@@ -1,9 +1,8 @@
-INSERT INTO work_affected (ecosystem, source_package, source_version, os_codename, version_no, source_no)
+INSERT INTO work_affected (ecosystem, source_package, source_version, os_codename, version_no)
 SELECT DISTINCT
     ecosystem,
     source_package,
     source_version,
     os_codename,
-    version_no,
-    source_no
+    version_no
 FROM work_pair

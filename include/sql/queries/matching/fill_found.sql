@@ -1,9 +1,37 @@
--- What the situations that are new since the last chunk come to: one row an advisory.
+-- What holdings come to: one row an advisory. of_hosts: of those that hosts in the scope have.
+WITH part AS MATERIALIZED (
+    SELECT
+        holding.holding_id,
+        holding.runs_another_kernel,
+        installed.package,
+        installed.standing,
+        work_affected.version_no
+    FROM holding
+    CROSS JOIN LATERAL
+        unnest(holding.packages, holding.versions, holding.standings) AS installed (package, version, standing)
+    INNER JOIN work_affected
+        ON
+            holding.source_package = work_affected.source_package
+            AND installed.version = work_affected.source_version
+            AND holding.os_codename = work_affected.os_codename
+            AND holding.ecosystem = work_affected.ecosystem
+    WHERE
+        holding.source_package IN (SELECT named.source_package FROM work_affected AS named)
+        AND (
+            NOT %(of_hosts)s
+            OR holding.holding_id IN (
+                SELECT unnest(host_holding.holding_ids)
+                FROM work_scope
+                INNER JOIN host_holding ON work_scope.host_no = host_holding.host_no
+            )
+        )
+)
+
 INSERT INTO work_found (
-    situation_id, advisory_id, ecosystem, source_package, installed_version, fixed_version, packages, conditions
+    holding_id, advisory_id, ecosystem, source_package, installed_version, fixed_version, packages, conditions
 )
 SELECT
-    situation.situation_id,
+    part.holding_id,
     work_pair.advisory_id,
     work_pair.ecosystem,
     work_pair.source_package,
@@ -19,19 +47,15 @@ SELECT
             CASE
                 WHEN
                     bool_and(part.standing & 4 > 0)
-                    OR (bool_or(part.standing & 4 > 0) AND bool_or(situation.runs_another_kernel))
+                    OR (bool_or(part.standing & 4 > 0) AND bool_or(part.runs_another_kernel))
                     THEN 'reboot_pending'
             END,
             CASE WHEN bool_or(part.standing & 8 > 0) THEN 'service_restart_pending' END
         ],
         NULL
     ) AS conditions
-FROM work_situation AS situation
-CROSS JOIN
-    LATERAL unnest(situation.packages, situation.version_nos, situation.standings)
-        AS part (package, version_no, standing)
+FROM part
 INNER JOIN work_pair ON part.version_no = work_pair.version_no
 LEFT JOIN advisory_package AS phased
     ON work_pair.advisory_id = phased.advisory_id AND part.package = phased.package
-WHERE situation.situation_id > %(known)s::integer
-GROUP BY situation.situation_id, work_pair.advisory_id, work_pair.ecosystem, work_pair.source_package
+GROUP BY part.holding_id, work_pair.advisory_id, work_pair.ecosystem, work_pair.source_package

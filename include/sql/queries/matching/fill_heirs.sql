@@ -2,7 +2,7 @@
 -- clock.
 INSERT INTO work_heir (host_no, advisory_id, started_at, deadline)
 SELECT
-    work_held.host_no,
+    work_shown.host_no,
     work_outcome.advisory_id,
     min(coalesce(finding.reopened_at, finding.first_seen_at)) AS started_at,
     min(finding.deadline) AS deadline
@@ -12,10 +12,13 @@ INNER JOIN work_outcome
         work_pair.advisory_id = work_outcome.advisory_id
         AND work_pair.source_version = work_outcome.installed_version
         AND work_pair.source_package = work_outcome.source_package
-INNER JOIN work_held
-    ON work_outcome.situation_id = work_held.situation_id AND work_outcome.kind_id = work_held.kind_id
+INNER JOIN work_shown
+    ON
+        work_outcome.holding_id = work_shown.holding_id
+        AND work_outcome.kind_id = work_shown.kind_id
+        AND work_outcome.advisory_id = work_shown.advisory_id
 CROSS JOIN LATERAL jsonb_array_elements_text(work_pair.same_as) AS other (advisory_id)
-INNER JOIN finding_host ON work_held.host_no = finding_host.host_no
+INNER JOIN finding_host ON work_shown.host_no = finding_host.host_no
 CROSS JOIN LATERAL finding_of(finding_host.host_id, other.advisory_id) AS finding
 WHERE
     work_pair.same_as IS NOT NULL
@@ -23,6 +26,6 @@ WHERE
     AND NOT EXISTS (
         SELECT 1 FROM work_standing
         WHERE
-            work_standing.host_no = work_held.host_no AND work_standing.advisory_id = work_outcome.advisory_id
+            work_standing.host_no = work_shown.host_no AND work_standing.advisory_id = work_outcome.advisory_id
     )
-GROUP BY work_held.host_no, work_outcome.advisory_id
+GROUP BY work_shown.host_no, work_outcome.advisory_id

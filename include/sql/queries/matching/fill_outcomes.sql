@@ -1,11 +1,11 @@
 -- What a finding of each of them will say: with the current decision where there is one and it was made in this run
 -- (decided), else by the rule for the unscored.
 INSERT INTO work_outcome (
-    situation_id, kind_id, advisory_id, ecosystem, source_package, installed_version, fixed_version, packages,
+    holding_id, kind_id, advisory_id, ecosystem, source_package, installed_version, fixed_version, packages,
     conditions, priority, score, deadline, decision_id
 )
 SELECT
-    found.situation_id,
+    found.holding_id,
     work_place.kind_id,
     found.advisory_id,
     found.ecosystem,
@@ -26,14 +26,13 @@ SELECT
     END AS deadline,
     decision.decision_id
 FROM work_place
-INNER JOIN work_found AS found ON work_place.situation_id = found.situation_id
-INNER JOIN work_kind ON work_place.kind_id = work_kind.kind_id
+INNER JOIN work_found AS found ON work_place.holding_id = found.holding_id
+INNER JOIN asset_kind ON work_place.kind_id = asset_kind.kind_id
 LEFT JOIN decision
     ON
         %(decided)s
         AND decision.superseded_at IS NULL
         AND found.advisory_id = decision.advisory_id
-        AND work_kind.asset_group = decision.asset_group
-        AND work_kind.criticality = decision.criticality
-        AND work_kind.exposure = decision.exposure
-WHERE work_place.chunk = %(chunk)s
+        AND asset_kind.asset_group = decision.asset_group
+        AND asset_kind.criticality = decision.criticality
+        AND asset_kind.exposure = decision.exposure

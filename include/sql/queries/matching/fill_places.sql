@@ -1,17 +1,7 @@
--- Situations on kinds of assets that no chunk before had.
-INSERT INTO work_place (situation_id, kind_id, chunk)
-SELECT
-    seen.situation_id,
-    seen.kind_id,
-    %(chunk)s::integer AS chunk
-FROM (
-    SELECT
-        situation_id,
-        kind_id
-    FROM work_held
-    EXCEPT
-    SELECT
-        situation_id,
-        kind_id
-    FROM work_place
-) AS seen
+-- The kinds of asset on which hosts have what was found.
+INSERT INTO work_place (holding_id, kind_id)
+SELECT DISTINCT
+    holding_id,
+    kind_id
+FROM holding_group
+WHERE holding_id IN (SELECT work_found.holding_id FROM work_found)

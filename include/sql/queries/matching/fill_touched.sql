@@ -1,15 +1,18 @@
 -- Findings in shared rows that say something else now, or that no host shows any more.
 WITH shown AS MATERIALIZED (
     SELECT
-        work_held.host_no,
+        work_shown.host_no,
         work_outcome.advisory_id,
         work_outcome.installed_version,
         work_outcome.fixed_version,
         work_outcome.packages,
         work_outcome.conditions
-    FROM work_held
+    FROM work_shown
     INNER JOIN work_outcome
-        ON work_held.situation_id = work_outcome.situation_id AND work_held.kind_id = work_outcome.kind_id
+        ON
+            work_shown.holding_id = work_outcome.holding_id
+            AND work_shown.kind_id = work_outcome.kind_id
+            AND work_shown.advisory_id = work_outcome.advisory_id
 )
 
 INSERT INTO work_touched (finding_id)

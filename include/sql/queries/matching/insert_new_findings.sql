@@ -1,30 +1,35 @@
 -- A new match becomes a finding: all that it says stands in its outcome, its clock starts now. Hosts that show the same
--- share a row.
+-- share a row: groups that are new as a whole, and of those that were opened the hosts that had no such finding.
 WITH alike AS (
     SELECT
-        work_held.host_no / 1024 AS host_block,
-        work_outcome.situation_id,
-        work_outcome.kind_id,
-        work_outcome.advisory_id,
-        array_agg(work_held.host_no ORDER BY work_held.host_no) AS host_nos
-    FROM work_held
-    INNER JOIN work_outcome
-        ON work_held.situation_id = work_outcome.situation_id AND work_held.kind_id = work_outcome.kind_id
+        host_block,
+        holding_id,
+        kind_id,
+        advisory_id,
+        host_nos
+    FROM work_group
+    UNION ALL
+    SELECT
+        work_shown.host_no / 1024 AS host_block,
+        work_shown.holding_id,
+        work_shown.kind_id,
+        work_shown.advisory_id,
+        array_agg(work_shown.host_no ORDER BY work_shown.host_no) AS host_nos
+    FROM work_shown
     WHERE
         NOT EXISTS (
             SELECT 1 FROM work_standing
             WHERE
-                work_standing.host_no = work_held.host_no AND work_standing.advisory_id = work_outcome.advisory_id
+                work_standing.host_no = work_shown.host_no AND work_standing.advisory_id = work_shown.advisory_id
         )
-    GROUP BY
-        work_held.host_no / 1024, work_outcome.situation_id, work_outcome.kind_id, work_outcome.advisory_id
+    GROUP BY work_shown.host_no / 1024, work_shown.holding_id, work_shown.kind_id, work_shown.advisory_id
 ),
 
 fresh AS MATERIALIZED (
     SELECT
         alike.*,
         sum(cardinality(alike.host_nos))
-            OVER (ORDER BY alike.host_block, alike.situation_id, alike.kind_id, alike.advisory_id)
+            OVER (ORDER BY alike.host_block, alike.holding_id, alike.kind_id, alike.advisory_id)
         AS through
     FROM alike
 ),
@@ -62,7 +67,7 @@ made AS (
     CROSS JOIN taken
     INNER JOIN work_outcome
         ON
-            fresh.situation_id = work_outcome.situation_id
+            fresh.holding_id = work_outcome.holding_id
             AND fresh.kind_id = work_outcome.kind_id
             AND fresh.advisory_id = work_outcome.advisory_id
     RETURNING cardinality(host_nos) AS hosts

@@ -2,11 +2,14 @@
 -- brought up to date. An accepted one stays accepted: acceptance is a person's decision.
 WITH shown AS MATERIALIZED (
     SELECT
-        work_held.host_no,
+        work_shown.host_no,
         work_outcome.*
-    FROM work_held
+    FROM work_shown
     INNER JOIN work_outcome
-        ON work_held.situation_id = work_outcome.situation_id AND work_held.kind_id = work_outcome.kind_id
+        ON
+            work_shown.holding_id = work_outcome.holding_id
+            AND work_shown.kind_id = work_outcome.kind_id
+            AND work_shown.advisory_id = work_outcome.advisory_id
 ),
 
 touched AS (

@@ -3,7 +3,7 @@ INSERT INTO work_installed (ecosystem, source_package, source_version, os_codena
 SELECT DISTINCT
     ecosystem,
     source_package,
-    source_version,
+    unnest(versions) AS source_version,
     os_codename,
     os_id
-FROM installed_component
+FROM holding

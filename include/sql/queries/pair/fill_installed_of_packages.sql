@@ -4,8 +4,8 @@ INSERT INTO work_installed (ecosystem, source_package, source_version, os_codena
 SELECT DISTINCT
     ecosystem,
     source_package,
-    source_version,
+    unnest(versions) AS source_version,
     os_codename,
     os_id
-FROM installed_component
+FROM holding
 WHERE source_package = any(%(names)s::text[]) AND ecosystem || '/' || source_package = any(%(packages)s::text[])

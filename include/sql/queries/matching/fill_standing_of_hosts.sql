@@ -1,4 +1,4 @@
--- As fill_standing, for the advisories in work_advisory only.
+-- The findings that the chunk's hosts have already, in rows of their own and in shared ones.
 WITH placed AS MATERIALIZED (
     SELECT
         host_id,
@@ -14,9 +14,8 @@ SELECT
     placed.host_no,
     own.advisory_id,
     own.status IN ('open', 'accepted') AS is_live
-FROM work_advisory
-INNER JOIN own_finding AS own ON work_advisory.advisory_id = own.advisory_id
-INNER JOIN placed ON own.host_id = placed.host_id
+FROM placed
+INNER JOIN own_finding AS own ON placed.host_id = own.host_id
 UNION ALL
 SELECT
     shared.first_id + member.place - 1 AS finding_id,
@@ -24,7 +23,8 @@ SELECT
     member.host_no,
     shared.advisory_id,
     TRUE AS is_live
-FROM work_advisory
-INNER JOIN shared_finding AS shared ON work_advisory.advisory_id = shared.advisory_id
+FROM shared_finding AS shared
 CROSS JOIN LATERAL unnest(shared.host_nos) WITH ORDINALITY AS member (host_no, place)
-WHERE member.host_no IN (SELECT inside.host_no FROM placed AS inside)
+WHERE
+    shared.host_block IN (SELECT DISTINCT around.host_no / 1024 FROM placed AS around)
+    AND member.host_no IN (SELECT inside.host_no FROM placed AS inside)

@@ -1,1 +1,0 @@
-SELECT count(*) > 0 AS stands FROM work_standing

@@ -1,1 +1,0 @@
-SELECT count(*) AS situations FROM work_situation
