@@ -26,6 +26,7 @@ from suture.errors import SutureError
 
 MARK = "SUTURE_INSTANCE"
 IDLE_WORKER = "LocalExecutor: <idle>"  # as Airflow 3.3 titles it
+_EXEC_SECONDS = 0.05
 
 
 class StubbornProcessError(SutureError):
@@ -115,7 +116,7 @@ def end(
     """End everything that `find` returns, now and after; how many there were. Raises StubbornProcessError."""
     ended: set[int] = set()
     for signal_number, wait_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, 5.0), (signal.SIGKILL, 5.0)):
-        processes = list(find())
+        processes = _look(find)
         if not processes:
             return len(ended)
         if signal_number == signal.SIGKILL and say is not None:
@@ -160,6 +161,15 @@ def _read_record(path: Path) -> PidRecord | None:
         return PidRecord(int(stored["pid"]), int(stored["start_ticks"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _look(find: Callable[[], Iterable[psutil.Process]]) -> list[psutil.Process]:
+    """What it finds, looked for twice: for a moment in exec(2) a process has no environment, and with it no mark."""
+    found = list(find())
+    if not found:
+        time.sleep(_EXEC_SECONDS)
+        found = list(find())
+    return found
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:

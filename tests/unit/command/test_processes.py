@@ -58,6 +58,10 @@ def test_marked_processes_and_their_children_are_found(start: Starter, instance:
     child = int(ready_line(parent))
     start(mark=False)
     try:
+        # For a moment in exec(2), after its parent went on, a process has no environment to be read.
+        patience = time.monotonic() + 10
+        while child not in pids(processes.marked(instance)) and time.monotonic() < patience:
+            time.sleep(0.02)
         assert pids(processes.marked(instance)) == {parent.pid, child}
     finally:
         os.kill(child, signal.SIGKILL)
