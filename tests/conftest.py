@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Iterator
@@ -75,6 +76,21 @@ def miss(need: str, why: str) -> None:
     if required(need):
         pytest.fail(f"{need} was required but is missing: {why}")
     pytest.skip(f"needs {need}: {why}")
+
+
+_FAILED: dict[str, str] = {}
+
+
+@contextlib.contextmanager
+def tried_once(what: str) -> Iterator[None]:
+    """A set-up of many minutes is not tried again for each test that needs it: from its first failure on it fails at once."""
+    if what in _FAILED:
+        pytest.fail(f"{what} failed before: {_FAILED[what]}")
+    try:
+        yield
+    except BaseException as error:
+        _FAILED[what] = f"{type(error).__name__}: {error}"[:300]
+        raise
 
 
 def free_port() -> int:

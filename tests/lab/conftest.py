@@ -28,7 +28,7 @@ from suture.runner.inventory import Inventory
 from suture.runner.ssh import ssh_config
 from suture.settings import PROJECT_ROOT, Settings
 from suture.sourcing.intake import repository_of
-from tests.conftest import miss
+from tests.conftest import miss, tried_once
 
 STAGING = ("stg-app1", "stg-db1")
 HOSTS = ("db1", "app1", "lb1", *STAGING)
@@ -86,7 +86,8 @@ def own_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnFleet]:
     own = OwnFleet(tmp_path_factory.mktemp("fleet") / ".suture")
     own.home.mkdir(mode=0o700)
     try:
-        own.lab("up", *HOSTS)
+        with tried_once("the small fleet"):
+            own.lab("up", *HOSTS)
         yield own
     finally:
         own.lab("down", "--purge", check=False)

@@ -16,6 +16,8 @@ PYTHON_FOLDERS = ("include/suture", "plugins", "dags", "lab", "tests")
 TYPED_FOLDERS = ("include/suture", "plugins/suture_airflow", "lab")
 PLAYBOOKS = PROJECT_ROOT / "include" / "playbooks"
 SLOW_NEEDS = "not lab and not airflow and not browser"
+# A test that fails is tried once more. What passes then is named, with its first failure, under "rerun test summary info" (ADR 0041).
+SECOND_TRY = ("--reruns", "1", "--rerun-show-tracebacks")
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,11 @@ class Outcome:
 
 
 def steps(*, fast: bool, pytest_arguments: Sequence[str]) -> list[Step]:
-    """All steps in order. `fast` leaves out the linters of SQL and playbooks and whatever needs a running system."""
+    """All steps in order. `fast` leaves out the linters of SQL and playbooks and whatever needs a running system; then no test
+    is tried twice."""
     python = sys.executable
     # Two workers: the main job's tests (mostly waiting) on one, all others on the other; see tests/conftest.py.
-    selection = ["-m", SLOW_NEEDS] if fast else ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
+    selection = ["-m", SLOW_NEEDS] if fast else ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", *SECOND_TRY]
     pytest = Step("pytest", (python, "-m", "pytest", *selection, *pytest_arguments), quiet=False)
     ruff = Step("ruff", (python, "-m", "ruff", "check", *_existing(PYTHON_FOLDERS)))
     mypy = Step("mypy", (python, "-m", "mypy", *_existing(TYPED_FOLDERS)))
