@@ -4,7 +4,8 @@
 **What** Patches an approved campaign's production hosts: first the canary, then the rings, each host drained at the load balancer
 before it is touched. After each ring a judge compares its hosts with those not yet patched and says pass, fail or inconclusive.
 
-**When** When a campaign is approved: the run waits for its maintenance window; one run per campaign.
+**When** When a campaign is approved: the run waits for its maintenance window; one run per campaign. Once more when a person has
+judged a ring by hand (`manual_judgement`): finished hosts are left alone.
 
 **Steps** `await_window` ▸ `require_backup` (a fresh, verified backup of every host) ▸ `start_rollout` ▸ for the canary and each
 ring: `patch_…` ▸ `verify_…` ▸ `judge_…` ▸ `conclude` ▸ `mirror_to_staging` (of the pair, what plays a patched role follows
@@ -13,9 +14,9 @@ production) ▸ `leave_quarantine` (a hotfix's hosts forget the quarantine repos
 
 **When it is red** Find the first red task; its last line says what happened, to which host, and what to do next. If hosts were
 already being changed the campaign is *halted* (`halt`): nothing more is touched. A judge's *fail*, or a failed verification, starts
-the `rollback` DAG by itself; *inconclusive* and everything else waits for a person: either mend and clear the red task, or
-trigger `rollback`. After `conclude` the campaign is verified whatever follows: hosts that `leave_quarantine` names are tried again
-by `vendor_case_watch`.
+the `rollback` DAG by itself; *inconclusive* and everything else waits for a person: mend it and take the rollout up again (clear
+`await_window` with Downstream); or trigger `manual_judgement`, where the judge can never see more; or trigger `rollback`. After
+`conclude` the campaign is verified whatever follows: hosts that `leave_quarantine` names are tried again by `vendor_case_watch`.
 
 **Owner** operations; at night the engineer on call
 """
@@ -25,7 +26,7 @@ from __future__ import annotations
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import PartitionedAssetTimetable, chain, dag, task
 
-from suture_airflow.assets import CAMPAIGN_APPROVED, CAMPAIGN_VERIFIED
+from suture_airflow.assets import CAMPAIGN_APPROVED, CAMPAIGN_VERIFIED, RING_JUDGED_BY_HAND
 from suture_airflow.operators.ansible import AnsiblePhaseOperator
 from suture_airflow.sensors.backup import BackupProofSensor
 from suture_airflow.sensors.judge import JudgeSensor
@@ -36,7 +37,7 @@ RINGS = ("canary", "ring_1", "ring_2", "ring_3")
 
 
 @dag(
-    schedule=PartitionedAssetTimetable(assets=CAMPAIGN_APPROVED),
+    schedule=PartitionedAssetTimetable(assets=CAMPAIGN_APPROVED | RING_JUDGED_BY_HAND),
     catchup=False,
     max_active_runs=4,
     tags=["suture", "rollout"],

@@ -15,6 +15,7 @@ CAMPAIGN_VALIDATED = Asset(name="campaign_validated", uri="suture://campaign/val
 PARITY_WAIVED = Asset(name="parity_waived", uri="suture://campaign/parity_waived", group="suture")
 CAMPAIGN_TESTED = Asset(name="campaign_tested", uri="suture://campaign/tested", group="suture")
 CAMPAIGN_APPROVED = Asset(name="campaign_approved", uri="suture://campaign/approved", group="suture")
+RING_JUDGED_BY_HAND = Asset(name="ring_judged_by_hand", uri="suture://campaign/ring_judged_by_hand", group="suture")
 CAMPAIGN_BACKED_UP = Asset(name="campaign_backed_up", uri="suture://campaign/backed_up", group="suture")
 CAMPAIGN_VERIFIED = Asset(name="campaign_verified", uri="suture://campaign/verified", group="suture")
 CAMPAIGN_ROLLED_BACK = Asset(name="campaign_rolled_back", uri="suture://campaign/rolled_back", group="suture")

@@ -43,6 +43,7 @@ DAG_OF: Mapping[CampaignState, str | None] = {
 }
 
 WAITS_FOR_PEOPLE = frozenset({_S.REJECTED, _S.TESTED, _S.TEST_FAILED, _S.DECLINED, _S.HALTED})
+BY_HAND = "manual_judgement"  # the DAG with which a named person judges a ring by hand (rollout/manual_judgement.py)
 WAIVER = "parity_waiver"  # the DAG that a named person triggers for a group that has no mirror (staging/waiver.py)
 
 
@@ -50,6 +51,8 @@ def next_step(state: CampaignState, reason: str) -> str:
     """What comes next, with the reason for which it is in this state: some wait for a person before their time."""
     if _waits_for_waiver(state, reason):
         return f"One of the named people triggers `{WAIVER}` with a reason; staging_test then goes on."
+    if state is CampaignState.HALTED and " says inconclusive: " in reason:
+        return f"Mend what was missing and take the rollout up again, or a named person triggers `{BY_HAND}`, or trigger rollback."
     return NEXT_STEP[state]
 
 

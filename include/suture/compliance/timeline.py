@@ -104,6 +104,8 @@ _SENTENCES: Mapping[str, Callable[[Grounds], str | None]] = {
     "parity_passed": _said,
     "parity_failed": _said,
     "parity_waived": _said,
+    "ring_judged_by_hand": _said,
+    "ring_followed_by_word": _said,
     "staging_left_out": _said,
     "traffic_replayed": _said,
     "traffic_worse": _said,

@@ -32,7 +32,8 @@ from suture.rollout.wording import percent, spoken
 
 _NEXT_FAIL = "The rollout is halted: read the patched hosts' logs, then roll the campaign back."
 _NEXT_INCONCLUSIVE = (
-    "Nothing more is patched: mend what is missing, then clear this task to judge again, or roll the campaign back."
+    "Nothing more is patched. Mend what is missing and take the rollout up again; or, where it can never be had, a named person"
+    " judges by hand (manual_judgement); or roll the campaign back."
 )
 
 

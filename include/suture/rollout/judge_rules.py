@@ -104,8 +104,11 @@ class JudgePolicy:
     def for_service(self, service: str | None) -> JudgeRules:
         found = self.judges.get(service or "")
         if found is None:
+            known = f"judge.yaml knows {', '.join(sorted(self.judges))}"
             raise JudgePolicyError(
-                f"No judge knows the service {service!r}; judge.yaml knows {', '.join(sorted(self.judges))}.",
+                f"No judge knows the service {service!r}; {known}."
+                if service
+                else f"No service is named by whose metrics it could be judged; {known}.",
                 remedy="Add a judge for it, or name the asset group's service in assets.yaml.",
             )
         return found

@@ -39,21 +39,37 @@ def trial_of_ring(store: Store, campaign: Campaign, ring: Ring, rules: JudgeRule
     hosts = campaign.plan.hosts(ring)
     if not hosts:
         return None
-    rows = store.fetch_all(
-        "host_step/list_finished_steps",
-        {"campaign_id": campaign.campaign_id, "plan_hash": campaign.plan_hash, "phase": PATCH_PHASE},
-    )
-    finished = {row["host_id"]: row["finished_at"] for row in rows}
-    unpatched = [host for host in hosts if host not in finished]
+    finished = require_patched(store, campaign, ring)
+    since = max(finished[host] for host in hosts) + rules.settle
+    control = control_hosts(campaign.plan, ring) or _left_alone(store, campaign)
+    return Trial(hosts, control, since, max(now, since) + rules.longest)
+
+
+def require_patched(store: Store, campaign: Campaign, ring: Ring) -> dict[str, datetime]:
+    """When each host was patched under this plan. Raises TrialError when one of the ring was not."""
+    finished = _patched(store, campaign)
+    unpatched = [host for host in campaign.plan.hosts(ring) if host not in finished]
     if unpatched:
         raise TrialError(
             f"{campaign.campaign_id}: {', '.join(unpatched)} of {ring} was not patched under this plan;"
             " there is nothing to judge.",
             remedy=f"Clear the task that patches {ring}.",
         )
-    since = max(finished[host] for host in hosts) + rules.settle
-    control = control_hosts(campaign.plan, ring) or _left_alone(store, campaign)
-    return Trial(hosts, control, since, max(now, since) + rules.longest)
+    return finished
+
+
+def patched_at(store: Store, campaign: Campaign, ring: Ring) -> datetime | None:
+    """When the ring's last host was patched under this plan; None when none was."""
+    finished = _patched(store, campaign)
+    return max((finished[host] for host in campaign.plan.hosts(ring) if host in finished), default=None)
+
+
+def _patched(store: Store, campaign: Campaign) -> dict[str, datetime]:
+    rows = store.fetch_all(
+        "host_step/list_finished_steps",
+        {"campaign_id": campaign.campaign_id, "plan_hash": campaign.plan_hash, "phase": PATCH_PHASE},
+    )
+    return {row["host_id"]: row["finished_at"] for row in rows}
 
 
 def _left_alone(store: Store, campaign: Campaign) -> tuple[str, ...]:

@@ -13,8 +13,9 @@ from airflow.sdk.exceptions import AirflowFailException
 from suture.campaign import fetch_campaign
 from suture.model import Ring, Verdict
 from suture.rollout.judge import Judgement, Trial
-from suture.rollout.judge_rules import JudgePolicy, JudgeRules
-from suture.rollout.trials import record_judgement, trial_of_ring
+from suture.rollout.judge_rules import JudgePolicy, JudgePolicyError, JudgeRules
+from suture.rollout.manual_judgement import follow
+from suture.rollout.trials import record_judgement, require_patched, trial_of_ring
 from suture.settings import Settings
 from suture_airflow.clock import utc_now
 from suture_airflow.translation import campaign_of, translated
@@ -26,7 +27,8 @@ class JudgeSensor(BaseOperator):
     """Compare a ring's hosts with those not yet patched, without a worker slot; go on only when they pass.
 
     Fail and inconclusive end the task for good, with the reason and the next step; both are recorded with
-    their figures. A ring without hosts has nothing to judge, and says so. A cleared task goes on with the
+    their figures. Behind an inconclusive one it goes on when a named person has judged the ring by hand
+    (manual_judgement); behind a fail never. A ring without hosts has nothing to judge, and says so. A cleared task goes on with the
     same trial.
 
     :param ring: the ring's name (`canary`, `ring_1` …). :param campaign_id: the campaign (templated); None:
@@ -43,8 +45,11 @@ class JudgeSensor(BaseOperator):
 
     def execute(self, context: Any) -> dict[str, Any]:
         campaign_id = self.campaign_id or campaign_of(context)
-        url, rules, trial = self._open_trial(campaign_id)
-        if trial is None:
+        opened = self._open_trial(campaign_id)
+        if isinstance(opened, Judgement):  # nobody knows how to judge it
+            return self._conclude(context, opened, opened.judged_at)
+        url, rules, trial = opened
+        if rules is None or trial is None:
             self.log.info("%s of %s holds no host: there is nothing to judge.", self.ring, campaign_id)
             return {"ring": self.ring, "verdict": None}
         self.log.info("Comparing %s with %s since %s.", trial.canary, trial.control, trial.since.isoformat())
@@ -57,22 +62,46 @@ class JudgeSensor(BaseOperator):
 
     def resume(self, context: Any, event: Any, started_at: str) -> dict[str, Any]:
         """Record the verdict, and stop unless it is a pass. What is not a judgement is inconclusive."""
+        return self._conclude(context, _judgement_of(event), datetime.fromisoformat(started_at))
+
+    def _conclude(self, context: Any, judgement: Judgement, started_at: datetime) -> dict[str, Any]:
         campaign_id = self.campaign_id or campaign_of(context)
-        judgement = _judgement_of(event)
-        verdict_id = self._record(campaign_id, judgement, datetime.fromisoformat(started_at))
+        verdict_id = self._record(campaign_id, judgement, started_at)
+        if judgement.verdict is Verdict.INCONCLUSIVE and (word := self._word_on(campaign_id, verdict_id)):
+            self.log.info("%s %s judged it by hand: %s", judgement.reason, word["judged_by"], word["reason"])
+            return {
+                "ring": self.ring,
+                "verdict": judgement.verdict.value,
+                "verdict_id": verdict_id,
+                "judged_by": word["judged_by"],
+            }
         if judgement.verdict is not Verdict.PASS:
             raise AirflowFailException(f"{judgement.verdict}: {judgement.reason} {judgement.next_step}")
         self.log.info("%s", judgement.reason)
         return {"ring": self.ring, "verdict": judgement.verdict.value, "verdict_id": verdict_id}
 
     @translated
-    def _open_trial(self, campaign_id: str) -> tuple[str, JudgeRules, Trial | None]:
+    def _open_trial(self, campaign_id: str) -> tuple[str, JudgeRules | None, Trial | None] | Judgement:
+        """Where to look, by what rules, for whom; a judgement at once where policy has no judge for the service."""
         policy = JudgePolicy.load(Settings.load().policy_dir)
+        url = os.environ.get("SUTURE_PROMETHEUS_URL") or policy.prometheus_url
         with open_store() as store:
             campaign = fetch_campaign(store, campaign_id)
-            rules = policy.for_service(campaign.plan.service)
-            trial = trial_of_ring(store, campaign, Ring(self.ring), rules, utc_now())
-        return os.environ.get("SUTURE_PROMETHEUS_URL") or policy.prometheus_url, rules, trial
+            ring = Ring(self.ring)
+            if not campaign.plan.hosts(ring):
+                return url, None, None
+            require_patched(store, campaign, ring)
+            try:
+                rules = policy.for_service(campaign.plan.service)
+            except JudgePolicyError as missing:
+                return Judgement(Verdict.INCONCLUSIVE, missing.message, missing.remedy or "", {}, utc_now())
+            return url, rules, trial_of_ring(store, campaign, ring, rules, utc_now())
+
+    @translated
+    def _word_on(self, campaign_id: str, verdict_id: int) -> dict[str, Any] | None:
+        with open_store() as store:
+            campaign = fetch_campaign(store, campaign_id)
+            return follow(store, Settings.load().policy_dir, campaign, Ring(self.ring), verdict_id)
 
     @translated
     def _record(self, campaign_id: str, judgement: Judgement, started_at: datetime) -> int:
@@ -99,7 +128,7 @@ def _judgement_of(event: Any) -> Judgement:
     return Judgement(
         Verdict.INCONCLUSIVE,
         f"The judge itself failed ({said}); nothing was shown.",
-        "Mend the cause, then clear this task to judge again, or roll the campaign back.",
+        "Mend the cause and take the rollout up again, or roll the campaign back.",
         {},
         utc_now(),
     )

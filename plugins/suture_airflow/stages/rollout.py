@@ -9,9 +9,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 from suture.campaign import Campaign, CampaignState, fetch_campaign, move
 from suture.campaign.approvals import ApprovalError, Gate, require_release
 from suture.campaign.window_moves import require_window
+from suture.errors import BadInputError
 from suture.model import Ring
 from suture.recovery import incident
 from suture.recovery.incident import calls_for_incident
+from suture.rollout import manual_judgement
 from suture.rollout.trials import latest_verdict
 from suture.settings import Settings
 from suture.sourcing.intake import repository_for
@@ -84,14 +86,16 @@ def conclude(context: Any) -> None:
         if moved_before(campaign, CampaignState.VERIFIED):
             return
         hosts = len(campaign.plan.production_hosts)
+        by_hand = manual_judgement.words_of(store, campaign)
+        told = f"; by hand: {', '.join(f'{ring} by {who}' for ring, who in by_hand)}" if by_hand else ""
         move(
             store,
             campaign.campaign_id,
             expected=CampaignState.ROLLING_OUT,
             to=CampaignState.VERIFIED,
             actor=ACTOR,
-            reason=f"{'The host was' if hosts == 1 else f'All {hosts} hosts were'} patched, verified and judged.",
-            grounds={"plan_hash": campaign.plan_hash},
+            reason=f"{'The host was' if hosts == 1 else f'All {hosts} hosts were'} patched, verified and judged{told}.",
+            grounds={"plan_hash": campaign.plan_hash, **({"judged_by_hand": dict(by_hand)} if by_hand else {})},
         )
 
 
@@ -124,6 +128,26 @@ def halt(context: Any) -> dict[str, Any]:
             grounds={"plan_hash": campaign.plan_hash, "incident": is_incident},
         )
     return {"reason": why, "rolls_back": is_incident}
+
+
+@translated
+def judge_by_hand(context: Any) -> str:
+    """Check the form and write down a person's word on the ring that halted a campaign; the campaign's id."""
+    params, run = context["params"], context["dag_run"]
+    campaign_id = params.get("campaign")
+    if not campaign_id:
+        raise BadInputError(
+            "No campaign is named.", remedy="Trigger manual_judgement with the campaign's id, e.g. SUT-2026-0001."
+        )
+    with open_store() as store:
+        campaign = fetch_campaign(store, campaign_id)
+        who = getattr(run, "triggering_user_name", None)
+        reason = str(params.get("reason") or "")
+        ring = manual_judgement.judge_by_hand(
+            store, Settings.load().policy_dir, campaign, who=who, reason=reason, at=utc_now()
+        )
+    print(f"{who} judged {ring} of {campaign_id} by hand: canary_rollout takes it up again.")
+    return str(campaign_id)
 
 
 def rolls_back(halted: dict[str, Any]) -> bool:

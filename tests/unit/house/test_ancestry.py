@@ -132,6 +132,17 @@ def test_only_a_persons_waiver_starts_a_staging_test_without_a_validation(airflo
     assert airflow_view["dags"]["parity_waiver"]["assets"] == []
 
 
+def test_only_a_release_or_a_judgement_by_hand_starts_a_rollout(airflow_view: dict[str, Any]) -> None:
+    assert set(airflow_view["dags"]["canary_rollout"]["assets"]) == {"campaign_approved", "ring_judged_by_hand"}
+    givers = {
+        dag_id
+        for dag_id, dag in airflow_view["dags"].items()
+        if any("ring_judged_by_hand" in task["outlets"] for task in dag["tasks"].values())
+    }
+    assert givers == {"manual_judgement"}
+    assert airflow_view["dags"]["manual_judgement"]["assets"] == []
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_each_stage_starts_from_the_one_before_and_hands_on(airflow_view: dict[str, Any], stage: str) -> None:
     asked, given = STAGES[stage]

@@ -17,7 +17,7 @@ EXPECTED = {
     "feed_sync", "inventory_sync", "risk_scoring", "signature_validation", "staging_test", "release_approval",
     "backup_coordination", "canary_rollout", "rollback", "compliance_reporting", "campaign_replan", "strategy_review",
     "risk_acceptance", "risk_acceptance_watch", "emergency_lane", "emergency_patch", "vendor_case_watch",
-    "parity_waiver", "source_watch",
+    "parity_waiver", "source_watch", "manual_judgement",
 }  # fmt: skip
 # Reading any of these while a DAG file is parsed asks the environment, the clock, a file, the network or the database.
 FORBIDDEN_NAMES = {"open", "requests", "Variable", "Connection", "BaseHook", "Settings", "open_store", "subprocess"}

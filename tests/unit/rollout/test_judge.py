@@ -96,7 +96,7 @@ def test_what_is_missing_is_inconclusive_at_the_deadline_and_never_a_pass(measur
     final = look(measure, 600)
     assert final.verdict is Verdict.INCONCLUSIVE
     assert says in final.reason
-    assert "clear this task" in final.next_step
+    assert "take the rollout up again" in final.next_step
 
 
 def test_unreadable_metrics_are_inconclusive() -> None:
@@ -166,5 +166,5 @@ def test_a_trial_needs_a_patched_host_and_disjoint_groups() -> None:
 def test_rules_survive_serialisation_and_the_projects_own_load() -> None:
     own = JudgePolicy.load(PROJECT_ROOT / "include" / "policy").for_service("portal")
     assert JudgeRules.from_json(own.as_json()) == own
-    with pytest.raises(BadInputError, match="No judge knows the service None"):
+    with pytest.raises(BadInputError, match="No service is named"):
         JudgePolicy.load(PROJECT_ROOT / "include" / "policy").for_service(None)

@@ -103,6 +103,8 @@ def _print(view: Mapping[str, Any]) -> None:
         print(f"  release   {row['seat']} seat: {row['decision']} by {visible(row['approver'])}, {row['decided_at']}")
     for row in view["verdicts"]:
         print(f"  judge     {row['ring']}: {row['verdict']}: {visible(row['reason'])}")
+        if row["by_hand"]:
+            print(f"  by hand   {row['ring']}: {visible(row['by_hand']['by'])}: {visible(row['by_hand']['reason'])}")
     for row in view["incidents"]:
         print(f"  incident  {row['incident_id']} ({row['status']}): {visible(row['summary'])}")
     if not (view["approvals"] or view["verdicts"]):
