@@ -17,17 +17,17 @@ The rules are those of `accept`; what differs is the way there:
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from suture import collector
 from suture.feeds import accept as gate
 from suture.feeds import record_files, staging
 from suture.feeds.bulk_reading import Chunk, Reading
@@ -178,7 +178,7 @@ class _Load:
 
     def _stream(self, paths: Sequence[Path]) -> None:
         """Read and write side by side: one batch is written by a second thread, which alone uses the store meanwhile."""
-        with _without_collector(), ThreadPoolExecutor(1, "suture-bulk") as writer:
+        with collector.paused(), ThreadPoolExecutor(1, "suture-bulk") as writer:
             writing: Future[None] | None = None
             for batch in self._batches(paths):
                 if writing is not None:
@@ -276,15 +276,3 @@ def _chunks(items: Iterable[record_files.Item]) -> Iterator[list[record_files.It
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Rows are trees without cycles; the collector would walk all of a batch again and again for nothing."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -5,11 +5,9 @@ What is asked by name is looked up by hashes of the names (twelve bytes a packag
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from itertools import repeat
 from typing import Any, TypeVar, overload
@@ -17,6 +15,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from suture import collector
 from suture.sourcing.package_list import BinaryPackage, PackageList, provided_names, two_files
 from suture.sourcing.text_column import TextColumn
 
@@ -168,7 +167,7 @@ class PackageTable(PackageList):
             "component": map(sys.intern, columns[COMPONENT]),
             "phased_percentage": [int(text) if text else None for text in columns["Phased-Update-Percentage"]],
         }
-        with _collector_paused():
+        with collector.paused():
             return _filled(BinaryPackage, ready, stop - start)
 
 
@@ -204,19 +203,6 @@ def _source_version_of(source: str, version: str) -> str:
 
 def _text_of(number: int | None) -> str:
     return "" if number is None else str(number)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Packages are no rubbish, and refer to nothing that refers back: looking through the growing heap for cycles is a quarter
-    of the time. Switched on again where it was on; another thread's rubbish waits as long."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _filled(kind: type[T], columns: dict[str, Iterable[Any]], count: int) -> list[T]:

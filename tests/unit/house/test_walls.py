@@ -14,7 +14,7 @@ from tests.unit.house.conftest import python_files
 
 DOMAIN = PROJECT_ROOT / "include" / "suture"
 FILES = python_files("include/suture")
-CORE = {"campaign", "errors", "evidence", "model", "policy", "runner", "settings", "store", "wording"}
+CORE = {"campaign", "collector", "errors", "evidence", "model", "policy", "runner", "settings", "store", "wording"}
 COMPOSING = {"command"}  # the command wires rooms together, as the stages of suture_airflow do
 # Windows in the wall, each with its reason.
 WINDOWS = {
@@ -24,6 +24,7 @@ WINDOWS = {
     ("rollout", "telemetry"): "the judge's observations are read by telemetry",
 }
 CORE_MAY_KNOW = {
+    "collector": set[str](),
     "errors": set[str](),
     "wording": set[str](),
     "settings": {"errors"},
