@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,22 @@ def test_broken_password_file_is_named_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"airflow_passwords\.json"):
         credentials.ensure_passwords(tmp_path)
     assert path.read_text() == "{"
+
+
+def test_a_dag_file_is_parsed_again_when_it_changed_and_else_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Airflow's own processor, with the interval that we set."""
+    for name, value in build(tmp_path).items():
+        if name.startswith("AIRFLOW__DAG_PROCESSOR__"):
+            monkeypatch.setenv(name, value)
+    from airflow.dag_processing.manager import DagFileInfo, DagFileProcessorManager, DagFileStat
+
+    files = [DagFileInfo(rel_path=Path(name), bundle_name="b", bundle_path=tmp_path) for name in ("same.py", "changed.py")]
+    manager = DagFileProcessorManager(max_runs=-1)
+    parsed_at = datetime.now(UTC) - timedelta(minutes=30)
+    for file in files:
+        file.absolute_path.write_text("", "utf-8")
+        os.utime(file.absolute_path, (parsed_at.timestamp() - 60,) * 2)
+        manager._file_stats[file] = DagFileStat(last_finish_time=parsed_at)
+    os.utime(tmp_path / "changed.py")
+    manager.prepare_file_queue({"b": set(files)})
+    assert [file.rel_path.name for file in manager._file_queue] == ["changed.py"]
