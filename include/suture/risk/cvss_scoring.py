@@ -69,6 +69,7 @@ def assess(vector: str, requirements: Requirements = NO_REQUIREMENTS) -> CvssAss
     return _assess(vector, tuple(sorted(requirements.items())) if requirements else ())
 
 
+@lru_cache(maxsize=65_536)  # vectors repeat, and each kind of asset asks anew
 def without_environment(vector: str) -> str:
     """The vector without its environmental metrics. The text is not checked otherwise."""
     return "/".join(part for part in vector.split("/") if not _ENVIRONMENTAL.fullmatch(part.partition(":")[0]))

@@ -18,13 +18,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 
 from suture.model import Priority
 from suture.risk.clocks import ClockTime, distinct, earliest
 from suture.risk.facts import CveFacts
+from suture.risk.inputs import Input
 from suture.risk.policies import RaiseRule, RiskPolicy
-from suture.risk.readings import AssetProfile, Input, Readings, asset_inputs, other_inputs, read
+from suture.risk.readings import AssetProfile, Readings, asset_inputs, read
 from suture.risk.tables import DecisionTable, Outcome
 
 __all__ = ["AssetProfile", "CveDecision", "Decision", "Input", "TableAnswer", "decide", "decide_cve"]
@@ -212,7 +214,7 @@ def _unscored(facts: CveFacts, asset: AssetProfile, policy: RiskPolicy, released
         priority=policy.unscored_priority,
         scored=False,
         score=None,
-        inputs=(*asset_inputs(asset, policy), *other_inputs(facts)),
+        inputs=(*asset_inputs(asset, policy), *facts.other_inputs),
         why=f"{record}: unscored, so policy's rule for the unscored holds",
         due_by=None,
         answers=_unscored_answers(asset, policy),
@@ -275,13 +277,14 @@ def _raised(by_table: Priority, facts: CveFacts, score: float | None, policy: Ri
 
 
 def _holds(rule: RaiseRule, facts: CveFacts, score: float | None) -> bool:
-    conditions = [
-        (rule.in_kev, facts.kev_added is not None),
-        (rule.known_ransomware, bool(facts.known_ransomware)),
-        (rule.cvss_at_least, score is not None and score >= (rule.cvss_at_least or 0.0)),
-        (rule.epss_at_least, facts.epss is not None and facts.epss >= (rule.epss_at_least or 0.0)),
-    ]
-    return all(holds for asked, holds in conditions if asked is not None)
+    """Whether all that the rule asks for holds; what it does not ask for (None) is not looked at."""
+    if rule.in_kev is not None and not facts.kev_added:
+        return False
+    if rule.known_ransomware is not None and not facts.known_ransomware:
+        return False
+    if rule.cvss_at_least is not None and not (score is not None and score >= rule.cvss_at_least):
+        return False
+    return rule.epss_at_least is None or (facts.epss is not None and facts.epss >= rule.epss_at_least)
 
 
 def _why(facts: CveFacts, found: Readings, table: DecisionTable, outcome: Outcome, rule: RaiseRule | None) -> str:
@@ -307,5 +310,6 @@ def _said_tasks(tasks: Sequence[str]) -> str:
     return f" It asks for {' and '.join(_plain(task) for task in tasks)}." if tasks else ""
 
 
+@cache
 def _plain(word: str) -> str:
     return word.replace("_", " ")

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from functools import cached_property
 
 from suture.risk.cvss_scoring import BadVectorError, assess, without_environment
+from suture.risk.inputs import Input, iso
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,21 @@ class CveFacts:
     def chosen_score(self) -> ChosenScore | None:
         """The claim that counts. Kept: each kind of asset asks for it."""
         return choose_score(self.scores)
+
+    @cached_property
+    def other_inputs(self) -> tuple[Input, ...]:
+        """KEV, ransomware, EPSS, and the CVE record itself: also where they say nothing. Kept, as above."""
+        if self.kev_added is None:
+            found = [Input("kev", "not listed", "kev", iso(self.kev_as_of))]
+        else:
+            due = f", due {self.kev_due.isoformat()}" if self.kev_due else ""
+            found = [Input("kev", f"added {self.kev_added.isoformat()}{due}", "kev", self.kev_added.isoformat())]
+        if self.known_ransomware:
+            found.append(Input("ransomware", "known use in campaigns", "kev", iso(self.kev_added)))
+        if self.epss is not None:
+            found.append(Input("epss", f"{self.epss:.5f} within 30 days", "epss", iso(self.epss_date)))
+        found.append(Input("cve record", self.record_status or "not looked up", "cve5", iso(self.record_as_of)))
+        return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 from suture.model import Criticality, Exposure
 from suture.risk.cvss_scoring import BadVectorError, Requirements, assess, without_environment
 from suture.risk.facts import CveFacts
+from suture.risk.inputs import Input, iso
 from suture.risk.tables import Fact
 
 if TYPE_CHECKING:
@@ -38,18 +39,10 @@ class AssetProfile:
     requirements: Requirements
     given_on: str | None = None
 
-
-@dataclass(frozen=True)
-class Input:
-    """One thing that a decision rests on. as_of: ISO 8601 (or a policy's sha256); None where the source gives no date."""
-
-    name: str
-    value: str
-    source: str
-    as_of: str | None
-
-    def as_json(self) -> dict[str, Any]:
-        return {"name": self.name, "value": self.value, "source": self.source, "as_of": self.as_of}
+    @cached_property
+    def needs(self) -> str:
+        """The requirements in words."""
+        return ", ".join(f"{name} {level}" for name, level in sorted(self.requirements.items())) or "none"
 
 
 @dataclass(frozen=True)
@@ -68,6 +61,7 @@ def read(facts: CveFacts, asset: AssetProfile, policy: RiskPolicy) -> Readings:
     assumed = set()
     words: dict[str, Fact] = {"in_kev": "no" if facts.kev_added is None else "yes", "cvss": score, "epss": facts.epss}
     inputs = []
+    ssvc_source, ssvc_date = facts.ssvc_source or "not named", iso(facts.ssvc_dated_at or facts.record_as_of)
     for name, known, otherwise in (
         ("exploitation", "active" if facts.kev_added else facts.exploitation, policy.unknown_exploitation),
         ("automatable", facts.automatable, policy.unknown_automatable),
@@ -81,14 +75,14 @@ def read(facts: CveFacts, asset: AssetProfile, policy: RiskPolicy) -> Readings:
         elif name == "exploitation" and facts.kev_added is not None:
             inputs.append(Input(label, known, "kev", facts.kev_added.isoformat()))
         else:
-            inputs.append(Input(label, known, facts.ssvc_source or "not named", _ssvc_date(facts)))
+            inputs.append(Input(label, known, ssvc_source, ssvc_date))
     words |= {
         "exposure": asset.exposure.value,
         "publicly_exposed": "yes" if asset.exposure in policy.publicly_exposed else "no",
         "criticality": asset.criticality.value,
         "human_impact": policy.human_impact[asset.criticality],
     }
-    every = (*inputs, *asset_inputs(asset, policy), *score_inputs, *other_inputs(facts))
+    every = (*inputs, *asset_inputs(asset, policy), *score_inputs, *facts.other_inputs)
     return Readings(words, frozenset(assumed), every, score)
 
 
@@ -97,31 +91,29 @@ def asset_inputs(asset: AssetProfile, policy: RiskPolicy) -> tuple[Input, ...]:
     register, register_as_of = f"assets.yaml, asset group {asset.asset_group}", policy.digest("assets.yaml")
     if asset.given_on is not None:
         register, register_as_of = "given", asset.given_on
-    sla_as_of = policy.digest("sla.yaml")
-    public = "yes" if asset.exposure in policy.publicly_exposed else "no"
+    public = asset.exposure in policy.publicly_exposed
     impact = policy.human_impact[asset.criticality]
-    return (
-        Input("exposure", asset.exposure.value, register, register_as_of),
-        Input("criticality", asset.criticality.value, register, register_as_of),
-        Input("publicly exposed", public, "policy sla.yaml, from exposure", sla_as_of),
-        Input("human impact", impact, "policy sla.yaml, from criticality", sla_as_of),
+    return _asset_inputs(
+        asset.exposure, asset.criticality, register, register_as_of, public, impact, policy.digest("sla.yaml")
     )
 
 
-def other_inputs(facts: CveFacts) -> tuple[Input, ...]:
-    """KEV, ransomware, EPSS, and the CVE record itself: also where they say nothing."""
-    kev_as_of = _iso(facts.kev_as_of)
-    if facts.kev_added is None:
-        found = [Input("kev", "not listed", "kev", kev_as_of)]
-    else:
-        due = f", due {facts.kev_due.isoformat()}" if facts.kev_due else ""
-        found = [Input("kev", f"added {facts.kev_added.isoformat()}{due}", "kev", facts.kev_added.isoformat())]
-    if facts.known_ransomware:
-        found.append(Input("ransomware", "known use in campaigns", "kev", _iso(facts.kev_added)))
-    if facts.epss is not None:
-        found.append(Input("epss", f"{facts.epss:.5f} within 30 days", "epss", _iso(facts.epss_date)))
-    found.append(Input("cve record", facts.record_status or "not looked up", "cve5", _iso(facts.record_as_of)))
-    return tuple(found)
+@lru_cache(maxsize=1024)  # kinds of assets
+def _asset_inputs(
+    exposure: Exposure,
+    criticality: Criticality,
+    register: str,
+    register_as_of: str | None,
+    public: bool,
+    impact: str,
+    sla_as_of: str | None,
+) -> tuple[Input, ...]:
+    return (
+        Input("exposure", exposure.value, register, register_as_of),
+        Input("criticality", criticality.value, register, register_as_of),
+        Input("publicly exposed", "yes" if public else "no", "policy sla.yaml, from exposure", sla_as_of),
+        Input("human impact", impact, "policy sla.yaml, from criticality", sla_as_of),
+    )
 
 
 def _score(facts: CveFacts, asset: AssetProfile) -> tuple[float | None, tuple[Input, ...]]:
@@ -129,7 +121,7 @@ def _score(facts: CveFacts, asset: AssetProfile) -> tuple[float | None, tuple[In
     if chosen is None:
         return None, ()
     claim = chosen.claim
-    as_of = _iso(claim.dated_at or facts.record_as_of)
+    as_of = iso(claim.dated_at or facts.record_as_of)
     notes = tuple(Input("contradiction", text, claim.source, as_of) for text in chosen.contradictions)
     if not claim.vector:
         bare = Input("cvss", f"{claim.base_score} ({claim.cvss_version}, without a vector)", claim.source, as_of)
@@ -138,22 +130,13 @@ def _score(facts: CveFacts, asset: AssetProfile) -> tuple[float | None, tuple[In
         found = assess(without_environment(claim.vector), asset.requirements)
     except BadVectorError:  # choose_score has read it already: only a vector that its own environment broke gets here
         return None, notes
-    needs = ", ".join(f"{name} {level}" for name, level in sorted(asset.requirements.items())) or "none"
     return found.overall_score, (
         Input("cvss", f"{found.base_score:.1f} base, {claim.vector}", claim.source, as_of),
         Input(
             "cvss on this asset",
-            f"{found.overall_score:.1f} {found.severity} with {needs}",
+            f"{found.overall_score:.1f} {found.severity} with {asset.needs}",
             "computed from that vector and the asset's requirements",
             as_of,
         ),
         *notes,
     )
-
-
-def _ssvc_date(facts: CveFacts) -> str | None:
-    return _iso(facts.ssvc_dated_at or facts.record_as_of)
-
-
-def _iso(moment: datetime | date | None) -> str | None:
-    return moment.isoformat() if moment else None

@@ -19,6 +19,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ BINDINGS: Mapping[str, tuple[str, ...]] = {
     "cvss": (),  # the overall score on this asset, 0 to 10
 }
 EVERY = "*"
+_MOST_KNOWN = 10_000  # combinations of facts, a table
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,30 @@ class DecisionTable:
 
     def row(self, facts: Mapping[str, Fact]) -> Row:
         """The values that these facts (by binding) give, in the points' order."""
-        return tuple(point.value(facts[point.binding]) for point in self.points)
+        return self._read(facts)[0]
 
     def decide(self, facts: Mapping[str, Fact]) -> Outcome:
         """The one outcome for these facts, by binding."""
-        return self.outcomes[self.rows[self.row(facts)]]
+        return self._read(facts)[1]
+
+    def _read(self, facts: Mapping[str, Fact]) -> tuple[Row, Outcome]:
+        """What the same facts gave before is kept: a fleet's CVEs differ in few of them."""
+        given = tuple([facts[binding] for binding in self._bindings])
+        known = self._known.get(given)
+        if known is None:
+            row = tuple(point.value(fact) for point, fact in zip(self.points, given, strict=True))
+            known = row, self.outcomes[self.rows[row]]
+            if len(self._known) < _MOST_KNOWN:
+                self._known[given] = known
+        return known
+
+    @cached_property
+    def _bindings(self) -> tuple[str, ...]:
+        return tuple(point.binding for point in self.points)
+
+    @cached_property
+    def _known(self) -> dict[tuple[Fact, ...], tuple[Row, Outcome]]:
+        return {}
 
 
 def load_table(path: Path) -> DecisionTable:
