@@ -115,7 +115,7 @@ def short(digest: str | None, length: int = 16) -> str:
 
 
 _TONES = {
-    "good": {"verified", "closed", "pass", "approve", "adopted", "done", "accepted", "unchanged", "true", "approved"},
+    "good": {"verified", "closed", "pass", "approve", "adopted", "done", "accept", "accepted", "unchanged", "true", "approved"},
     "bad": {
         "failed", "fail", "halted", "rejected", "reject", "refused", "test_failed", "quarantined", "replayed",
         "unreachable", "false", "open", "declined",
