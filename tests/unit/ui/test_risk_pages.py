@@ -23,7 +23,7 @@ from suture.risk.strategy import StrategyPolicy
 from suture.risk.strategy_review import review_strategies
 from suture.risk.window_choice import weigh_campaigns
 from suture.settings import Settings
-from suture.store import Json, Store
+from suture.store import Json, Store, StoreError
 from suture_airflow.ui import URL_PREFIX, pages, risk_pages
 from suture_airflow.ui.drawing import HEADERS
 from suture_airflow.ui.pages import build
@@ -465,3 +465,23 @@ def test_the_rollback_page_counts_hosts_without_a_backup(store: Store, browser: 
     store._connection.execute("SET session_replication_role = DEFAULT")
     text = words(browser, f"/campaigns/{CAMPAIGN}/rollback")
     assert f"Hosts without a backup {len(radius['hosts'])} none is on record for this campaign" in text
+
+
+def test_which_acceptances_hold_is_asked_only_where_one_covers_the_campaign(store: Store) -> None:
+    """It looks at the whole fleet: 0.3 s at 10,000 hosts, of every campaign's page."""
+    on_every_page(store)
+    add_campaign(store, "SUT-2026-0002")
+    free = store._connection.execute(
+        "UPDATE finding SET campaign_id = 'SUT-2026-0002' WHERE (host_id, advisory_id) NOT IN"
+        " (SELECT host_id, advisory_id FROM risk_acceptance_finding)"
+    )
+    assert free.rowcount > 0
+    with store._connection.transaction(force_rollback=True):
+        store._connection.execute(
+            "CREATE OR REPLACE FUNCTION accepted_finding_at(at timestamptz) RETURNS TABLE (host_id text, advisory_id text,"
+            " acceptance_id text, expires_at timestamptz, residual_risk text, compensating_control text)"
+            " LANGUAGE plpgsql STABLE AS $$ BEGIN RAISE EXCEPTION 'it was asked'; END $$"
+        )
+        assert store.fetch_all("report/list_report_findings", {"campaign_id": "SUT-2026-0002"})
+        with pytest.raises(StoreError, match="it was asked"):
+            store.fetch_all("report/list_report_findings", {"campaign_id": CAMPAIGN})
