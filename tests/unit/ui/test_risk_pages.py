@@ -464,7 +464,7 @@ def test_the_rollback_page_counts_hosts_without_a_backup(store: Store, browser: 
     store._connection.execute("DELETE FROM backup")
     store._connection.execute("SET session_replication_role = DEFAULT")
     text = words(browser, f"/campaigns/{CAMPAIGN}/rollback")
-    assert f"Hosts without a backup {len(radius['hosts'])} none is on record for this campaign" in text
+    assert f"Hosts without a backup{len(radius['hosts'])}none is on record for this campaign" in text
 
 
 def test_which_acceptances_hold_is_asked_only_where_one_covers_the_campaign(store: Store) -> None:
