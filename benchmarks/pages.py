@@ -136,12 +136,12 @@ def fill(dsn: str, args: argparse.Namespace) -> None:
     started = time.monotonic()
     migrate(dsn)
     with Store.connect(dsn) as store:
+        store._connection.execute("SET statement_timeout = 0")  # a busy machine takes minutes over four million rows
         MadeFleet(FleetSize(args.hosts, args.packages, advisories=args.advisories)).load(store)
         store._connection.execute(
             "UPDATE host SET reachable = hashtext(host_id) % 50 <> 0, reboot_required = hashtext(host_id) % 7 = 0"
         )
         store._connection.execute("VACUUM ANALYZE")
-        store._connection.execute("SET statement_timeout = 0")
         for statement in MADE_FINDINGS:
             store._connection.execute(statement)
             store._connection.execute("VACUUM ANALYZE")

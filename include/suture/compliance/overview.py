@@ -24,16 +24,19 @@ NAMES_SHOWN, CAMPAIGNS_SHOWN, ROWS_SHOWN = 20, 200, 50
 LONG_PARTS = ("hosts", "backups", "tests", "exceptions", "timeline")  # of a campaign's document: as long as its fleet
 # Where hosts are left out, those of these statuses stand first.
 LOOK_FIRST = ("failed", "behind", "unverified", "unknown")
+OVER = (CampaignState.CLOSED, CampaignState.ROLLED_BACK, CampaignState.SUPERSEDED)
 ROLLBACK_FROM = (CampaignState.CLOSED, CampaignState.VERIFIED, CampaignState.HALTED)
 Json = dict[str, Any]
 
 
 def overview(store: Store, settings: Settings, *, now: datetime) -> Json:
-    """The newest campaigns with reason and next step, the feeds' ages, the hosts, the evidence's head and newest anchor.
+    """Campaigns with reason and next step (those that wait for people first, then the newest), the feeds' ages, the hosts, the
+    evidence's head and newest anchor.
 
     Counted by the warehouse, never host by host; open findings are risk_overview's. Names and campaigns are cut to the first.
     """
-    campaigns = campaign_list(store)
+    campaigns = [{**row, "overdue": _overdue(row, now)} for row in campaign_list(store)]
+    campaigns.sort(key=lambda row: not row["waits_for_people"])  # otherwise the newest first, as they came
     hosts = store.fetch_one("host/summarise_hosts", {"names": NAMES_SHOWN})
     assert hosts is not None
     head = store.fetch_one("evidence/fetch_evidence_head")
@@ -43,6 +46,7 @@ def overview(store: Store, settings: Settings, *, now: datetime) -> Json:
             "campaigns_in_all": len(campaigns),
             "states": dict(Counter(campaign["state"] for campaign in campaigns)),
             "waiting": sum(campaign["waits_for_people"] for campaign in campaigns),
+            "overdue": sum(campaign["overdue"] for campaign in campaigns),
             "feeds": feeds(store, now=now),
             "hosts": hosts,
             "incidents": store.fetch_all("report/list_report_incidents", {"campaign_id": None}),
@@ -136,6 +140,7 @@ def blast_radius(store: Store, campaign_id: str, *, most: int | None = None) -> 
             for host in hosts[:most]
         ],
         "already_back": [row for row in changes if row["restored"]],
+        "without_backup": [host for host in hosts if host not in backups],
         "no_way_back": [row for row in touched if row["before"] is None],
     }
 
@@ -201,6 +206,12 @@ def _guidance(state: CampaignState, reason: str) -> Json:
         "dag_id": dag_of(state, reason),
         "waits_for_people": waits_for_people(state, reason),
     }
+
+
+def _overdue(campaign: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a campaign that is not over is past its deadline."""
+    deadline: datetime | None = campaign["deadline"]
+    return campaign["state"] not in OVER and deadline is not None and deadline < now
 
 
 def _anchor(settings: Settings) -> Json:

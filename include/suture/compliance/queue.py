@@ -12,10 +12,10 @@ from typing import Any
 from suture.campaign import CampaignState
 from suture.campaign.guidance import next_step
 from suture.compliance.document import as_json
+from suture.compliance.overview import OVER
 from suture.model import Priority
 from suture.store import Store
 
-OVER = (CampaignState.CLOSED, CampaignState.ROLLED_BACK, CampaignState.SUPERSEDED)
 MOST_CAMPAIGNS = 200
 FINDINGS_A_PAGE = 100
 MOST_PAGES = 200

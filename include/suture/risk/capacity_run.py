@@ -119,7 +119,10 @@ def hand_over(store: Store, rules: CapacityPolicy, planned: Sequence[str], *, no
 
 def capacity_view(store: Store, rules: CapacityPolicy, *, now: datetime) -> dict[str, Any]:
     """For the page: the trains with their campaigns and what is left of them, who waits and why, and the forecast."""
-    slots = [_shown(row) for row in store.fetch_all("capacity/list_train_slots", {"at": now})]
+    slots = [
+        {**_shown(row), "overdue": row["deadline"] is not None and row["deadline"] < now}
+        for row in store.fetch_all("capacity/list_train_slots", {"at": now})
+    ]
     trains = [
         {**_shown(row), "campaigns": [slot for slot in slots if slot["train_id"] == row["train_id"]]}
         for row in store.fetch_all("capacity/list_patch_trains", {"at": now})

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp  # type: ignore[import-untyped]  # scipy has no types
-from scipy.sparse import coo_array  # type: ignore[import-untyped]
 
 ALL_AT_ONCE = 400  # items x knapsacks; measured in docs/benchmarks/strategy_simulation.md
 OPTIMAL, GREEDY = "optimal", "by worth per minute: the solver found no plan in time"
@@ -66,6 +64,10 @@ def _solved(
     weights: Sequence[int], worth: Sequence[Sequence[float]], room: Sequence[int], places: Sequence[int], seconds: float
 ) -> tuple[Places, str] | None:
     """None when the solver gives no solution in time."""
+    # Half of what the pages' first opening in a process cost; they show trains and never fill any.
+    from scipy.optimize import Bounds, LinearConstraint, milp  # type: ignore[import-untyped]  # scipy has no types
+    from scipy.sparse import coo_array  # type: ignore[import-untyped]
+
     items, knapsacks = len(weights), len(room)
     value = np.array(worth, dtype=float).ravel()
     upper = np.array([float(weights[i] <= room[t]) for i in range(items) for t in range(knapsacks)])

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from suture.compliance.acceptances import acceptance_list, acceptance_view
 from suture.compliance.queue import CONDITIONS, FINDINGS_A_PAGE, MOST_PAGES, campaign_queue, open_findings
-from suture.compliance.risk_overview import risk_overview
+from suture.compliance.risk_overview import RiskOverview, risk_overview
 from suture.compliance.urgency import urgency_feed
 from suture.errors import BadInputError
 from suture.model import Priority
@@ -53,13 +53,15 @@ def show_findings(
 ) -> Response:
     def read(store: Store, _settings: Settings, now: datetime) -> Json:
         asked = None if group is None else group.replace("\0", "�")
+        risk = risk_overview(store, now=now)
         return {
             **open_findings(store, now=now, priority=priority, asset_group=asked, page=number),
-            "risk": risk_overview(store, now=now),
+            "risk": risk,
             "priority": priority,
             "priorities": list(Priority),
             "group": asked,
             "number": number,
+            "in_all": _in_all(risk, priority, asked),
             "a_page": FINDINGS_A_PAGE,
             "meaning_of": CONDITIONS,
         }
@@ -90,7 +92,7 @@ def show_acceptances(request: Request) -> Response:
         request,
         "acceptances",
         lambda store, _settings, now: {
-            "acceptances": acceptance_list(store, now=now),
+            "acceptances": sorted(acceptance_list(store, now=now), key=_first_to_look_at),
             "changes": urgency_feed(store, limit=CHANGES_SHOWN),
             "most": ROWS_SHOWN,
         },
@@ -119,6 +121,25 @@ def _queue(store: Store, settings: Settings, now: datetime) -> Json:
         "opens": _openings(settings, {row["window_name"] for row in found["campaigns"]}, now),
         "changes": urgency_feed(store, limit=CHANGES_SHOWN),
     }
+
+
+def _in_all(risk: RiskOverview, priority: Priority | None, group: str | None) -> int | None:
+    """How many open findings the question has; None when nothing was ever scored."""
+    if risk.as_of is None:
+        return None
+    if group is None:
+        return (risk.total if priority is None else risk.by_priority[priority]).open
+    if priority is None:
+        return risk.by_group[group].open if group in risk.by_group else 0
+    found = risk.by_group_and_priority.get((group, priority))
+    return found.open if found else 0
+
+
+def _first_to_look_at(one: Json) -> tuple[int, str]:
+    """Acceptances that hold no longer, those that wait, those that hold (the next to expire first), those that ended."""
+    if one["state"] == "active":
+        return (2 if one["valid"] else 0), one["expires_at"]
+    return (1 if one["state"] == "requested" else 3), one["expires_at"]
 
 
 def _openings(settings: Settings, names: Iterable[str], now: datetime) -> dict[str, Json]:

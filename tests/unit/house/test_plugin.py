@@ -16,6 +16,37 @@ def test_the_plugin_manager_imports_one_module_and_finds_one_plugin(airflow_view
     assert bare == ["suture_plugin"]
 
 
+WARMER = """
+import sys, threading, time
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from airflow.api_fastapi.app import init_plugins
+app = FastAPI()
+init_plugins(app)
+print("BEFORE", "suture_airflow.ui.pages" in sys.modules)
+with TestClient(app) as client:  # the server's start; nobody has asked for anything
+    for thread in threading.enumerate():
+        if thread.name == "suture-pages":
+            thread.join(150)
+    from suture_airflow import ui
+    from suture.compliance.rendering import templates
+    kept = {key[1] for key in templates().cache.keys()}
+    print("AFTER", ui._application.cache_info().currsize, "ui/queue.html" in kept, "report/campaign_body.html" in kept)
+    print("SOLVER", [name for name in sys.modules if name.startswith("scipy.optimize")])
+"""
+
+
+def test_the_api_server_builds_the_pages_when_it_starts(airflow_environment: dict[str, str]) -> None:
+    """And does not load the solver, which no page runs."""
+    done = subprocess.run(
+        [sys.executable, "-c", WARMER], env=airflow_environment, capture_output=True, text=True, timeout=180, check=False
+    )
+    lines = done.stdout.splitlines()
+    assert "BEFORE False" in lines, done.stdout[-1000:] + done.stderr[-3000:]
+    assert "AFTER 1 True True" in lines, done.stdout[-1000:] + done.stderr[-3000:]
+    assert "SOLVER []" in lines
+
+
 def test_no_module_of_the_plugins_has_the_name_of_another(airflow_view: dict[str, Any]) -> None:
     stems = {path.stem for path in (PROJECT_ROOT / "plugins").glob("*.py")}
     assert stems == {"suture_plugin"}

@@ -23,7 +23,7 @@ from suture.risk.strategy import StrategyPolicy
 from suture.risk.strategy_review import review_strategies
 from suture.risk.window_choice import weigh_campaigns
 from suture.settings import Settings
-from suture.store import Json, Store
+from suture.store import Json, Store, StoreError
 from suture_airflow.ui import URL_PREFIX, pages, risk_pages
 from suture_airflow.ui.drawing import HEADERS
 from suture_airflow.ui.pages import build
@@ -397,3 +397,97 @@ def test_a_feed_whose_last_try_failed_is_not_called_stale_while_its_data_is_with
     assert "kev was not read well, and its last good data is within its goal" in text
     assert "kev is stale" not in text
     assert "(3 tries).." not in text
+
+
+def test_a_campaign_past_its_deadline_is_said_to_be_on_every_page_that_names_it(store: Store, browser: TestClient) -> None:
+    on_every_page(store)
+    late = datetime.now(UTC) - timedelta(days=2)
+    store._connection.execute("UPDATE campaign SET deadline = %s", (late,))
+    assert "1 past the deadline" in words(browser, "/")
+    assert f"overdue {late:%Y-%m-%d %H:%M} UTC" in words(browser, "/")
+    assert "1 campaign is under way, 1 past its deadline." in words(browser, "/queue")
+    assert f"overdue {late:%Y-%m-%d %H:%M} UTC" in words(browser, "/capacity")
+    assert f"OVERDUE since {late:%Y-%m-%d %H:%M} UTC" in words(browser, f"/campaigns/{CAMPAIGN}")
+    store._connection.execute("UPDATE campaign SET state = 'closed'")
+    assert "0 past the deadline" in words(browser, "/")
+    assert "OVERDUE" not in words(browser, f"/campaigns/{CAMPAIGN}")
+
+
+def test_campaigns_that_wait_for_people_stand_first_on_the_overview(store: Store, browser: TestClient) -> None:
+    scored_fleet(store)
+    for name in ("SUT-2026-0001", "SUT-2026-0002"):
+        add_campaign(store, name)
+    text = words(browser, "/")
+    assert text.index("SUT-2026-0002") < text.index("SUT-2026-0001")  # the newest first
+    store._connection.execute("UPDATE campaign SET state = 'halted' WHERE campaign_id = 'SUT-2026-0001'")
+    text = words(browser, "/")
+    assert text.index("SUT-2026-0001") < text.index("SUT-2026-0002")
+
+
+def test_findings_say_how_many_there_are_in_all(
+    store: Store, browser: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored_fleet(store)
+    one = {"now": datetime.now(UTC)}
+    rows = [row for row in store.fetch_all("risk/list_risk_summary", one) if row["open"]]
+    assert f"of {sum(row['open'] for row in rows)}" in words(browser, "/findings")
+    group, priority = rows[0]["asset_group"], rows[0]["priority"]
+    text = words(browser, f"/findings?group={group}&priority={priority}")
+    assert f"to {rows[0]['open']} of {rows[0]['open']}" in text
+    assert "To the first page" in words(browser, f"/findings?group={group}&page=150")
+
+
+def test_acceptances_stand_in_the_order_in_which_they_want_a_look() -> None:
+    def one(state: str, expires: str, *, valid: bool = False) -> dict[str, object]:
+        return {"state": state, "valid": valid, "expires_at": expires}
+
+    rows = [
+        one("expired", "2026-01-01"), one("active", "2027-03-01", valid=True), one("active", "2027-01-01", valid=True),
+        one("requested", "2027-01-01"), one("active", "2027-06-01"),
+    ]  # fmt: skip
+    assert sorted(rows, key=risk_pages._first_to_look_at) == [rows[4], rows[3], rows[2], rows[1], rows[0]]
+
+
+def test_feeds_that_were_never_loaded_are_named_first(store: Store, browser: TestClient) -> None:
+    text = words(browser, "/feeds")
+    assert "Never loaded: kev, epss, nvd, cve5." in text
+    assert text.index("Never loaded") < text.index("Freshness")
+    assert "none was ever read" in words(browser, "/")
+
+
+def test_the_rollback_page_counts_hosts_without_a_backup(store: Store, browser: TestClient) -> None:
+    scene.verified(store)
+    known = {row["host_id"] for row in store.fetch_all("report/list_report_backups", {"campaign_id": CAMPAIGN})}
+    radius = overview.blast_radius(store, CAMPAIGN)
+    assert radius["without_backup"] == [host for host in radius["hosts"] if host not in known]
+    store._connection.execute("SET session_replication_role = replica")
+    store._connection.execute("DELETE FROM backup")
+    store._connection.execute("SET session_replication_role = DEFAULT")
+    text = words(browser, f"/campaigns/{CAMPAIGN}/rollback")
+    assert f"Hosts without a backup{len(radius['hosts'])}none is on record for this campaign" in text
+
+
+def test_which_acceptances_hold_is_asked_only_where_one_covers_the_campaign(store: Store) -> None:
+    """It looks at the whole fleet, and every campaign's page would wait for it."""
+    on_every_page(store)
+    add_campaign(store, "SUT-2026-0002")
+    covered = store._connection.execute(
+        "UPDATE finding SET campaign_id = %s WHERE (host_id, advisory_id) IN"
+        " (SELECT host_id, advisory_id FROM risk_acceptance_finding)",
+        (CAMPAIGN,),
+    )
+    assert covered.rowcount > 0
+    free = store._connection.execute(
+        "UPDATE finding SET campaign_id = 'SUT-2026-0002' WHERE (host_id, advisory_id) NOT IN"
+        " (SELECT host_id, advisory_id FROM risk_acceptance_finding)"
+    )
+    assert free.rowcount > 0
+    with store._connection.transaction(force_rollback=True):
+        store._connection.execute(
+            "CREATE OR REPLACE FUNCTION accepted_finding_at(at timestamptz) RETURNS TABLE (host_id text, advisory_id text,"
+            " acceptance_id text, expires_at timestamptz, residual_risk text, compensating_control text)"
+            " LANGUAGE plpgsql STABLE AS $$ BEGIN RAISE EXCEPTION 'it was asked'; END $$"
+        )
+        assert store.fetch_all("report/list_report_findings", {"campaign_id": "SUT-2026-0002"})
+        with pytest.raises(StoreError, match="it was asked"):
+            store.fetch_all("report/list_report_findings", {"campaign_id": CAMPAIGN})

@@ -1,5 +1,6 @@
--- Which acceptances hold is asked only where one of the campaign's findings is covered: it looks at the whole fleet.
-WITH holding AS (
+-- Which acceptances hold is asked only where a signed one covers one of the campaign's findings: it looks at the whole
+-- fleet. MATERIALIZED keeps the condition in front of it: as a part of the join below it was tested after the asking.
+WITH holding AS MATERIALIZED (
     SELECT asked.*
     FROM accepted_finding_at(statement_timestamp()) AS asked
     WHERE EXISTS (
@@ -7,7 +8,8 @@ WITH holding AS (
         FROM finding AS own
         INNER JOIN risk_acceptance_finding AS pair
             ON own.host_id = pair.host_id AND own.advisory_id = pair.advisory_id
-        WHERE own.campaign_id = %(campaign_id)s
+        INNER JOIN risk_acceptance ON pair.acceptance_id = risk_acceptance.acceptance_id
+        WHERE own.campaign_id = %(campaign_id)s AND risk_acceptance.state = 'active'
     )
 )
 
