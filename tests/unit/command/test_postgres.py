@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -16,14 +15,9 @@ import pytest
 from suture.command import postgres as module
 from suture.command.ports import PortTakenError
 from suture.command.postgres import EmbeddedPostgres, PostgresError
+from tests.conftest import free_port
 
 pytestmark = pytest.mark.database
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
