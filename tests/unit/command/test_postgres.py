@@ -134,11 +134,12 @@ def test_running_on_another_port_is_said(server: EmbeddedPostgres) -> None:
 
 def test_lost_password_is_said_not_replaced(server: EmbeddedPostgres) -> None:
     server.stop()
-    password = server.password_file.read_text()
-    server.password_file.unlink()
-    with pytest.raises(PostgresError, match=r"postgres\.password is missing"):
-        server.start()
-    server.password_file.write_text(password)
+    kept = server.password_file.rename(server.password_file.with_suffix(".kept"))
+    try:
+        with pytest.raises(PostgresError, match=r"postgres\.password is missing"):
+            server.start()
+    finally:
+        kept.rename(server.password_file)
 
 
 def test_destroy_leaves_nothing(tmp_path: Path) -> None:
