@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+
+from suture.settings import PROJECT_ROOT
 
 # In a process of its own, that adopts: a daemon that detached itself from it, and the run's own orphan.
 ADOPTING = textwrap.dedent("""
@@ -46,5 +49,9 @@ ADOPTING = textwrap.dedent("""
 
 def test_a_daemon_of_before_keeps_what_it_started_and_the_runs_orphan_ends(tmp_path: Path) -> None:
     subprocess.run(["mkfifo", tmp_path / "fifo"], check=True)
-    done = subprocess.run([sys.executable, "-c", ADOPTING], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=True)
+    env = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT / "include")}
+    done = subprocess.run(
+        [sys.executable, "-c", ADOPTING], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["1", "True", "1", "0"]
