@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -18,9 +19,10 @@ pytestmark = pytest.mark.database
 
 
 @pytest.fixture
-def airflow_url(postgres: EmbeddedPostgres) -> str:
+def airflow_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     postgres.create_database("airflow_deployment")
-    return postgres.dsn("airflow_deployment")
+    yield postgres.dsn("airflow_deployment")
+    postgres.drop_database("airflow_deployment")
 
 
 def deploy(home: Path, url: str) -> subprocess.CompletedProcess[str]:
