@@ -42,8 +42,8 @@ def source(**changes: Any) -> FeedSource:
         "allowed_hosts": frozenset({HOST}),
         "retries": 0,
         "retry_wait_seconds": 0.0,
-        "timeout_seconds": 5.0,
-        "connect_seconds": 5.0,
+        "timeout_seconds": 60.0,
+        "connect_seconds": 60.0,
     }
     return replace(known, **{**quick, **changes})
 
