@@ -15,7 +15,7 @@ from suture.command import airflow_environment, installation
 from suture.command.postgres import EmbeddedPostgres
 from suture.settings import PROJECT_ROOT
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def deploy(home: Path, url: str) -> subprocess.CompletedProcess[str]:
     here = installation.prepare(home)
     env = airflow_environment.build(here, PROJECT_ROOT, airflow_url=url, warehouse_url=url, environ=os.environ)
     command = [sys.executable, "-m", "suture_airflow.deployment"]
-    return subprocess.run(command, env=env, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False, timeout=240)
+    return subprocess.run(command, env=env, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False, timeout=600)
 
 
 def pools(url: str) -> dict[str, tuple[int, bool]]:

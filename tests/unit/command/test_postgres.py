@@ -81,6 +81,17 @@ def test_start_and_stop_may_be_repeated(server: EmbeddedPostgres) -> None:
     assert server.pid() is None
 
 
+def test_a_server_that_is_too_busy_to_answer_at_once_is_no_stranger_on_its_port(
+    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid, looks = server.pid(), iter([False, False])
+    answers = server._answers
+    monkeypatch.setattr(server, "_answers", lambda: next(looks, True) and answers())
+    server.start()
+    assert server.pid() == pid
+    assert next(looks, None) is None
+
+
 def test_interrupted_initdb_is_done_again(server: EmbeddedPostgres) -> None:
     server.stop()
     server.data.rename(server.root / "data.new")  # as left by an initdb that was killed before the rename
