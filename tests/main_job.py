@@ -62,13 +62,13 @@ class MainJob:
             rows = store.fetch_all("campaign/list_campaigns", {"state": None})
         return [row for row in rows if row["source"] == source]
 
-    def on(self, host: str, *argv: str) -> str:
+    def on(self, host: str, *argv: str, timeout_s: float = 120) -> str:
         """The output of a command on a host of the fleet."""
         done = subprocess.run(
             ["ssh", "-F", str(self.home / "lab" / "ssh_config"), host, *argv],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout_s,
             check=True,
             stdin=subprocess.DEVNULL,
         )

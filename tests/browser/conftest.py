@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, expect, sync_playwright
 
 from suture.command.credentials import PASSWORDS
 from suture.command.installation import read
@@ -37,6 +37,7 @@ def chromium() -> Iterator[Browser]:
     found = next((path for name in EXECUTABLES if (path := shutil.which(name))), None)
     if found is None:
         miss("browser", f"no {' or '.join(EXECUTABLES)} on this machine; packages.txt names it under [tests]")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=found, args=list(OPTIONS))
         try:

@@ -15,7 +15,7 @@ from tests.browser.conftest import LogIn
 from tests.main_job import MainJob
 
 pytestmark = [pytest.mark.airflow, pytest.mark.browser, pytest.mark.lab, pytest.mark.timeout(3600)]
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 DARK_INK = 128  # the mean of a text colour's red, green and blue is above it on a dark page
 CONTRAST = 4.5  # WCAG 2.2, 1.4.3 (AA)
 
@@ -74,9 +74,15 @@ def _open_suture(page: Page) -> FrameLocator:
     return frame
 
 
-def test_the_menu_opens_the_campaigns_with_their_states(main_job: MainJob, log_in: LogIn) -> None:
-    frame = _open_suture(log_in("audra"))
-    for campaign in _campaigns(main_job):
+def test_the_menu_opens_the_campaigns_with_their_states(main_job: MainJob, log_in: LogIn, address: str) -> None:
+    page = log_in("audra")
+    for _ in range(5):  # the campaign in place of the bad fix is on its way: what the page shows is of one moment
+        before = _campaigns(main_job)
+        frame = _open_suture(page)
+        if _campaigns(main_job) == before:
+            break
+        page.goto(address)
+    for campaign in before:
         row = frame.get_by_role("row").filter(has=frame.get_by_role("link", name=campaign["campaign_id"], exact=True))
         expect(row).to_contain_text(campaign["state"].replace("_", " "))
         expect(row).to_contain_text(campaign["state_reason"])
@@ -174,7 +180,7 @@ def test_the_rollback_page_says_what_would_be_touched(main_job: MainJob, log_in:
     frame = page.frame_locator("iframe[title=Suture]")
     expect(frame.get_by_role("heading", level=1)).to_contain_text("What a rollback of")
     hosts = frame.locator("details.host")
-    assert hosts.count() == len(fetch_hosts(main_job, closed[0]["campaign_id"]))
+    expect(hosts).to_have_count(len(fetch_hosts(main_job, closed[0]["campaign_id"])))
     hosts.first.locator("summary").click()
     expect(hosts.first.get_by_role("columnheader", name="Back to")).to_be_visible()
     frame.get_by_role("link", name="the rollback DAG").click()
@@ -213,8 +219,7 @@ def test_a_telephone_need_not_scroll_sideways(main_job: MainJob, log_in: LogIn, 
 
 
 def test_the_pages_ask_nothing_of_anyone_else_and_break_no_rule(main_job: MainJob, log_in: LogIn, address: str) -> None:
-    page = log_in("olga")
-    page.goto("about:blank")  # Airflow's own page, where one arrives, asks again and again; what it asks is not ours
+    page = log_in("olga").context.new_page()  # Airflow's own page, where one arrives, asks again and again; that is not ours
     asked: list[str] = []
     faults: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

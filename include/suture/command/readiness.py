@@ -13,8 +13,8 @@ from typing import Any
 
 from suture.errors import SutureError
 
-HEALTH_PATIENCE_S = 240.0  # 33 s on two idle cores; a loaded machine takes several times that
-PARSE_PATIENCE_S = 240.0  # 4 s on two idle cores
+HEALTH_PATIENCE_S = 600.0  # 33 s on two idle cores; a loaded machine takes several times that
+PARSE_PATIENCE_S = 600.0  # 4 s on two idle cores
 PAGE = 100
 
 

@@ -303,7 +303,7 @@ def _start_supervisor(here: Installation, env: Mapping[str, str]) -> None:
             env=dict(env), cwd=here.home, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             start_new_session=True,
         )  # fmt: skip
-    if not processes.wait_until(lambda: pid_file.exists() or process.poll() is not None, timeout_s=20):
+    if not processes.wait_until(lambda: pid_file.exists() or process.poll() is not None, timeout_s=60):
         raise StackError("Airflow's supervisor did not start.", remedy=f"See {here.logs_dir / 'supervisor.log'}.")
 
 
@@ -337,7 +337,7 @@ def _down(home: Path, *, purge: bool = False) -> int:
             failures.append(error)
     ended += processes.end(lambda: processes.marked(instance), say=say)
     for pid_file in (home / "run").glob("*.pid"):
-        pid_file.unlink()
+        pid_file.unlink(missing_ok=True)
     if failures:
         raise failures[0]
     return ended

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,7 +32,7 @@ def minutes_ago(minutes: float) -> datetime:
     return datetime.now(UTC) - timedelta(minutes=minutes)
 
 
-def trigger(seconds: float = 5.0) -> BackupProofTrigger:
+def trigger(seconds: float = 60.0) -> BackupProofTrigger:
     give_up_at = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
     return BackupProofTrigger(CAMPAIGN, list(HOSTS), 3600.0, give_up_at, 0.05)
 
@@ -110,23 +111,30 @@ def test_the_trigger_outlasts_a_restart_of_the_warehouse(released: Store, monkey
     assert fired(trigger())["status"] == "complete"
 
 
-def test_the_trigger_leaves_the_event_loop_to_others(released: Store) -> None:
-    async def both() -> int:
-        beats = 0
+def test_the_trigger_leaves_the_event_loop_to_others(released: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the warehouse is asked, the loop goes on: the warehouse answers when it has seen the loop do so."""
+    loop_went_on = threading.Event()
+    seen: list[bool] = []
 
+    def slow() -> Store:
+        seen.append(loop_went_on.wait(30))
+        return open_store()
+
+    monkeypatch.setattr(trigger_module, "open_store", slow)
+
+    async def both() -> None:
         async def beat() -> None:
-            nonlocal beats
-            while True:
+            for _ in range(10):
                 await asyncio.sleep(0.01)
-                beats += 1
+            loop_went_on.set()
 
         heart = asyncio.create_task(beat())
-        async for _ in trigger(seconds=0.5).run():
+        async for _ in trigger(seconds=0).run():
             break
-        heart.cancel()
-        return beats
+        await heart
 
-    assert asyncio.run(both()) > 10
+    asyncio.run(both())
+    assert seen == [True]
 
 
 def test_a_bad_policy_keeps_the_gate_shut(released: Store, context: Any, policy_dir: Path) -> None:

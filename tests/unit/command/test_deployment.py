@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -14,20 +15,21 @@ from suture.command import airflow_environment, installation
 from suture.command.postgres import EmbeddedPostgres
 from suture.settings import PROJECT_ROOT
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture
-def airflow_url(postgres: EmbeddedPostgres) -> str:
+def airflow_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     postgres.create_database("airflow_deployment")
-    return postgres.dsn("airflow_deployment")
+    yield postgres.dsn("airflow_deployment")
+    postgres.drop_database("airflow_deployment")
 
 
 def deploy(home: Path, url: str) -> subprocess.CompletedProcess[str]:
     here = installation.prepare(home)
     env = airflow_environment.build(here, PROJECT_ROOT, airflow_url=url, warehouse_url=url, environ=os.environ)
     command = [sys.executable, "-m", "suture_airflow.deployment"]
-    return subprocess.run(command, env=env, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False, timeout=240)
+    return subprocess.run(command, env=env, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False, timeout=600)
 
 
 def pools(url: str) -> dict[str, tuple[int, bool]]:

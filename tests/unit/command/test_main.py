@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 
 import pytest
@@ -108,10 +108,12 @@ def test_cheap_verbs_import_neither_airflow_nor_pandas() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_help_answers_at_once() -> None:
-    started_at = time.monotonic()
-    subprocess.run(
-        [sys.executable, "-m", "suture.command.main", "up", "--help"], cwd=PROJECT_ROOT / "include",
-        stdout=subprocess.DEVNULL, check=True,
-    )  # fmt: skip
-    assert time.monotonic() - started_at < 3  # 0.1 s when idle; an import of Airflow costs 4 s and more
+def test_help_costs_next_to_nothing() -> None:
+    """0.1 s of CPU; an import of Airflow costs 4 s and more. Not by the clock: the machine may be busy."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "suture.command.main", "up", "--help"], cwd=PROJECT_ROOT / "include", stdout=subprocess.DEVNULL
+    ) as child:
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0
+    assert used.ru_utime + used.ru_stime < 2

@@ -11,12 +11,13 @@ import pytest
 
 from suture.command import ports
 from suture.errors import BadInputError, SutureError
+from tests.conftest import free_port
 
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
     with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
+        server.bind(("127.0.0.1", free_port()))
         server.listen()
         yield server
 
@@ -61,10 +62,7 @@ def test_taken_port_names_the_process_that_holds_it(listener: socket.socket) -> 
 
 
 def test_free_ports_pass() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    ports.require_free({"ui": port})
+    ports.require_free({"ui": free_port()})
 
 
 @pytest.mark.parametrize("text", ["", "http", "80", "70000", "-1", "8080.5", "٨٠٨٠x"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -16,14 +15,9 @@ import pytest
 from suture.command import postgres as module
 from suture.command.ports import PortTakenError
 from suture.command.postgres import EmbeddedPostgres, PostgresError
+from tests.conftest import free_port
 
 pytestmark = pytest.mark.database
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +81,17 @@ def test_start_and_stop_may_be_repeated(server: EmbeddedPostgres) -> None:
     assert server.pid() is None
 
 
+def test_a_server_that_is_too_busy_to_answer_at_once_is_no_stranger_on_its_port(
+    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid, looks = server.pid(), iter([False, False])
+    answers = server._answers
+    monkeypatch.setattr(server, "_answers", lambda: next(looks, True) and answers())
+    server.start()
+    assert server.pid() == pid
+    assert next(looks, None) is None
+
+
 def test_interrupted_initdb_is_done_again(server: EmbeddedPostgres) -> None:
     server.stop()
     server.data.rename(server.root / "data.new")  # as left by an initdb that was killed before the rename
@@ -140,11 +145,12 @@ def test_running_on_another_port_is_said(server: EmbeddedPostgres) -> None:
 
 def test_lost_password_is_said_not_replaced(server: EmbeddedPostgres) -> None:
     server.stop()
-    password = server.password_file.read_text()
-    server.password_file.unlink()
-    with pytest.raises(PostgresError, match=r"postgres\.password is missing"):
-        server.start()
-    server.password_file.write_text(password)
+    kept = server.password_file.rename(server.password_file.with_suffix(".kept"))
+    try:
+        with pytest.raises(PostgresError, match=r"postgres\.password is missing"):
+            server.start()
+    finally:
+        kept.rename(server.password_file)
 
 
 def test_destroy_leaves_nothing(tmp_path: Path) -> None:

@@ -148,7 +148,9 @@ def test_session_of_a_dead_leader_is_found_without_a_mark(start: Starter, tmp_pa
 def test_idle_workers_are_ended_and_busy_ones_left(start: Starter) -> None:
     idle = start(sys.executable, "-c", "import time; time.sleep(60)", "airflow worker -- LocalExecutor: <idle>")
     busy = start(sys.executable, "-c", "import time; time.sleep(60)", "airflow worker -- LocalExecutor: task 1")
-    time.sleep(0.1)
-    processes.end_idle_workers([psutil.Process(idle.pid), psutil.Process(busy.pid)])
-    assert idle.wait(5) == -signal.SIGKILL
+    candidates = [psutil.Process(idle.pid), psutil.Process(busy.pid)]
+    # For a moment in exec(2) a process has no command line to be read.
+    assert processes.wait_until(lambda: all("LocalExecutor" in " ".join(one.cmdline()) for one in candidates), timeout_s=20)
+    processes.end_idle_workers(candidates)
+    assert idle.wait(30) == -signal.SIGKILL
     assert busy.poll() is None

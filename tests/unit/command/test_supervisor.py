@@ -15,7 +15,7 @@ from suture.command import processes
 from suture.command.supervisor import Spec
 from suture.settings import PROJECT_ROOT
 
-SLEEP = (sys.executable, "-c", "import time; print('hello', flush=True); time.sleep(60)")
+SLEEP = (sys.executable, "-c", "import time; print('hello', flush=True); time.sleep(600)")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def supervisor(home: Path) -> Iterator[subprocess.Popen[bytes]]:
             env=env, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     try:
-        assert processes.wait_until(lambda: pid_of(home, "scheduler") is not None, timeout_s=20)
+        assert processes.wait_until(lambda: pid_of(home, "scheduler") is not None, timeout_s=60)
         yield process
     finally:
         for name in ("api-server", "scheduler"):
@@ -56,7 +56,7 @@ def test_a_killed_process_is_started_again(home: Path, supervisor: subprocess.Po
     first, other = pid_of(home, "scheduler"), pid_of(home, "api-server")
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    assert processes.wait_until(lambda: pid_of(home, "scheduler") not in (None, first), timeout_s=15)
+    assert processes.wait_until(lambda: pid_of(home, "scheduler") not in (None, first), timeout_s=60)
     assert pid_of(home, "api-server") == other
     assert "scheduler" in (home / "logs" / "supervisor.log").read_text()
 
@@ -65,7 +65,7 @@ def test_sigterm_ends_all_and_removes_the_pid_files(home: Path, supervisor: subp
     pids = [pid for name in ("scheduler", "api-server") if (pid := pid_of(home, name)) is not None]
     assert len(pids) == 2
     supervisor.terminate()
-    assert supervisor.wait(15) == 0
+    assert supervisor.wait(60) == 0
     assert [processes.start_ticks(pid) for pid in pids] == [None, None]
     assert not list((home / "run").glob("*.pid"))
 
@@ -76,7 +76,7 @@ def test_each_process_has_a_session_of_its_own_and_a_log(home: Path, supervisor:
         assert pid is not None
         assert os.getsid(pid) == pid
         log = home / "logs" / f"{name}.log"
-        assert processes.wait_until(lambda log=log: log.exists() and log.read_text() == "hello\n", timeout_s=10)
+        assert processes.wait_until(lambda log=log: log.exists() and log.read_text() == "hello\n", timeout_s=60)
 
 
 def test_children_outlive_a_killed_supervisor_and_are_found(home: Path, supervisor: subprocess.Popen[bytes]) -> None:

@@ -42,8 +42,8 @@ def source(**changes: Any) -> FeedSource:
         "allowed_hosts": frozenset({HOST}),
         "retries": 0,
         "retry_wait_seconds": 0.0,
-        "timeout_seconds": 5.0,
-        "connect_seconds": 5.0,
+        "timeout_seconds": 60.0,
+        "connect_seconds": 60.0,
     }
     return replace(known, **{**quick, **changes})
 
@@ -176,7 +176,7 @@ def test_every_redirect_is_checked_anew(serve: Callable[[Handle], str], place: s
 
 def _slowly(handler: http.server.BaseHTTPRequestHandler) -> None:
     with suppress(OSError):
-        for _ in range(50):
+        for _ in range(600):
             handler.wfile.write(b" ")
             handler.wfile.flush()
             time.sleep(0.1)
@@ -198,7 +198,7 @@ def test_a_server_that_drips_is_cut_off(serve: Callable[[Handle], str], length: 
         pytest.raises(FeedUnreachableError, match="not complete after"),
     ):
         fetcher.fetch(f"{url}/kev")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 50
 
 
 def test_a_server_that_never_ends_its_headers_is_cut_off(serve: Callable[[Handle], str]) -> None:

@@ -91,7 +91,7 @@ def server() -> Iterator[Script]:
 def source(server: Script, name: str, path: str, **changes: Any) -> FeedSource:
     """A source of the production policy, pointed at the scripted server."""
     known = FeedsPolicy.load(PROJECT_ROOT / "include" / "policy").source(name)
-    quick = {"retries": 1, "retry_wait_seconds": 0.0, "pause_seconds": 0.0, "min_records": 0, "timeout_seconds": 5.0}
+    quick = {"retries": 1, "retry_wait_seconds": 0.0, "pause_seconds": 0.0, "min_records": 0, "timeout_seconds": 60.0}
     return replace(
         known, url=server.url + path, allowed_hosts=frozenset({"127.0.0.1"}), lab=True, **{**quick, **changes}
     )

@@ -90,7 +90,7 @@ def airflow_view(airflow_environment: dict[str, str]) -> dict[str, Any]:
     """What Airflow loads from dags/ and plugins/."""
     done = subprocess.run(
         [sys.executable, "-c", LOADER, str(PROJECT_ROOT / "dags"), str(PROJECT_ROOT / "plugins")],
-        env=airflow_environment, capture_output=True, text=True, timeout=180, check=False,
+        env=airflow_environment, capture_output=True, text=True, timeout=500, check=False,
     )  # fmt: skip
     lines = [line for line in done.stdout.splitlines() if line.startswith("LOADED ")]
     assert lines, f"Airflow could not load the house:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"

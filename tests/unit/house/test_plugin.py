@@ -81,7 +81,7 @@ def test_the_api_server_mounts_the_pages_closed_to_strangers(airflow_environment
         env=airflow_environment,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=500,
         check=False,
     )
     lines = done.stdout.splitlines()

@@ -57,10 +57,10 @@ def test_what_is_no_range_is_refused_with_the_reason(text: str, why: str) -> Non
 
 @pytest.mark.parametrize("text", ["vers:deb/" + "9" * 10**6, "vers:deb/" + "|".join(map(str, range(5000))), "|" * 10**6])
 def test_absurd_lengths_are_refused_in_no_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(BadRangeError, match="more than"):
         parse(text)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_a_range_becomes_spans_where_spans_can_say_it() -> None:

@@ -202,13 +202,13 @@ HOSTILE = ["", " 1.0", "1.0\x00", "1.0\n", "{{ 7*7 }}", "1.0'; DROP TABLE host; 
 
 @pytest.mark.parametrize("ecosystem", ECOSYSTEMS)
 def test_what_is_no_version_is_refused_by_name_and_in_no_time(ecosystem: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for version in (*HOSTILE, *BAD[ecosystem]):
         with pytest.raises(BadVersionError) as caught:
             ORDERS[ecosystem].sort_key(version)
         assert version[:20] in caught.value.message.replace("\\x00", "\x00").replace("\\n", "\n")
         assert len(caught.value.message) < 500
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(("ecosystem", "version"), [

@@ -68,7 +68,7 @@ def gateway(tmp_path: Path, upstream: Upstream) -> Iterator[str]:
 
 def fetch(url: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
             return answer.status, answer.read(), dict(answer.headers)
     except urllib.error.HTTPError as error:
         return error.code, error.read(), dict(error.headers)
@@ -108,9 +108,9 @@ def test_a_package_cut_short_is_not_kept(gateway: str, upstream: Upstream) -> No
 
 def test_the_forward_proxy_knows_only_the_archive(gateway: str, upstream: Upstream) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": gateway}))
-    assert opener.open(f"{upstream.url}/pool/c_1.deb", timeout=10).read() == b"of /debian/pool/c_1.deb"
+    assert opener.open(f"{upstream.url}/pool/c_1.deb", timeout=60).read() == b"of /debian/pool/c_1.deb"
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        opener.open("http://169.254.169.254/latest", timeout=10)
+        opener.open("http://169.254.169.254/latest", timeout=60)
 
 
 def test_nvd_comes_in_pages(gateway: str) -> None:

@@ -126,10 +126,10 @@ def test_hostile_lists_are_refused_by_name(tmp_path: Path, text: str) -> None:
 
 
 def test_a_huge_version_is_uncertain_and_costs_no_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     words = ["--packages", write(tmp_path, "p", f"flask=={'9' * 10**6}\n"), "--advisories", write(tmp_path, "o", [FLASK])]
     assert match(capsys, *words)[0] == 2
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_purls() -> None:

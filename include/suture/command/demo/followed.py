@@ -14,6 +14,7 @@ from suture.errors import SutureError
 from suture.store import Store
 
 LOOK_EVERY_S = 2.0
+STUCK_AFTER_S = 180.0  # a busy scheduler takes its time between one stage and the next
 # An answer within half a second of the question can be lost (apache/airflow #66374 and its family).
 HUMAN_REACTION_S = 5.0
 
@@ -96,7 +97,7 @@ class Followed:
         if moving or not failed or self._rolling_back():
             return None
         since = since or time.monotonic()
-        if time.monotonic() - since > 45:
+        if time.monotonic() - since > STUCK_AFTER_S:
             raise DemoError(
                 f"{self.campaign_id} stopped as {campaign.state}: {campaign.state_reason}",
                 remedy=f"The failed run: {failed[0]['dag_id']} / {failed[0]['dag_run_id']} in the UI.",

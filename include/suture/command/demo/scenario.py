@@ -27,7 +27,8 @@ APPROVERS = ("vera", "amir")
 WEB = "web"
 DEBIAN, VENDOR = "debian-security", "lab-vendor"
 VULNERABLE, GOOD_FIX, BAD_FIX = "1.0.0", "1.0.1", "1.0.2"
-FEED_PATIENCE_S, PLAN_PATIENCE_S, CAMPAIGN_PATIENCE_S = 600.0, 180.0, 3600.0
+FEED_PATIENCE_S, PLAN_PATIENCE_S, CAMPAIGN_PATIENCE_S = 900.0, 300.0, 3600.0
+REPORT_PATIENCE_S = 600.0
 
 STAGE_OF = {
     CampaignState.PLANNED: ("Proving the packages", "signature_validation"),
@@ -100,13 +101,13 @@ class Demo:
             )
 
     def show_report(self, campaign: Campaign) -> None:
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + REPORT_PATIENCE_S
         while True:
             row = self.store.fetch_one("report/fetch_latest_report", {"campaign_id": campaign.campaign_id})
             if row is not None:
                 break
             if time.monotonic() > deadline:
-                raise DemoError(f"No report of {campaign.campaign_id} was written within 3 minutes.")
+                raise DemoError(f"No report of {campaign.campaign_id} was written within {REPORT_PATIENCE_S:.0f} s.")
             time.sleep(2)
         self.narrator.look("Report", row["uri"])
         for line in self.store.fetch_all("report/list_version_changes", {"campaign_id": campaign.campaign_id})[:12]:

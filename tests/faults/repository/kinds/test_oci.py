@@ -236,7 +236,7 @@ def registry(
 
 
 def pull(layout: Layout, url: str, **changes: Any) -> KindAdoption:
-    return layout.source(repository="vendor/portal", **changes).prove(HttpTransport(url, timeout_s=5), Request(AT))
+    return layout.source(repository="vendor/portal", **changes).prove(HttpTransport(url, timeout_s=30), Request(AT))
 
 
 @pytest.mark.parametrize("wants_token", [False, True])

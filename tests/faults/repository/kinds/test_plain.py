@@ -156,7 +156,7 @@ def test_the_endless_file_of_a_list_is_cut_off(vendor: Vendor, monkeypatch: pyte
     )
     vendor.publish()
     with serving(vendor.root, {"agent.bin": "endless"}) as (url, _requests):
-        assert refused(lambda: vendor.source().prove(HttpTransport(url, timeout_s=5), Request(NOW))) is R.SIZE_MISMATCH
+        assert refused(lambda: vendor.source().prove(HttpTransport(url, timeout_s=30), Request(NOW))) is R.SIZE_MISMATCH
     with serving(vendor.root, {"agent.bin": "slow_body"}) as (url, _requests):
         assert refused(lambda: vendor.source().prove(HttpTransport(url, timeout_s=1), Request(NOW))) is R.UNREACHABLE
 

@@ -83,7 +83,7 @@ def feed(site: Site, name: str, kind: str, transport: str, path: str, **changes:
     return FeedSource(**{
         "name": name, "format": kind, "transport": transport, "url": site.url + path,
         "allowed_hosts": frozenset({"127.0.0.1"}), "lab": True, "dated_snapshot": None, "required": False,
-        "enabled": True, "timeout_seconds": 5.0, "total_seconds": 20.0, "max_bytes": 5_000_000, "max_total_bytes": 50_000_000,
+        "enabled": True, "timeout_seconds": 60.0, "total_seconds": 120.0, "max_bytes": 5_000_000, "max_total_bytes": 50_000_000,
         "retries": 0,
         "retry_wait_seconds": 0.0, "max_retry_wait_seconds": 0.0, "max_shrink_share": 0.05, "min_records": 0,
         "freshness": timedelta(hours=26), "max_data_age": None, "page_size": 2, "pause_seconds": 0.0, "first_days": 30,

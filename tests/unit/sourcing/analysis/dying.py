@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from suture.sourcing.examination import Examination, Subject
@@ -52,7 +53,14 @@ def babbles(subject: Subject) -> Examination:
     return fine(subject)
 
 
+def hanging(path: Path) -> Path:
+    """The file that says that an examiner hangs with the package in this one."""
+    return path.with_suffix(".hanging")
+
+
 def hangs(subject: Subject) -> Examination:
+    if _cursed(subject):
+        hanging(subject.new.path).touch()
     while _cursed(subject):
         time.sleep(1)
     return fine(subject)

@@ -7,12 +7,13 @@ import lzma
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import psutil
 import pytest
 import zstandard
 
+from suture.command.processes import start_ticks, wait_until
 from suture.errors import BadInputError
 from suture.settings import PROJECT_ROOT
 from suture.sourcing.analysis import binary, examiners
@@ -67,8 +68,9 @@ def test_policy_refuses_what_no_worker_could_examine(examiner: str) -> None:
 
 
 def test_one_that_hangs_is_ended(tmp_path: Path) -> None:
-    found = examine_all(subjects(tmp_path, dying.CURSED, "3"), [dying.hangs], workers=1, seconds=15)
-    assert reasons(found) == ["it took more than 15 seconds"]
+    (cursed, fine) = examine_all(subjects(tmp_path, dying.CURSED, "3"), [dying.hangs], workers=1, seconds=15)
+    assert reasons([cursed]) == ["it took more than 15 seconds"]
+    assert set(reasons([fine])) <= {"it took more than 15 seconds"}  # for a busy machine starts no worker sooner
 
 
 def test_one_that_eats_memory_is_ended(tmp_path: Path) -> None:
@@ -95,27 +97,12 @@ pool.examine_all([Subject(new=PackageFile(Path({str(asked.path)!r}), "portal", d
 """
     environment = os.environ | {"PYTHONPATH": f"{PROJECT_ROOT / 'include'}:{PROJECT_ROOT}"}
     with subprocess.Popen([sys.executable, "-c", code], env=environment) as pool:
-        worker = None
-        while worker is None:
-            assert pool.poll() is None
-            tasks = Path(f"/proc/{pool.pid}/task").iterdir()
-            worker = next((int(pid) for task in tasks for pid in (task / "children").read_text().split()), None)
-        while b"analysis.worker" not in Path(f"/proc/{worker}/cmdline").read_bytes():
-            time.sleep(0.05)
-        time.sleep(3)  # until it has asked the kernel to end with its parent
+        # It examines: by then it has asked the kernel to end with its parent.
+        assert wait_until(lambda: dying.hanging(asked.path).exists() or pool.poll() is not None, timeout_s=120)
+        (worker,) = psutil.Process(pool.pid).children()
         pool.kill()
-    deadline = time.monotonic() + 60
-    while _runs(worker) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not _runs(worker)
-
-
-def _runs(pid: int) -> bool:
-    """A zombie does not: whether it is waited for is its new parent's business, which may be a sub-reaper that never does."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] not in ("Z", "X")
-    except OSError:
-        return False
+    # A zombie has ended: whether it is waited for is its new parent's business, which may be a sub-reaper that never does.
+    assert wait_until(lambda: start_ticks(worker.pid) is None, timeout_s=60)
 
 
 def test_it_works_where_the_main_module_cannot_be_imported(tmp_path: Path) -> None:

@@ -166,19 +166,19 @@ def test_a_long_chain_of_dependencies_is_walked_without_recursion() -> None:
     chain = [{"ref": f"r{n}", "dependsOn": [f"r{n + 1}"]} for n in range(4999)] + [
         {"ref": "r4999", "dependsOn": ["r0"]}
     ]
-    started = time.monotonic()
+    started = time.process_time()
     found = read_bytes(bom(components=parts, dependencies=chain), "bom")
     assert [flaw.kind for flaw in found.flaws] == ["dependency_cycle"]
     assert "5000 components" in found.flaws[0].sentence
-    assert time.monotonic() - started < 60
+    assert time.process_time() - started < 60
 
 
 def test_links_are_checked_in_linear_time() -> None:
     """jsonschema's own check of an IRI took seconds for one of these."""
     tree = json.loads(cyclonedx("1.5", "json"))
     tree["components"][0]["externalReferences"] = [{"type": "website", "url": "https://example.org/" + "a(b" * 3000}]
-    started = time.monotonic()
+    started = time.process_time()
     assert list(cyclonedx_schema.json_errors(tree, "1.5")) == []
     tree["components"][0]["externalReferences"][0]["url"] = "no link"
     assert [place for place, _why in cyclonedx_schema.json_errors(tree, "1.5")]
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
