@@ -7,6 +7,8 @@ The rules:
    runs (a fork copies its locks as they are), nor where there is but one processor.
 3. A helper holds one chunk at a time and nothing else of ours: it closes every other file, above all the connection to the
    warehouse, so that the server sees it end with us. It ends when its pipe does.
+4. While a helper works, its next chunk lies in its pipe, when that is small enough for the pipe to take it at once: else we
+   could wait for a helper that waits for us.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
+from multiprocessing.reduction import ForkingPickler
 from typing import TypeVar
 
 from suture.errors import BadInputError, SutureError
@@ -27,7 +30,8 @@ from suture.errors import BadInputError, SutureError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 MAX_HELPERS = 2  # each costs memory, and the server wants to run too
-AT_HOME = 8  # chunks that are worked on before helpers are asked
+AT_HOME = 2  # chunks that are worked on before helpers are asked
+_LIGHT = 32 * 1024  # bytes of a message that a pipe takes at once, whatever else lies in it
 
 
 class HelperError(SutureError):
@@ -55,16 +59,18 @@ def worked(
         return
     with contextlib.ExitStack() as stack:
         pipes = [stack.enter_context(_helper(work)) for _number in range(count)]
-        idle, busy = deque(pipes), deque[tuple[Connection, Item]]()
-        for chunk in _and(first, remaining):
-            pipe = idle.popleft()
-            _send(pipe, chunk)
-            busy.append((pipe, chunk))
-            if not idle:
+        busy = deque[tuple[Connection, Item]]()
+        for number, chunk in enumerate(_and(first, remaining)):
+            message = ForkingPickler.dumps(chunk)
+            most = 2 * count if len(message) <= _LIGHT else count
+            results = list[tuple[Item, Result]]()
+            while len(busy) >= most:
                 pipe, done = busy.popleft()
-                result: Result = _received(pipe)
-                idle.append(pipe)
-                yield done, result
+                results.append((done, _received(pipe)))
+            pipe = pipes[number % count]
+            _send(pipe, message)
+            busy.append((pipe, chunk))
+            yield from results
         for pipe, done in busy:
             yield done, _received(pipe)
 
@@ -117,9 +123,9 @@ def _answer(work: Callable[[Item], Result], chunk: Item) -> tuple[str, Result | 
         return "failed", f"{type(error).__name__}: {error}"[:1000]
 
 
-def _send(pipe: Connection, chunk: Item) -> None:
+def _send(pipe: Connection, message: memoryview | bytes) -> None:
     try:
-        pipe.send(chunk)
+        pipe.send_bytes(message)
     except OSError as error:
         raise HelperError("A reading process ended in the middle of the load.", remedy=_AGAIN) from error
 
