@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 
 from suture.feeds import affected
-from suture.feeds.cve_shape import Container, Metric, Record
+from suture.feeds.cve_shape import Container, Metric, Provider, Record
 from suture.feeds.decoded import Rejected, utc
 from suture.feeds.sources import cve5
 from suture.feeds.staging import TABLES
@@ -39,6 +39,7 @@ _LARGE = 200_000  # bytes; in fewer are not as many versions as would be too man
 _NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _ONE_KIND = bytes.maketrans(b"[]", b"{}")
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
+_NO_PROVIDER = Provider()
 _read = msgspec.json.Decoder().decode
 _read_record = msgspec.json.Decoder(Record).decode
 _write, _write_into = msgspec.json.Encoder().encode, msgspec.json.Encoder().encode_into
@@ -129,9 +130,9 @@ def _rows(record: Record, containers: Sequence[Container], digest: bytes, versio
     state = metadata.state.upper()
     products: list[tuple[Any, ...]] = []
     entries = 0
-    who = f"cna:{cna.providerMetadata.shortName or metadata.assignerShortName or 'unnamed'}"
+    who = f"cna:{(cna.providerMetadata or _NO_PROVIDER).shortName or metadata.assignerShortName or 'unnamed'}"
     for container in containers:
-        provider = container.providerMetadata
+        provider = container.providerMetadata or _NO_PROVIDER
         if container is not cna:
             who = f"adp:{provider.shortName or container.title or 'unnamed'}"
         for problem in container.problemTypes or ():

@@ -8,11 +8,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suture.feeds import cve_rows, quality, suite_stream
+from suture.feeds import cve_rows, cve_shape, quality, suite_stream
 from suture.feeds.errors import FeedFormatError
 from suture.feeds.plugin import plugin_of
 from suture.feeds.seen import KnownDigests, SeenIds
@@ -103,6 +104,29 @@ def test_nesting_of_sixty_passes_and_texts_may_hold_brackets() -> None:
     )  # the two objects around make it 60
     for raw in (inside, TEXT.replace('"terms"', f'"text": {json.dumps("[{" * 200)}, "terms"')):
         assert cve_rows._quick(raw.encode(), b"d", bytearray()) == strict(raw.encode())
+
+
+LEAST: dict[str, Any] = {
+    "dataType": "CVE_RECORD", "dataVersion": "5.1", "cveMetadata": {"cveId": "CVE-2024-1111", "state": "PUBLISHED"},
+    "containers": {"cna": {}},
+}  # fmt: skip
+
+
+def test_a_field_that_is_not_there_makes_up_for_no_key_that_stands_twice() -> None:
+    twice = json.dumps(LEAST).replace('"cna": {}', '"cna": {"title": "one", "title": "two"}')
+    said = either(twice.encode())
+    assert isinstance(said, str)
+    assert "'title' stands twice" in said
+    assert said == strict(twice.encode())
+
+
+def test_every_field_that_is_not_required_is_left_out_when_it_is_not_there() -> None:
+    assert json.loads(msgspec.json.encode(cve_rows._read_record(json.dumps(LEAST).encode()))) == LEAST
+    kinds = [kind for kind in vars(cve_shape).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
+    assert kinds
+    made = [f"{kind.__name__}.{field.name}" for kind in kinds for field in msgspec.structs.fields(kind)
+            if field.default_factory is not msgspec.NODEFAULT]  # fmt: skip
+    assert not made, "they would be written where the record has none, and make up for a key that stands twice"
 
 
 def test_bytes_that_are_no_utf8_and_a_bare_nul_are_refused() -> None:
