@@ -17,12 +17,12 @@ The rules are those of `accept`; what differs is the way there:
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ from typing import Any
 
 from suture.feeds import accept as gate
 from suture.feeds import record_files, staging
-from suture.feeds.bulk_reading import Chunk, Reading
+from suture.feeds.bulk_reading import Chunk, Reading, without_collector
 from suture.feeds.cve_rows import COLUMNS
 from suture.feeds.decoded import Decoded, Rejected
 from suture.feeds.errors import FeedRefusedError
@@ -43,6 +43,7 @@ from suture.feeds.suite_stream import SuiteStream, words
 from suture.store import Store
 
 BATCH = 4000
+WAITING = int(__import__('os').environ.get('W','1'))  # batches that wait while one is written
 CHUNK = 250  # records that a reading process gets at once: about a megabyte, ten milliseconds
 CHUNK_BYTES = 2 * 1024 * 1024
 MAX_REASONS = 1000
@@ -178,17 +179,18 @@ class _Load:
 
     def _stream(self, paths: Sequence[Path]) -> None:
         """Read and write side by side: one batch is written by a second thread, which alone uses the store meanwhile."""
-        with _without_collector(), ThreadPoolExecutor(1, "suture-bulk") as writer:
-            writing: Future[None] | None = None
+        with without_collector(), ThreadPoolExecutor(1, "suture-bulk") as writer:
+            writing = deque[Future[None]]()
             for batch in self._batches(paths):
-                if writing is not None:
-                    writing.result()
-                writing = None if self._met_again else writer.submit(self._write, batch)
+                while len(writing) > WAITING:
+                    writing.popleft().result()
+                if not self._met_again:
+                    writing.append(writer.submit(self._write, batch))
                 if self.report is not None:
                     seconds = time.monotonic() - self._started
                     self.report(Progress(self.records, self.unchanged, self.quarantined, seconds))
-            if writing is not None:
-                writing.result()
+            for written in writing:
+                written.result()
 
     def _batches(self, paths: Sequence[Path]) -> Iterator[_Batch]:
         guard, said = plugin_of("cve5").guard, words(self.now)
@@ -276,15 +278,3 @@ def _chunks(items: Iterable[record_files.Item]) -> Iterator[list[record_files.It
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Rows are trees without cycles; the collector would walk all of a batch again and again for nothing."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

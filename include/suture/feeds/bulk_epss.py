@@ -24,6 +24,7 @@ from typing import Any
 from suture.errors import BadInputError
 from suture.feeds import accept as gate
 from suture.feeds import packed, quality, staging
+from suture.feeds.bulk_reading import without_collector
 from suture.feeds.decoded import Decoded, Rejected
 from suture.feeds.errors import FeedFormatError, FeedRefusedError
 from suture.feeds.feed_source import FeedSource
@@ -63,11 +64,11 @@ def load_epss(
         if last is not None and last["content_sha256"] == copy.sha256:
             raise _RefusedError(FeedStatus.UNCHANGED, None)
         try:
-            with store.transaction():
+            with without_collector(), store.transaction():
                 return load.run(source, copy, last, actor)
         except DuplicateKeyError:
             load = _Load(store, path, now, staged=True)
-            with store.transaction():
+            with without_collector(), store.transaction():
                 return load.run(source, copy, last, actor)
     except _RefusedError as refused:
         ended = replace(copy, decoded=Decoded(load.dated, {}, records=load.records))

@@ -9,8 +9,10 @@ The rules:
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -143,3 +145,15 @@ def _each(rows: CveRows) -> Iterator[tuple[str, tuple[Any, ...]]]:
 def _shown(rows: CveRows) -> dict[str, Any]:
     row = dict(zip(COLUMNS["cve"], rows.cve, strict=True))
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Rows are trees without cycles; the collector would walk all of a batch again and again for nothing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -29,6 +29,7 @@ from suture.errors import BadInputError, SutureError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Other = TypeVar("Other")
 MAX_HELPERS = 2  # each costs memory, and the server wants to run too
 AT_HOME = 2  # chunks that are worked on before helpers are asked
 _LIGHT = 32 * 1024  # bytes of a message that a pipe takes at once, whatever else lies in it
@@ -75,14 +76,26 @@ def worked(
             yield done, _received(pipe)
 
 
+def beside(here: Callable[[], Other], work: Callable[[Item], Result], item: Item) -> tuple[Other, Result]:
+    """What `here` gives, and what `work` makes of the item in a process of its own meanwhile (afterwards, where there is none).
+
+    Raises what `here` raises, and then what `work` does, as `worked`."""
+    if not item or not _helpers() or threading.active_count() > 1:
+        return here(), work(item)
+    with _helper(work) as pipe:
+        _send(pipe, ForkingPickler.dumps(item))
+        return here(), _received(pipe)
+
+
 def _and(first: Item, others: Iterator[Item]) -> Iterator[Item]:
     yield first
     yield from others
 
 
 def _helpers() -> int:
-    processors = len(os.sched_getaffinity(0))
-    return MAX_HELPERS if processors > 1 else 0
+    if multiprocessing.current_process().daemon:
+        return 0  # a helper itself: it may be ended at any moment, and could not end its own
+    return MAX_HELPERS if len(os.sched_getaffinity(0)) > 1 else 0
 
 
 @contextlib.contextmanager
