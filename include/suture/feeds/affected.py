@@ -138,8 +138,8 @@ def quick_rows(
     """Add the rows of one container (types of `cve_shape`) in the order of COLUMNS; products as the bytes of their JSON.
 
     place: how many entries the record had before; returns how many with these. all_written: gets each list of versions as
-    its JSON, and the entry loses it: whoever writes the record anew need not write it a second time. Raises UnsureError for what `read` would
-    mend, note or cut."""
+    its JSON, and the entry loses it: who writes the record anew need not write it a second time. Raises UnsureError for
+    what `read` would mend, note or cut."""
     first, known, longest = place, _LINES[affected[0].vendor], 0
     products: list[bytes] = []
     lists: list[Sequence[Any]] = []

@@ -79,14 +79,16 @@ def _quick(raw: bytes, digest: bytes, scratch: bytearray) -> CveRows:
     record = _read_record(raw)
     if record.dataType != "CVE_RECORD" or not record.dataVersion.startswith("5."):
         raise _UnsureError
-    containers = (record.containers.cna, *_adps(record))
+    cna, adps = record.containers.cna, _adps(record)
+    containers = (cna, *adps)
     if len(raw) > _LARGE:
         affected.require_few(container.affected for container in containers)
     versions: list[bytes] = []
     rows = _rows(record, containers, digest, versions)
     _write_into(record, scratch)
     kept_colons = scratch.count(b":") + b"".join(versions).count(b":") + len(versions)  # and one for each list's key
-    if raw.count(b":") != kept_colons or any([container.x_legacyV4Record is not None for container in containers]):
+    legacy = cna.x_legacyV4Record is not None or any(adp.x_legacyV4Record is not None for adp in adps)
+    if raw.count(b":") != kept_colons or legacy:
         _require_strict(raw)
     return rows
 

@@ -77,9 +77,8 @@ def worked(
 
 
 def beside(here: Callable[[], Other], work: Callable[[Item], Result], item: Item) -> tuple[Other, Result]:
-    """What `here` gives, and what `work` makes of the item in a process of its own meanwhile (afterwards, where there is none).
-
-    Raises what `here` raises, and then what `work` does, as `worked`."""
+    """What `here` gives, and what `work` makes of the item in a process of its own meanwhile; an item without content, or
+    where there are no helpers: here, afterwards. Raises what `here` raises, and then what `work` does, as `worked`."""
     if not item or not _helpers() or threading.active_count() > 1:
         return here(), work(item)
     with _helper(work) as pipe:
@@ -140,19 +139,19 @@ def _send(pipe: Connection, message: memoryview | bytes) -> None:
     try:
         pipe.send_bytes(message)
     except OSError as error:
-        raise HelperError("A reading process ended in the middle of the load.", remedy=_AGAIN) from error
+        raise HelperError("A helping process ended in the middle of the load.", remedy=_AGAIN) from error
 
 
 def _received(pipe: Connection) -> Result:  # type: ignore[type-var]
     try:
         said, result = pipe.recv()
     except (EOFError, OSError) as error:
-        raise HelperError("A reading process ended in the middle of the load.", remedy=_AGAIN) from error
+        raise HelperError("A helping process ended in the middle of the load.", remedy=_AGAIN) from error
     if said == "refused":
         raise BadInputError(result)
     if said == "failed":
-        raise HelperError(f"A reading process failed: {result}.", remedy=_AGAIN)
+        raise HelperError(f"A helping process failed: {result}.", remedy=_AGAIN)
     return result  # type: ignore[no-any-return]
 
 
-_AGAIN = "Nothing was written. Load again; if it comes back, look whether the machine ran out of memory."
+_AGAIN = "What was not finished left nothing. Load again; if it comes back, look whether the machine ran out of memory."

@@ -6,7 +6,8 @@ The rules:
    contradict one another is looked for after each; whichever is written last sees the others.
 2. The other process is a fork. So there is none where another thread runs or where there is but one processor; then all
    are loaded here, one after another.
-3. When the first one fails, the other process is given a moment and ended: what it had not finished leaves nothing.
+3. Nothing is begun while one of the paths is not there. When the first copy fails, the other process is given a moment and
+   ended: what it had not finished leaves nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from suture.errors import BadInputError
 from suture.feeds import bulk
 from suture.feeds.feed_source import FeedSource
 from suture.feeds.forks import beside
@@ -37,15 +39,15 @@ def load_side_by_side(
 ) -> list[FeedOutcome]:
     """Load each copy by `load_files`; the outcomes in order. warehouse: its DSN. report: is told how far the first one is.
 
-    The first should be the largest. Raises as `load_files` does, and HelperError when the other process ended."""
+    The first should be the largest. Raises as `load_files` does, and HelperError when the other process failed."""
+    for copy in copies:
+        for path in copy.paths:
+            if not path.exists():
+                raise BadInputError(f"{path} cannot be read: there is no such file.")
 
-    def load(some: Sequence[FilesOf]) -> list[FeedOutcome]:
+    def load(some: Sequence[FilesOf], told: bulk.Report | None = None) -> list[FeedOutcome]:
         with Store.connect(warehouse) as store:
-            return [load_files(store, copy.source, copy.paths, now=now) for copy in some]
+            return [load_files(store, copy.source, copy.paths, now=now, report=told) for copy in some]
 
-    def load_first() -> list[FeedOutcome]:
-        with Store.connect(warehouse) as store:
-            return [load_files(store, copy.source, copy.paths, now=now, report=report) for copy in copies[:1]]
-
-    first, others = beside(load_first, load, copies[1:])
+    first, others = beside(lambda: load(copies[:1], report), load, copies[1:])
     return first + others
