@@ -8,7 +8,7 @@ descriptions, affected products and references, CISA's ADP container with SSVC f
 of a thousand, as in the CVE list's repository. EPSS has a line for each of them, KEV an entry for one of two hundred.
 
 Each step is a process of its own, all on one PostgreSQL of the benchmark's own with its default durability:
-1. Suture: `load_files` of the three feeds into the migrated warehouse; 2. the same again, unchanged; 3. the baseline: json,
+1. Suture: `load_side_by_side` of the three feeds into the migrated warehouse; 2. the same again, unchanged; 3. the baseline: json,
 the same columns picked out, `pandas.DataFrame.to_sql`, into bare tables. The page cache is warm for all (a first pass reads
 each file). Then all values are compared, and a digest of every row's place (ctid, xmin) before and after the rerun.
 
@@ -221,19 +221,17 @@ def used(started: float) -> dict[str, float]:
 def suture(folder: Path, dsn: str) -> list[str]:
     from dataclasses import replace
 
-    from suture.feeds import FeedsPolicy, load_files
-    from suture.store import Store
+    from suture.feeds import FeedsPolicy, FilesOf, load_side_by_side
 
     policy = FeedsPolicy.load(ROOT / "include" / "policy")
-    outcomes = []
-    with Store.connect(dsn) as store:
-        for name, path in (("cve5", "cves"), ("epss", "epss.csv"), ("kev", "kev.json")):
-            source = replace(policy.source(name), min_records=0)
-            outcome = load_files(store, source, [folder / path], now=NOW)
-            outcomes.append(outcome.sentence)
-            if not outcome.ok:
-                raise SystemExit(outcome.sentence)
-    return outcomes
+    copies = [
+        FilesOf(replace(policy.source(name), min_records=0), (folder / path,))
+        for name, path in (("cve5", "cves"), ("epss", "epss.csv"), ("kev", "kev.json"))
+    ]
+    outcomes = load_side_by_side(dsn, copies, now=NOW)
+    if refused := [outcome.sentence for outcome in outcomes if not outcome.ok]:
+        raise SystemExit("\n".join(refused))
+    return [outcome.sentence for outcome in outcomes]
 
 
 def baseline(folder: Path, dsn: str) -> None:

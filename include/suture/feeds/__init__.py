@@ -13,6 +13,7 @@ from suture.feeds.errors import FeedError, FeedFormatError, FeedRefusedError, Fe
 from suture.feeds.health import FeedHealth, FeedState, feed_health, require_fresh, stale_feeds
 from suture.feeds.outcome import FeedOutcome, FeedStatus
 from suture.feeds.policies import FeedSource, FeedsPolicy
+from suture.feeds.side_by_side import FilesOf, load_side_by_side
 from suture.feeds.sync import load_files, sync_all, sync_source
 
 __all__ = [
@@ -29,11 +30,13 @@ __all__ = [
     "FeedStatus",
     "FeedUnreachableError",
     "FeedsPolicy",
+    "FilesOf",
     "StaleFeedError",
     "contradiction_counts",
     "contradictions",
     "feed_health",
     "load_files",
+    "load_side_by_side",
     "provenance",
     "refresh_contradictions",
     "require_fresh",

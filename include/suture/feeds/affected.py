@@ -133,15 +133,17 @@ class Version(Protocol):
 
 
 def quick_rows(
-    cve_id: str, who: str, affected: Sequence[Any], place: int, rows: list[tuple[Any, ...]]
+    cve_id: str, who: str, affected: Sequence[Any], place: int, rows: list[tuple[Any, ...]], all_written: list[bytes]
 ) -> int:
     """Add the rows of one container (types of `cve_shape`) in the order of COLUMNS; products as the bytes of their JSON.
 
-    place: how many entries the record had before; returns how many with these. Raises UnsureError for what `read` would
-    mend, note or cut."""
+    place: how many entries the record had before; returns how many with these. all_written: gets each list of versions as
+    its JSON, and the entry loses it: who writes the record anew need not write it a second time. Raises UnsureError for
+    what `read` would mend, note or cut."""
     first, known, longest = place, _LINES[affected[0].vendor], 0
     products: list[bytes] = []
-    all_written: list[bytes] = []
+    lists: list[Sequence[Any]] = []
+    before = len(all_written)
     for entry in affected:
         vendor = _LINES[entry.vendor]
         names = _NAMED[entry.product, entry.packageName, entry.collectionURL, entry.defaultStatus]
@@ -154,6 +156,8 @@ def quick_rows(
         if entry.versions:
             written = _write(entry.versions)
             all_written.append(written)
+            lists.append(entry.versions)
+            entry.versions = None
             if len(written) > longest:
                 longest = len(written)
             products.append(b"%b%b}" % (names, written))
@@ -163,9 +167,9 @@ def quick_rows(
     rows.append((cve_id, first, who, known, b"[%b]" % b",".join(products)))
     if place > MAX_PRODUCTS:
         raise UnsureError
-    if not _plain(b"".join(all_written), len(all_written), longest):
-        for entry in affected:
-            _require_plain(entry.versions or ())
+    if not _plain(b"".join(all_written[before:]), len(lists), longest):
+        for versions in lists:
+            _require_plain(versions)
     return place
 
 

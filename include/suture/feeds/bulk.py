@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -43,6 +44,7 @@ from suture.feeds.suite_stream import SuiteStream, words
 from suture.store import Store
 
 BATCH = 4000
+WAITING = 1  # batches that wait while one is written
 CHUNK = 250  # records that a reading process gets at once: about a megabyte, ten milliseconds
 CHUNK_BYTES = 2 * 1024 * 1024
 MAX_REASONS = 1000
@@ -179,16 +181,17 @@ class _Load:
     def _stream(self, paths: Sequence[Path]) -> None:
         """Read and write side by side: one batch is written by a second thread, which alone uses the store meanwhile."""
         with collector.paused(), ThreadPoolExecutor(1, "suture-bulk") as writer:
-            writing: Future[None] | None = None
+            writing = deque[Future[None]]()
             for batch in self._batches(paths):
-                if writing is not None:
-                    writing.result()
-                writing = None if self._met_again else writer.submit(self._write, batch)
+                while len(writing) > WAITING:
+                    writing.popleft().result()
+                if not self._met_again:
+                    writing.append(writer.submit(self._write, batch))
                 if self.report is not None:
                     seconds = time.monotonic() - self._started
                     self.report(Progress(self.records, self.unchanged, self.quarantined, seconds))
-            if writing is not None:
-                writing.result()
+            for written in writing:
+                written.result()
 
     def _batches(self, paths: Sequence[Path]) -> Iterator[_Batch]:
         guard, said = plugin_of("cve5").guard, words(self.now)

@@ -21,6 +21,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from suture import collector
 from suture.errors import BadInputError
 from suture.feeds import accept as gate
 from suture.feeds import packed, quality, staging
@@ -63,11 +64,11 @@ def load_epss(
         if last is not None and last["content_sha256"] == copy.sha256:
             raise _RefusedError(FeedStatus.UNCHANGED, None)
         try:
-            with store.transaction():
+            with collector.paused(), store.transaction():
                 return load.run(source, copy, last, actor)
         except DuplicateKeyError:
             load = _Load(store, path, now, staged=True)
-            with store.transaction():
+            with collector.paused(), store.transaction():
                 return load.run(source, copy, last, actor)
     except _RefusedError as refused:
         ended = replace(copy, decoded=Decoded(load.dated, {}, records=load.records))

@@ -63,6 +63,7 @@ class Reading:
         chunk = Chunk(records=len(items))
         audit: list[bytes] = []
         found: list[tuple[str, CveRows]] = []
+        scratch = bytearray()
         for number, (name, content) in enumerate(items):
             if isinstance(content, record_files.Unread):
                 content = record_files.read(name, self.max_record_bytes)
@@ -77,16 +78,16 @@ class Reading:
             if place is not None:
                 chunk.known.append((number, place))
             else:
-                self._take(chunk, found, name, content, digest)
+                self._take(chunk, found, name, content, digest, scratch)
         chunk.audit = b"".join(audit)
         self._pack(chunk, found)
         return chunk
 
     def _take(
-        self, chunk: Chunk, found: list[tuple[str, CveRows]], name: str, content: bytes, digest: bytes
+        self, chunk: Chunk, found: list[tuple[str, CveRows]], name: str, content: bytes, digest: bytes, scratch: bytearray
     ) -> None:
         try:
-            rows = rows_of(content, digest, where=name)
+            rows = rows_of(content, digest, where=name, scratch=scratch)
         except FeedFormatError as error:
             record_id = name.rpartition("/")[2][-200:]
             chunk.rejected.append(Rejected(record_id, error.message, kept(content[:2000])))

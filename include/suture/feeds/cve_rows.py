@@ -6,7 +6,8 @@ record is read once by msgspec, and taken only when that proof is cheap:
 1. The text holds no escaped NUL and no escaped colon; msgspec refuses what is no UTF-8, and control characters.
 2. Written anew from what was read, it has as many colons as before. A key that stands twice loses one, since only the last
    of the two is kept; nothing else loses any that is named in `cve_shape`, and nothing gains one. Where one is lost, the
-   same is tried with the whole tree, which has room for fields of any name, but takes twice as long.
+   same is tried with the whole tree, which has room for fields of any name. Lists of versions are written once: as they
+   go into the rows.
 3. It is nested at most 60 deep: by its types, or by counting its brackets.
 4. Each field that is used has the type that it should have.
 
@@ -26,7 +27,7 @@ from typing import Any
 import msgspec
 
 from suture.feeds import affected
-from suture.feeds.cve_shape import Container, Metric, Record
+from suture.feeds.cve_shape import Container, Metric, Provider, Record
 from suture.feeds.decoded import Rejected, utc
 from suture.feeds.sources import cve5
 from suture.feeds.staging import TABLES
@@ -38,9 +39,10 @@ _LARGE = 200_000  # bytes; in fewer are not as many versions as would be too man
 _NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _ONE_KIND = bytes.maketrans(b"[]", b"{}")
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
+_NO_PROVIDER = Provider()
 _read = msgspec.json.Decoder().decode
 _read_record = msgspec.json.Decoder(Record).decode
-_write = msgspec.json.Encoder().encode
+_write, _write_into = msgspec.json.Encoder().encode, msgspec.json.Encoder().encode_into
 
 
 @dataclass(slots=True)
@@ -60,49 +62,46 @@ class _UnsureError(Exception):
     """The quick way cannot prove the record: the strict decoder decides."""
 
 
-def rows_of(raw: bytes, digest: bytes, *, where: str) -> CveRows:
-    """The rows of one record. Raises FeedFormatError as `sources.cve5.decode` does."""
+_LEFT_TO_STRICT = (_UnsureError, affected.UnsureError, ValueError, RecursionError, TypeError, AttributeError)
+
+
+def rows_of(raw: bytes, digest: bytes, *, where: str, scratch: bytearray | None = None) -> CveRows:
+    """The rows of one record. Raises FeedFormatError as `sources.cve5.decode` does. scratch: to write into; for who reads many."""
     try:
-        return _quick(raw, digest)
-    except (_UnsureError, affected.UnsureError, ValueError, RecursionError, TypeError, AttributeError):
+        return _quick(raw, digest, bytearray() if scratch is None else scratch)
+    except _LEFT_TO_STRICT:
         return _strict(raw, digest, where)
 
 
-def _quick(raw: bytes, digest: bytes) -> CveRows:
+def _quick(raw: bytes, digest: bytes, scratch: bytearray) -> CveRows:
     if b"\\" in raw and (b"\\u0000" in raw or b"\\u003" in raw):
         raise _UnsureError
-    record = _whole(raw) or _known_part(raw)
+    record = _read_record(raw)
     if record.dataType != "CVE_RECORD" or not record.dataVersion.startswith("5."):
         raise _UnsureError
+    cna, adps = record.containers.cna, _adps(record)
+    containers = (cna, *adps)
     if len(raw) > _LARGE:
-        affected.require_few(container.affected for container in (record.containers.cna, *_adps(record)))
-    return _rows(record, digest)
+        affected.require_few(container.affected for container in containers)
+    versions: list[bytes] = []
+    rows = _rows(record, containers, digest, versions)
+    _write_into(record, scratch)
+    kept_colons = scratch.count(b":") + b"".join(versions).count(b":") + len(versions)  # and one for each list's key
+    legacy = cna.x_legacyV4Record is not None or any(adp.x_legacyV4Record is not None for adp in adps)
+    if raw.count(b":") != kept_colons or legacy:
+        _require_strict(raw)
+    return rows
 
 
-def _whole(raw: bytes) -> Record | None:
-    """The record, when every field of it is one that `cve_shape` names; else None."""
-    try:
-        record = _read_record(raw)
-        if raw.count(b":") != _write(record).count(b":"):
-            return None
-    except ValueError:
-        return None
-    for container in (record.containers.cna, *_adps(record)):
-        if container.x_legacyV4Record is not None:
-            return None  # the one field that may be nested as deep as it likes
-    return record
-
-
-def _known_part(raw: bytes) -> Record:
-    """The fields of the record that `cve_shape` names, when the whole of it is proven to be strict."""
+def _require_strict(raw: bytes) -> None:
+    """Raise _UnsureError when a record with fields that `cve_shape` does not name, or with one that may be nested as deep as
+    it likes, cannot be proven by its whole tree."""
     str(raw, "utf-8")
-    tree = _read(raw)
-    if raw.count(b":") != _write(tree).count(b":"):
+    if raw.count(b":") != _write(_read(raw)).count(b":"):
         raise _UnsureError
     # As many brackets close as open, so half of them bounds the depth: most records need no closer look.
     if len(raw.translate(None, _NO_BRACKETS)) > 2 * MAX_DEPTH and not _shallow(raw):
         raise _UnsureError
-    return msgspec.convert(tree, Record)
 
 
 def _adps(record: Record) -> Sequence[Container]:
@@ -121,8 +120,9 @@ def _shallow(raw: bytes) -> bool:
     return not brackets
 
 
-def _rows(record: Record, digest: bytes) -> CveRows:
-    metadata, cna = record.cveMetadata, record.containers.cna
+def _rows(record: Record, containers: Sequence[Container], digest: bytes, versions: list[bytes]) -> CveRows:
+    """versions: gets the lists of versions as they are written; each is taken out of the record."""
+    metadata, cna = record.cveMetadata, containers[0]
     cve_id = metadata.cveId
     scores: dict[tuple[str, str, str], tuple[Any, ...]] = {}
     rejected: list[Rejected] = []
@@ -132,9 +132,9 @@ def _rows(record: Record, digest: bytes) -> CveRows:
     state = metadata.state.upper()
     products: list[tuple[Any, ...]] = []
     entries = 0
-    who = f"cna:{cna.providerMetadata.shortName or metadata.assignerShortName or 'unnamed'}"
-    for container in (cna, *_adps(record)):
-        provider = container.providerMetadata
+    who = f"cna:{(cna.providerMetadata or _NO_PROVIDER).shortName or metadata.assignerShortName or 'unnamed'}"
+    for container in containers:
+        provider = container.providerMetadata or _NO_PROVIDER
         if container is not cna:
             who = f"adp:{provider.shortName or container.title or 'unnamed'}"
         for problem in container.problemTypes or ():
@@ -142,7 +142,7 @@ def _rows(record: Record, digest: bytes) -> CveRows:
                 if description.cweId:
                     cwes.add(description.cweId)
         if container.affected and state != "REJECTED":
-            entries = affected.quick_rows(cve_id, who, container.affected, entries, products)
+            entries = affected.quick_rows(cve_id, who, container.affected, entries, products, versions)
         dated = _TIMES[provider.dateUpdated]
         for metric in container.metrics or ():
             _add_scores(scores, cve_id, who, dated, metric)

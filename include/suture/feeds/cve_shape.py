@@ -119,7 +119,8 @@ class Impact(_Shape):
 
 
 class Container(_Shape):
-    providerMetadata: Provider = msgspec.field(default_factory=Provider)  # noqa: N815
+    # Unset, not an empty Provider: that would be written anew where the record has none, and make up for a key that is lost.
+    providerMetadata: Provider | UnsetType = UNSET  # noqa: N815
     title: str | None = None
     descriptions: list[Text] | None = None
     affected: list[Affected] | None = None

@@ -7,6 +7,8 @@ The rules:
    runs (a fork copies its locks as they are), nor where there is but one processor.
 3. A helper holds one chunk at a time and nothing else of ours: it closes every other file, above all the connection to the
    warehouse, so that the server sees it end with us. It ends when its pipe does.
+4. While a helper works, its next chunk lies in its pipe, when that is small enough for the pipe to take it at once: else we
+   could wait for a helper that waits for us.
 """
 
 from __future__ import annotations
@@ -20,14 +22,17 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
+from multiprocessing.reduction import ForkingPickler
 from typing import TypeVar
 
 from suture.errors import BadInputError, SutureError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Other = TypeVar("Other")
 MAX_HELPERS = 2  # each costs memory, and the server wants to run too
-AT_HOME = 8  # chunks that are worked on before helpers are asked
+AT_HOME = 2  # chunks that are worked on before helpers are asked
+_LIGHT = 32 * 1024  # bytes of a message that a pipe takes at once, whatever else lies in it
 
 
 class HelperError(SutureError):
@@ -55,18 +60,30 @@ def worked(
         return
     with contextlib.ExitStack() as stack:
         pipes = [stack.enter_context(_helper(work)) for _number in range(count)]
-        idle, busy = deque(pipes), deque[tuple[Connection, Item]]()
-        for chunk in _and(first, remaining):
-            pipe = idle.popleft()
-            _send(pipe, chunk)
-            busy.append((pipe, chunk))
-            if not idle:
+        busy = deque[tuple[Connection, Item]]()
+        for number, chunk in enumerate(_and(first, remaining)):
+            message = ForkingPickler.dumps(chunk)
+            most = 2 * count if len(message) <= _LIGHT else count
+            results = list[tuple[Item, Result]]()
+            while len(busy) >= most:
                 pipe, done = busy.popleft()
-                result: Result = _received(pipe)
-                idle.append(pipe)
-                yield done, result
+                results.append((done, _received(pipe)))
+            pipe = pipes[number % count]
+            _send(pipe, message)
+            busy.append((pipe, chunk))
+            yield from results
         for pipe, done in busy:
             yield done, _received(pipe)
+
+
+def beside(here: Callable[[], Other], work: Callable[[Item], Result], item: Item) -> tuple[Other, Result]:
+    """What `here` gives, and what `work` makes of the item in a process of its own meanwhile; an item without content, or
+    where there are no helpers: here, afterwards. Raises what `here` raises, and then what `work` does, as `worked`."""
+    if not item or not _helpers() or threading.active_count() > 1:
+        return here(), work(item)
+    with _helper(work) as pipe:
+        _send(pipe, ForkingPickler.dumps(item))
+        return here(), _received(pipe)
 
 
 def _and(first: Item, others: Iterator[Item]) -> Iterator[Item]:
@@ -75,8 +92,9 @@ def _and(first: Item, others: Iterator[Item]) -> Iterator[Item]:
 
 
 def _helpers() -> int:
-    processors = len(os.sched_getaffinity(0))
-    return MAX_HELPERS if processors > 1 else 0
+    if multiprocessing.current_process().daemon:
+        return 0  # a helper itself: it may be ended at any moment, and could not end its own
+    return MAX_HELPERS if len(os.sched_getaffinity(0)) > 1 else 0
 
 
 @contextlib.contextmanager
@@ -117,23 +135,23 @@ def _answer(work: Callable[[Item], Result], chunk: Item) -> tuple[str, Result | 
         return "failed", f"{type(error).__name__}: {error}"[:1000]
 
 
-def _send(pipe: Connection, chunk: Item) -> None:
+def _send(pipe: Connection, message: memoryview | bytes) -> None:
     try:
-        pipe.send(chunk)
+        pipe.send_bytes(message)
     except OSError as error:
-        raise HelperError("A reading process ended in the middle of the load.", remedy=_AGAIN) from error
+        raise HelperError("A helping process ended in the middle of the load.", remedy=_AGAIN) from error
 
 
 def _received(pipe: Connection) -> Result:  # type: ignore[type-var]
     try:
         said, result = pipe.recv()
     except (EOFError, OSError) as error:
-        raise HelperError("A reading process ended in the middle of the load.", remedy=_AGAIN) from error
+        raise HelperError("A helping process ended in the middle of the load.", remedy=_AGAIN) from error
     if said == "refused":
         raise BadInputError(result)
     if said == "failed":
-        raise HelperError(f"A reading process failed: {result}.", remedy=_AGAIN)
+        raise HelperError(f"A helping process failed: {result}.", remedy=_AGAIN)
     return result  # type: ignore[no-any-return]
 
 
-_AGAIN = "Nothing was written. Load again; if it comes back, look whether the machine ran out of memory."
+_AGAIN = "What was not finished left nothing. Load again; if it comes back, look whether the machine ran out of memory."

@@ -18,6 +18,7 @@ from suture.store.packed_fields import (
     NUMBERS,
     SMALL,
     TEXTS,
+    TIMES,
     TRUE,
     bigint,
     columns,
@@ -25,7 +26,6 @@ from suture.store.packed_fields import (
     doubles,
     size,
     text,
-    time,
 )
 
 Row = Sequence[Any]
@@ -43,8 +43,8 @@ def edges(count: int, snapshot_id: int | None) -> tuple[bytes, bytes]:
 def cve(row: Row, head: bytes, tail: bytes) -> bytes:
     cve_id, state, title, cwes, published, modified, source, marked, added, digest = row
     return b"".join((
-        head, text(cve_id), TEXTS[state], NULL if title is None else text(title), ARRAYS[cwes], time(published),
-        time(modified), TEXTS[source], TRUE if marked else FALSE,
+        head, text(cve_id), TEXTS[state], NULL if title is None else text(title), ARRAYS[cwes], TIMES[published],
+        TIMES[modified], TEXTS[source], TRUE if marked else FALSE,
         day(added), _DIGEST_LENGTH, digest.encode(), tail,
     ))  # fmt: skip
 
@@ -53,14 +53,14 @@ def score(row: Row, head: bytes, tail: bytes) -> bytes:
     cve_id, source, version, vector, base_score, severity, dated = row
     return b"".join((
         head, text(cve_id), TEXTS[source], TEXTS[version], TEXTS[vector], NUMBERS[base_score], TEXTS[severity],
-        time(dated), tail,
+        TIMES[dated], tail,
     ))  # fmt: skip
 
 
 def ssvc(row: Row, head: bytes, tail: bytes) -> bytes:
     cve_id, exploitation, automatable, impact, dated, source = row
     return b"".join((
-        head, text(cve_id), TEXTS[exploitation], TEXTS[automatable], TEXTS[impact], time(dated), TEXTS[source], tail,
+        head, text(cve_id), TEXTS[exploitation], TEXTS[automatable], TEXTS[impact], TIMES[dated], TEXTS[source], tail,
     ))  # fmt: skip
 
 

@@ -50,9 +50,7 @@ def size(raw: bytes) -> bytes:
     return _length(len(raw))
 
 
-def time(moment: datetime | None) -> bytes:
-    if moment is None:
-        return NULL
+def _moment(moment: datetime) -> bytes:
     since = moment - _EPOCH
     return _time(8, (since.days * 86400 + since.seconds) * 1000000 + since.microseconds)
 
@@ -87,3 +85,4 @@ def _number(value: float) -> bytes:
 
 
 TEXTS, ARRAYS, NUMBERS, SMALL = _Known(text), _Known(_array), _Known(_number), _Known(lambda value: _small(2, value))
+TIMES = _Known(_moment)  # a record and its rows share theirs

@@ -125,6 +125,35 @@ def test_what_goes_wrong_in_a_helper_is_said_here(bad: int, kind: type[Exception
         list(forks.worked([*range(20), bad, *range(20)], doubled, 2))
 
 
+@pytest.mark.usefixtures("alone")
+@pytest.mark.timeout(60)
+def test_chunks_and_results_that_no_pipe_holds_make_nobody_wait_for_ever() -> None:
+    sizes = [10, 3_000_000, 10, 10, 40_000, 10, 3_000_000, 3_000_000, 10] * 4
+    chunks = [bytes([number]) * size for number, size in enumerate(sizes)]
+    found = list(forks.worked(iter(chunks), lambda chunk: chunk[:1] * 1_000_000, 2))
+    assert [chunk for chunk, _result in found] == chunks
+    assert all(result == chunk[:1] * 1_000_000 for chunk, result in found)
+
+
+@pytest.mark.usefixtures("alone")
+def test_work_beside_ours_is_done_by_another_process_and_ends_with_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forks, "_helpers", lambda: 2)
+    ours, (double, pid) = forks.beside(os.getpid, doubled, 21)
+    assert (ours, double) == (os.getpid(), 42)
+    assert pid != ours
+    for bad, kind in ((-1, BadInputError), (-2, forks.HelperError), (-3, forks.HelperError)):
+        with pytest.raises(kind):
+            forks.beside(os.getpid, doubled, bad)
+
+    def broken() -> int:
+        raise KeyError("ours")
+
+    with pytest.raises(KeyError, match="ours"):
+        forks.beside(broken, doubled, 21)
+    monkeypatch.setattr(forks, "_helpers", lambda: 0)
+    assert forks.beside(os.getpid, doubled, 21) == (os.getpid(), (42, os.getpid()))
+
+
 def test_there_are_no_helpers_where_they_are_of_no_use_or_not_safe() -> None:
     few = list(forks.worked(range(forks.AT_HOME), doubled, 2))
     assert {result[1] for _chunk, result in few} == {os.getpid()}

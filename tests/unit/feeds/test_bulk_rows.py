@@ -8,11 +8,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suture.feeds import cve_rows, quality, suite_stream
+from suture.feeds import cve_rows, cve_shape, quality, suite_stream
 from suture.feeds.errors import FeedFormatError
 from suture.feeds.plugin import plugin_of
 from suture.feeds.seen import KnownDigests, SeenIds
@@ -43,7 +44,7 @@ def test_real_records_take_the_quick_way_and_give_the_same() -> None:
     paths = sorted((SNAPSHOT / "cve5").glob("*.json"))
     assert len(paths) == 62
     for path in paths:
-        assert cve_rows._quick(path.read_bytes(), b"d") == strict(path.read_bytes()), path.name
+        assert cve_rows._quick(path.read_bytes(), b"d", bytearray()) == strict(path.read_bytes()), path.name
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_real_records_take_the_quick_way_and_give_the_same() -> None:
 )
 def test_what_the_strict_reader_refuses_or_mends_the_quick_one_leaves_to_it(raw: str) -> None:
     with pytest.raises(Exception) as caught:  # rows_of catches each of them
-        cve_rows._quick(raw.encode(), b"d")
+        cve_rows._quick(raw.encode(), b"d", bytearray())
     assert isinstance(caught.value, (cve_rows._UnsureError, ValueError, RecursionError, TypeError))
     assert either(raw.encode()) == strict(raw.encode())
 
@@ -89,7 +90,7 @@ def test_a_mark_of_known_exploited_and_cisas_ssvc_are_read_the_same_both_ways() 
     found["containers"]["adp"] = [adp("CISA-ADP", "active"), adp("other", "none")]
     found["cveMetadata"]["state"] = "published"
     raw = json.dumps(found).encode()
-    rows = cve_rows._quick(raw, b"d")
+    rows = cve_rows._quick(raw, b"d", bytearray())
     assert rows == strict(raw)
     said = dict(zip(cve_rows.COLUMNS["cve"], rows.cve, strict=True))
     assert (said["state"], said["record_kev"], said["record_kev_added"]) == ("PUBLISHED", True, date(2026, 1, 2))
@@ -102,7 +103,30 @@ def test_nesting_of_sixty_passes_and_texts_may_hold_brackets() -> None:
         '"terms"', '"deep": ' + "[" * 58 + "]" * 58 + ', "terms"'
     )  # the two objects around make it 60
     for raw in (inside, TEXT.replace('"terms"', f'"text": {json.dumps("[{" * 200)}, "terms"')):
-        assert cve_rows._quick(raw.encode(), b"d") == strict(raw.encode())
+        assert cve_rows._quick(raw.encode(), b"d", bytearray()) == strict(raw.encode())
+
+
+LEAST: dict[str, Any] = {
+    "dataType": "CVE_RECORD", "dataVersion": "5.1", "cveMetadata": {"cveId": "CVE-2024-1111", "state": "PUBLISHED"},
+    "containers": {"cna": {}},
+}  # fmt: skip
+
+
+def test_a_field_that_is_not_there_makes_up_for_no_key_that_stands_twice() -> None:
+    twice = json.dumps(LEAST).replace('"cna": {}', '"cna": {"title": "one", "title": "two"}')
+    said = either(twice.encode())
+    assert isinstance(said, str)
+    assert "'title' stands twice" in said
+    assert said == strict(twice.encode())
+
+
+def test_every_field_that_is_not_required_is_left_out_when_it_is_not_there() -> None:
+    assert json.loads(msgspec.json.encode(cve_rows._read_record(json.dumps(LEAST).encode()))) == LEAST
+    kinds = [kind for kind in vars(cve_shape).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
+    assert kinds
+    made = [f"{kind.__name__}.{field.name}" for kind in kinds for field in msgspec.structs.fields(kind)
+            if field.default_factory is not msgspec.NODEFAULT]  # fmt: skip
+    assert not made, "they would be written where the record has none, and make up for a key that stands twice"
 
 
 def test_bytes_that_are_no_utf8_and_a_bare_nul_are_refused() -> None:

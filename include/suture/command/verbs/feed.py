@@ -34,7 +34,16 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         help="files (gzip too), folders or archives (.zip, .tar.gz) of them; CVE records also one JSON a line (.jsonl)",
     )
-    loading.add_argument("--json", action="store_true", help="print JSON")
+    loading.add_argument(
+        "--with",
+        dest="others",
+        metavar=("SOURCE", "FILE"),
+        nargs=2,
+        action="append",
+        default=[],
+        help="another source's copy, loaded meanwhile by a process of its own; may be given several times, the largest copy first",
+    )
+    loading.add_argument("--json", action="store_true", help="print JSON; with --with a list")
     loading.set_defaults(handler=load)
     looking = verbs.add_parser(
         "status",
@@ -72,17 +81,21 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def load(args: argparse.Namespace) -> int:
-    """0: taken in or unchanged; 1: refused."""
-    from suture.feeds import FeedsPolicy, load_files
+    """0: taken in or unchanged; 1: one was refused."""
+    from suture.feeds import FeedsPolicy, FilesOf, load_side_by_side
     from suture.settings import Settings
-    from suture.store import Store
 
     settings = Settings.load()
-    source = FeedsPolicy.load(settings.policy_dir).source(args.source)
-    with Store.connect(settings.require_warehouse()) as store:
-        outcome = load_files(store, source, args.files, now=datetime.now(UTC), report=_progress)
-    print(json.dumps({**_plain(asdict(outcome)), "ok": outcome.ok}) if args.json else outcome.sentence)
-    return 0 if outcome.ok else 1
+    policy = FeedsPolicy.load(settings.policy_dir)
+    copies = [FilesOf(policy.source(args.source), tuple(args.files))]
+    copies += [FilesOf(policy.source(name), (Path(file),)) for name, file in args.others]
+    outcomes = load_side_by_side(settings.require_warehouse(), copies, now=datetime.now(UTC), report=_progress)
+    if args.json:
+        said = [{**_plain(asdict(outcome)), "ok": outcome.ok} for outcome in outcomes]
+        print(json.dumps(said if args.others else said[0]))
+    else:
+        print("\n".join(outcome.sentence for outcome in outcomes))
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 
 def status(args: argparse.Namespace) -> int:
