@@ -32,8 +32,10 @@ PATIENCE_MS = 60_000  # a machine that is busy with a fleet draws slowly
 LogIn = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
+    """Ends with the last test in this folder: while Playwright lives its event loop counts as running in this thread, and whatever
+    the worker tests next could not start one of its own."""
     found = next((path for name in EXECUTABLES if (path := shutil.which(name))), None)
     if found is None:
         miss("browser", f"no {' or '.join(EXECUTABLES)} on this machine; packages.txt names it under [tests]")
