@@ -17,7 +17,7 @@ from suture.staging import gate
 from suture.staging.test_plan import run_test_plan
 from suture.staging.traffic import replay_stage
 from suture.staging.waiver import WaiverMissingError, grant
-from suture.store import Store
+from suture.store import Store, parity
 from suture_airflow.clock import utc_now
 from suture_airflow.translation import campaign_of, failed_tasks, moved_before, translated
 from suture_airflow.warehouse import open_store
@@ -145,7 +145,8 @@ def _waits_for_waiver(store: Store, campaign: Campaign) -> str | None:
 
 @translated
 def give_up(context: Any) -> str:
-    """A step failed: test_failed, with what failed. A campaign that only lacks a person's waiver waits as it is."""
+    """A step failed: test_failed, with what failed. A campaign that only lacks a person's waiver waits as it is; so does one that
+    was waived while this run was under way: the run that the waiver starts tests it."""
     campaign_id = campaign_of(context)
     with open_store() as store:
         campaign = fetch_campaign(store, campaign_id)
@@ -155,6 +156,10 @@ def give_up(context: Any) -> str:
         if (waits := _waits_for_waiver(store, campaign)) is not None:
             note(store, campaign_id, actor=ACTOR, action="waiver_awaited", reason=waits)
             raise AirflowSkipException(waits)
+        waiver = parity.waiver_of(store, campaign_id, campaign.plan_hash)
+        began_at = getattr(context["dag_run"], "start_date", None)
+        if waiver is not None and began_at is not None and waiver["waived_at"] >= began_at:
+            raise AirflowSkipException(f"{waiver['waived_by']} waived the tests meanwhile: another run goes on with it.")
         told = gate.why_not(store, campaign) if {"measure_parity", "replay_after"} & set(failed) else None
         why = f"The staging test failed at {', '.join(failed) or 'a task'}{f': {told}' if told else '; see its log'}."
         move(

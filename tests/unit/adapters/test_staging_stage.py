@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -208,6 +209,25 @@ def test_without_a_mirror_a_campaign_waits_for_a_person_and_its_record_says_unte
     assert fetch_campaign(store, EDGE).state is _S.ROLLING_OUT
     assert fleet.fleet["lb1"].phases == []  # nothing was asked of the only host on the way
     assert "untested" not in capsys.readouterr().err
+
+
+def test_a_waiver_given_while_a_run_fails_for_want_of_it_is_left_to_the_run_that_it_starts(
+    store: Store, fleet: FleetSimulator
+) -> None:
+    assert fleet.fleet
+    add_campaign(store, EDGE, group="edge")
+    failing = of(EDGE, "measure_parity")
+    failing["dag_run"].start_date = datetime.now(UTC)
+    with pytest.raises(AirflowFailException):
+        staging.measure_parity(failing)
+    assert staging.waive(form(EDGE)) == EDGE
+    with pytest.raises(AirflowSkipException, match="vera waived the tests meanwhile"):
+        staging.give_up(failing)
+    assert fetch_campaign(store, EDGE).state is _S.VALIDATED
+    later = of(EDGE, "measure_parity")  # a run that began with the waiver, and failed for another reason
+    later["dag_run"].start_date = datetime.now(UTC)
+    staging.give_up(later)
+    assert fetch_campaign(store, EDGE).state is _S.TEST_FAILED
 
 
 def test_a_waiver_before_validation_starts_nothing_yet(store: Store, fleet: FleetSimulator) -> None:
