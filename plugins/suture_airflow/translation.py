@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 from airflow.sdk.exceptions import AirflowFailException
 
 from suture.campaign import Campaign, CampaignState
-from suture.errors import SutureError
+from suture.errors import BadInputError, SutureError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,6 +43,16 @@ def campaign_of(context: Any) -> str:
             "is done; to start one by hand, trigger it with the campaign's id as the partition key."
         )
     return str(key)
+
+
+def campaign_in_form(params: Any, dag_id: str) -> str:
+    """The campaign that a person named in the form of this DAG. Raises BadInputError where the field was left empty."""
+    campaign_id = params.get("campaign")
+    if not campaign_id:
+        raise BadInputError(
+            "No campaign is named.", remedy=f"Trigger {dag_id} with the campaign's id, e.g. SUT-2026-0001."
+        )
+    return str(campaign_id)
 
 
 def moved_before(campaign: Campaign, to: CampaignState) -> bool:

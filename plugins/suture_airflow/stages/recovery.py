@@ -24,7 +24,7 @@ from suture.store.steps import list_steps
 from suture.telemetry import Prometheus, impact_from_counters, impact_from_log
 from suture.wording import counted
 from suture_airflow.clock import utc_now
-from suture_airflow.translation import failed_tasks, moved_before, translated
+from suture_airflow.translation import campaign_in_form, failed_tasks, moved_before, translated
 from suture_airflow.warehouse import open_store
 
 ACTOR = "suture:rollback"
@@ -188,11 +188,7 @@ def _clients_record(settings: Settings) -> Path | None:
 
 
 def _form(params: Any) -> tuple[str, str]:
-    campaign_id, confirm = params.get("campaign"), params.get("confirm")
-    if not campaign_id:
-        raise BadInputError(
-            "No campaign is named.", remedy="Trigger rollback with the campaign's id, e.g. SUT-2026-0001."
-        )
+    campaign_id, confirm = campaign_in_form(params, "rollback"), params.get("confirm")
     if confirm != campaign_id:
         raise BadInputError(f"{confirm!r} was typed to confirm, the campaign is {campaign_id!r}: nothing was touched.")
-    return str(campaign_id), str(params.get("reason") or "").strip() or "no reason was given"
+    return campaign_id, str(params.get("reason") or "").strip() or "no reason was given"

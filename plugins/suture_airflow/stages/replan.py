@@ -6,7 +6,7 @@ from typing import Any
 
 from suture.campaign import CampaignState, fetch_campaign, give_up
 from suture.errors import BadInputError
-from suture_airflow.translation import moved_before, translated
+from suture_airflow.translation import campaign_in_form, moved_before, translated
 from suture_airflow.warehouse import open_store
 
 ACTOR = "suture:campaign_replan"
@@ -16,12 +16,8 @@ ACTOR = "suture:campaign_replan"
 def give_up_requested(context: Any) -> str:
     """Check the form and supersede the campaign; its id. The person who pressed the button is the actor."""
     params, run = context["params"], context["dag_run"]
-    campaign_id = params.get("campaign")
+    campaign_id = campaign_in_form(params, "campaign_replan")
     reason = str(params.get("reason") or "").strip()
-    if not campaign_id:
-        raise BadInputError(
-            "No campaign is named.", remedy="Trigger campaign_replan with the campaign's id, e.g. SUT-2026-0001."
-        )
     if not reason:
         raise BadInputError(
             f"No reason is given for planning {campaign_id} again: nothing was changed.",
@@ -29,6 +25,6 @@ def give_up_requested(context: Any) -> str:
         )
     with open_store() as store:
         if moved_before(fetch_campaign(store, campaign_id), CampaignState.SUPERSEDED):
-            return str(campaign_id)
+            return campaign_id
         give_up(store, campaign_id, actor=getattr(run, "triggering_user_name", None) or ACTOR, reason=reason)
-    return str(campaign_id)
+    return campaign_id

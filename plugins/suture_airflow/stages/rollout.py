@@ -9,7 +9,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 from suture.campaign import Campaign, CampaignState, fetch_campaign, move
 from suture.campaign.approvals import ApprovalError, Gate, require_release
 from suture.campaign.window_moves import require_window
-from suture.errors import BadInputError
 from suture.model import Ring
 from suture.recovery import incident
 from suture.recovery.incident import calls_for_incident
@@ -25,7 +24,7 @@ from suture.store import Store
 from suture.store.steps import StepStatus, list_steps
 from suture_airflow.clock import utc_now
 from suture_airflow.stages.recovery import count_impact
-from suture_airflow.translation import campaign_of, failed_tasks, moved_before, translated
+from suture_airflow.translation import campaign_in_form, campaign_of, failed_tasks, moved_before, translated
 from suture_airflow.warehouse import open_store
 
 ACTOR = "suture:canary_rollout"
@@ -134,11 +133,7 @@ def halt(context: Any) -> dict[str, Any]:
 def judge_by_hand(context: Any) -> str:
     """Check the form and write down a person's word on the ring that halted a campaign; the campaign's id."""
     params, run = context["params"], context["dag_run"]
-    campaign_id = params.get("campaign")
-    if not campaign_id:
-        raise BadInputError(
-            "No campaign is named.", remedy="Trigger manual_judgement with the campaign's id, e.g. SUT-2026-0001."
-        )
+    campaign_id = campaign_in_form(params, "manual_judgement")
     with open_store() as store:
         campaign = fetch_campaign(store, campaign_id)
         who = getattr(run, "triggering_user_name", None)
@@ -147,7 +142,7 @@ def judge_by_hand(context: Any) -> str:
             store, Settings.load().policy_dir, campaign, who=who, reason=reason, at=utc_now()
         )
     print(f"{who} judged {ring} of {campaign_id} by hand: canary_rollout takes it up again.")
-    return str(campaign_id)
+    return campaign_id
 
 
 def rolls_back(halted: dict[str, Any]) -> bool:

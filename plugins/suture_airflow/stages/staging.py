@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from suture.campaign import Campaign, CampaignState, fetch_campaign, move
 from suture.campaign.lifecycle import note
-from suture.errors import BadInputError, SutureError
+from suture.errors import SutureError
 from suture.model import Ring
 from suture.settings import Settings
 from suture.sourcing.intake import repository_for
@@ -19,7 +19,7 @@ from suture.staging.traffic import replay_stage
 from suture.staging.waiver import WaiverMissingError, grant
 from suture.store import Store, parity
 from suture_airflow.clock import utc_now
-from suture_airflow.translation import campaign_of, failed_tasks, moved_before, translated
+from suture_airflow.translation import campaign_in_form, campaign_of, failed_tasks, moved_before, translated
 from suture_airflow.warehouse import open_store
 
 ACTOR = "suture:staging_test"
@@ -177,14 +177,10 @@ def give_up(context: Any) -> str:
 def waive(context: Any) -> str:
     """Check the form and write the waiver; the campaign's id, or "" while it is not validated (its own test will find it)."""
     params, run = context["params"], context["dag_run"]
-    campaign_id = params.get("campaign")
-    if not campaign_id:
-        raise BadInputError(
-            "No campaign is named.", remedy="Trigger parity_waiver with the campaign's id, e.g. SUT-2026-0001."
-        )
+    campaign_id = campaign_in_form(params, "parity_waiver")
     with open_store() as store:
         campaign = fetch_campaign(store, campaign_id)
         who = getattr(run, "triggering_user_name", None)
         grant(store, Settings.load(), campaign, who=who, reason=str(params.get("reason") or ""), at=utc_now())
         print(f"{who} waived the staging tests of {campaign_id}.")
-        return str(campaign_id) if campaign.state is CampaignState.VALIDATED else ""
+        return campaign_id if campaign.state is CampaignState.VALIDATED else ""
