@@ -42,6 +42,15 @@ def gates_before(ring: str) -> list[str]:
     return ["await_window", "require_backup", "start_rollout", *earlier]
 
 
+def givers(airflow_view: dict[str, Any], asset: str) -> set[str]:
+    """The DAGs that have a task which can hand on this asset."""
+    return {
+        dag_id
+        for dag_id, dag in airflow_view["dags"].items()
+        if any(asset in task["outlets"] for task in dag["tasks"].values())
+    }
+
+
 @pytest.mark.parametrize("ring", RINGS)
 def test_no_ring_is_patched_around_a_gate(rollout: Tasks, ring: str) -> None:
     assert f"patch_{ring}" in reachable(rollout, without=())
@@ -102,12 +111,7 @@ def test_what_became_urgent_is_scored_and_planned_behind_the_watch(airflow_view:
     assert "urgency_changed" in scoring["assets"]
     for step in ("score_findings", "watch_acceptances", "hasten_campaigns"):
         assert "plan_campaigns" not in reachable(scoring["tasks"], without=[step])
-    givers = {
-        dag_id
-        for dag_id, dag in airflow_view["dags"].items()
-        if any("urgency_changed" in task["outlets"] for task in dag["tasks"].values())
-    }
-    assert givers == {"feed_sync", "risk_acceptance_watch"}
+    assert givers(airflow_view, "urgency_changed") == {"feed_sync", "risk_acceptance_watch"}
     lane = airflow_view["dags"]["emergency_lane"]
     assert lane["assets"] == ["window_move_proposed"]
     assert lane["tasks"]["answer"]["type"] == "WindowMoveOperator"
@@ -123,23 +127,13 @@ STAGES = {
 
 def test_only_a_persons_waiver_starts_a_staging_test_without_a_validation(airflow_view: dict[str, Any]) -> None:
     assert set(airflow_view["dags"]["staging_test"]["assets"]) == {"campaign_validated", "parity_waived"}
-    givers = {
-        dag_id
-        for dag_id, dag in airflow_view["dags"].items()
-        if any("parity_waived" in task["outlets"] for task in dag["tasks"].values())
-    }
-    assert givers == {"parity_waiver"}
+    assert givers(airflow_view, "parity_waived") == {"parity_waiver"}
     assert airflow_view["dags"]["parity_waiver"]["assets"] == []
 
 
 def test_only_a_release_or_a_judgement_by_hand_starts_a_rollout(airflow_view: dict[str, Any]) -> None:
     assert set(airflow_view["dags"]["canary_rollout"]["assets"]) == {"campaign_approved", "ring_judged_by_hand"}
-    givers = {
-        dag_id
-        for dag_id, dag in airflow_view["dags"].items()
-        if any("ring_judged_by_hand" in task["outlets"] for task in dag["tasks"].values())
-    }
-    assert givers == {"manual_judgement"}
+    assert givers(airflow_view, "ring_judged_by_hand") == {"manual_judgement"}
     assert airflow_view["dags"]["manual_judgement"]["assets"] == []
 
 
