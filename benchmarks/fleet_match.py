@@ -1,4 +1,4 @@
-"""Match and score a large fleet: `python benchmarks/fleet_match.py [--hosts 1000] [--packages 400] [--advisories 6000]`.
+"""Match and score a large fleet: `python benchmarks/fleet_match.py [--hosts 1000] [--packages 400] [--advisories 6000] [--level 4]`.
 
 Makes a fleet (fleet_rows.py) in a PostgreSQL of its own and measures, each in a process of its own: the whole match and
 score, the same again without a change, 50 new advisories, one host; and for comparison SQL that goes row by row, and a
@@ -87,6 +87,7 @@ def main() -> int:
     parser.add_argument("--hosts", type=int, default=1_000)
     parser.add_argument("--packages", type=int, default=400)
     parser.add_argument("--advisories", type=int, default=6_000)
+    parser.add_argument("--level", type=int, default=4, help="how far the least patched hosts are, of 12 (default 4)")
     parser.add_argument("--sample", type=int, default=5, help="hosts on which the slow ones are run")
     parser.add_argument(
         "--debsecan", type=Path, help="the program debsecan, to run on one host's packages and these advisories"
@@ -117,7 +118,7 @@ def main() -> int:
 
 def _compare(args: argparse.Namespace, dsn: str) -> None:
     migrate(dsn)
-    fleet = MadeFleet(FleetSize(args.hosts, args.packages, advisories=args.advisories))
+    fleet = MadeFleet(FleetSize(args.hosts, args.packages, advisories=args.advisories, level=args.level))
     started = time.monotonic()
     with Store.connect(dsn) as store:
         store._connection.execute("SET statement_timeout = 0")

@@ -33,7 +33,7 @@ INNER JOIN host_package AS model
 CROSS JOIN LATERAL (
     SELECT CASE
         WHEN abs(hashtext(host.host_id || model.source_package)) %% 100 < 3
-            THEN regexp_replace(model.version, '^2\\.(\\d+)', '2.' || substr(model.version, 3, 1)::integer + 1)
+            THEN '2.' || substring(model.version FROM '^2\\.(\\d+)')::integer + 1 || '-1'
         ELSE model.version
     END AS version
 ) AS given
@@ -44,14 +44,17 @@ ORDER BY host.host_id, model.package
 
 @dataclass(frozen=True)
 class FleetSize:
-    """hosts; packages on each; source packages in the archive; advisories in all; images that hosts are made from."""
+    """hosts; packages on each; source packages in the archive; advisories in all; images that hosts are made from; versions of
+    a source package, ever, and up to which of them (counted from 2) the least patched image is: at 4 of 12 a host lacks more than half
+    of all fixes of what it has, at 8 a fifth."""
 
     hosts: int
     packages: int = 400
     sources: int = 1_500
     advisories: int = 6_000
     images: int = 40
-    versions: int = 12  # of a source package, ever
+    versions: int = 12
+    level: int = 4
 
 
 class MadeFleet:
@@ -121,10 +124,10 @@ class MadeFleet:
 
     def _packages(self, number: int, name: str) -> Iterator[tuple[str, ...]]:
         image = number % self.size.images
-        level = 4 + image % 4  # how far this image is patched
+        level = self.size.level + image % 4  # how far this image is patched
         left = self.size.packages
         for source in self._images[image]:
-            here = level + (source * 7 + image) % 2  # one digit: COPY_IMAGES counts on it
+            here = level + (source * 7 + image) % 2
             version = f"2.{here}-1"
             for part in range(1 if source % 3 else 2):
                 if left == 0:

@@ -37,7 +37,6 @@ from suture.store import Store
 from suture.store.fan_out import Changes, Decide, Scope, Unscored, fan_out
 from suture.store.holdings import keep_holdings
 
-_LOCK_KEY = 0x5075_6D61  # any constant: two matchings wait for one another
 _PART = 0.3  # of the hosts: where more changed, a run over everything is no slower
 
 
@@ -78,7 +77,7 @@ def match_all(
     started = time.monotonic()
     unscored = Unscored(unscored_priority.value, now + unscored_deadline)
     with store.transaction():
-        store.execute("matching/lock_matching", {"key": _LOCK_KEY})
+        store.execute("matching/lock_matching")
         scopes, uncertain = _scopes(store, now=now, whole=whole)
         changes = Changes()
         for scope in scopes:
@@ -101,7 +100,7 @@ def match_hosts(
     """Match some hosts only, as after a patch or for one host's page. Their marks stay for the next `match_all`."""
     unscored = Unscored(unscored_priority.value, now + unscored_deadline)
     with store.transaction():
-        store.execute("matching/lock_matching", {"key": _LOCK_KEY})
+        store.execute("matching/lock_matching")
         pairs = decide_pairs(store, now=now, host_ids=host_ids)
         changes = fan_out(store, Scope(host_ids=tuple(host_ids)), unscored=unscored, now=now, decide=decide)
         return _counted(store, changes, pairs.uncertain, actor=actor, now=now)
@@ -115,15 +114,16 @@ def _scopes(store: Store, *, now: datetime, whole: bool) -> tuple[list[Scope], t
     hosts = [row["host_id"] for row in store.fetch_all("matching/take_host_changes")]
     keep_holdings(store)
     packages = [row["package"] for row in store.fetch_all("matching/take_package_changes")]
-    standing = store.fetch_one("matching/fetch_standing") or {"matched_whole": False, "hosts": 0}
+    standing = store.fetch_one("matching/fetch_standing", {"count_hosts": bool(hosts)})
+    assert standing is not None
     if whole or not standing["matched_whole"] or len(hosts) > max(1, _PART * standing["hosts"]):
         pairs = decide_pairs(store, now=now)
         store.fetch_all("matching/take_advisory_changes")  # all are looked at
         return [Scope()], pairs.uncertain
     uncertain: tuple[str, ...] = ()
     if hosts or packages:
-        of_hosts = [row["package"] for row in store.fetch_all("matching/list_host_packages", {"host_ids": hosts})]
-        wanted = None if "*" in packages else [*packages, *of_hosts]
+        of_hosts = store.fetch_all("matching/list_host_packages", {"host_ids": hosts}) if hosts else []
+        wanted = None if "*" in packages else [*packages, *(row["package"] for row in of_hosts)]
         uncertain = decide_pairs(store, now=now, packages=wanted).uncertain
     advisories = [row["advisory_id"] for row in store.fetch_all("matching/take_advisory_changes")]
     scopes = [Scope(host_ids=hosts)] if hosts else []

@@ -1,7 +1,8 @@
 """Scoring the warehouse: decide each (advisory, kind of asset) once, fan the decisions out to the findings.
 
 A decision is made anew only when something that goes into it changed: the facts of the advisory's CVEs, the asset's
-profile, the policy, or this room's code (their digest stands beside the decision).
+profile, the policy, or this room's code (their digest stands beside the decision). Which ones may have changed is marked
+where facts are written (docs/adr/0049); once a day, and when the rules are others, all of them are looked at.
 
 While a feed that policy requires is stale, a priority may be raised but not lowered (`may_lower=False`): data too
 old to trust must not be what lets a finding wait longer.
@@ -13,7 +14,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from suture.store.decisions import Settled, findings_on, settle
 
 _Group = tuple[str, str, str, str]  # advisory id, asset group, criticality, exposure
 _KEY = ("advisory_id", "asset_group", "criticality", "exposure")
+_FULL_LOOK = timedelta(days=1)  # at all decisions, also where nothing is marked
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,16 @@ def score_all(
     right already. whole: look at all of them, which finds nothing more (tests hold this to it).
     """
     with store.transaction():
+        store.execute("matching/lock_matching")  # what a matching decides by facts of before is there when its mark is taken
         marks = store.fetch_all("finding/take_score_changes", {"also_hosts": True})
         host_ids = [row["host_id"] for row in marks if row["host_id"] is not None]
+        decider = Decider(store, policy, register, now=now)
+        wanted = _changed_facts(store, decider.rules, whole=whole, now=now)
         if whole:
             groups = store.fetch_all("finding/list_scoring_groups")
         else:
-            groups = store.fetch_all("finding/list_changed_groups", {"host_ids": host_ids})
-        settled = Decider(store, policy, register, now=now)(groups)
+            groups = store.fetch_all("finding/list_changed_groups", {**wanted, "host_ids": host_ids})
+        settled = decider(groups)
         marks += store.fetch_all("finding/take_score_changes", {"also_hosts": False})  # of what it superseded
         marked = {
             "advisory_ids": sorted({row["advisory_id"] for row in marks if row["advisory_id"] is not None}),
@@ -80,7 +85,7 @@ def score_all(
         }
         # Counted before the findings move: those that move are counted as they do.
         restated = findings_on(store, settled.restated)
-        moved = _scored(store, {"now": now, "may_lower": may_lower, "whole": whole, **marked})
+        moved = _scored(store, {"now": now, "may_lower": may_lower, "whole": whole, **marked}, settled.restated)
         if not may_lower and marks:
             store.execute("finding/insert_score_changes", marked)
         changed = restated + moved
@@ -107,13 +112,34 @@ def score_all(
     return counts
 
 
-def _scored(store: Store, asked: Mapping[str, Any]) -> int:
-    """Bring the findings asked for to the current decisions; how many say something new."""
+def _changed_facts(store: Store, rules: str, *, whole: bool, now: datetime) -> dict[str, Any]:
+    """Of which CVEs and advisories facts changed; `everything`: all decisions have to be looked at. Takes the marks."""
+    marks = store.fetch_all("finding/take_fact_changes")
+    last = store.fetch_one("finding/fetch_full_scoring")
+    everything = (
+        whole
+        or last is None
+        or last["rules_digest"] != rules
+        or not timedelta() <= now - last["scored_at"] < _FULL_LOOK
+        or any(row["cve_id"] is None and row["advisory_id"] is None for row in marks)
+    )
+    if everything:
+        store.execute("finding/upsert_full_scoring", {"rules_digest": rules, "now": now})
+    return {
+        "everything": everything,
+        "cve_ids": [row["cve_id"] for row in marks if row["cve_id"] is not None],
+        "advisory_ids": [row["advisory_id"] for row in marks if row["advisory_id"] is not None],
+    }
+
+
+def _scored(store: Store, asked: Mapping[str, Any], restated: Sequence[int]) -> int:
+    """Bring the findings asked for to the current decisions; how many say something new, without those of which a decision
+    that was restated says it."""
     store.execute("finding/open_work")
     if not store.execute("finding/fill_judged", asked):
         return 0
     store.fetch_one("finding/single_out_judged")
-    moved = store.fetch_one("finding/score_findings", {"now": asked["now"]})
+    moved = store.fetch_one("finding/score_findings", {"now": asked["now"], "restated": list(restated)})
     return int(moved["changed"]) if moved else 0
 
 
@@ -150,26 +176,32 @@ class Decider:
 
     def __init__(self, store: Store, policy: RiskPolicy, register: AssetRegister, *, now: datetime) -> None:
         self._store, self._policy, self._register, self._now = store, policy, register, now
-        self._standing: dict[_Group, str] | None = None  # group → digest of the grounds it was decided on
+        self._standing: dict[_Group, str] = {}  # group → digest of the grounds it was decided on
         self._done: set[_Group] = set()
         self._rules = hashlib.blake2b(f"{_code_digest()} {policy!r}".encode()).digest()
 
+    @property
+    def rules(self) -> str:
+        """Digest of all that goes into decisions and is in no table: policy, code, what the register says of groups."""
+        stated = repr([(group.name, sorted(group.cvss_requirements.items())) for group in self._register.groups])
+        return hashlib.blake2b(self._rules + stated.encode(), digest_size=16).hexdigest()
+
     def __call__(self, groups: Sequence[Mapping[str, Any]]) -> Settled:
         """Decide those of the groups (rows with advisory_id, asset_group, criticality, exposure) that need it."""
-        if self._standing is None:
-            standing = self._store.fetch_all("decision/list_current_digests")
-            self._standing = {_key(row): row["grounds_digest"] for row in standing}
         open_groups = [row for row in groups if _key(row) not in self._done]
         if not open_groups:
             return Settled()
         self._done.update(map(_key, open_groups))
         # Read before the decisions are streamed: the connection cannot read while it takes in a COPY.
         wanted = {"advisory_ids": sorted({row["advisory_id"] for row in open_groups})}
+        standing = self._store.fetch_all("decision/list_current_digests", wanted)
+        self._standing = {_key(row): row["grounds_digest"] for row in standing}
         rows = {row["cve_id"]: row for row in self._store.fetch_all("cve/list_cve_facts", wanted)}
         named = {
             row["advisory_id"]: row["cve_ids"] for row in self._store.fetch_all("advisory/list_advisory_cves", wanted)
         }
-        return settle(self._store, self._decided(open_groups, rows, named), now=self._now)
+        first = not any(_key(row) in self._standing for row in open_groups)
+        return settle(self._store, self._decided(open_groups, rows, named), now=self._now, first=first)
 
     def _decided(
         self,
@@ -177,7 +209,6 @@ class Decider:
         rows: Mapping[str, Mapping[str, Any]],
         named: Mapping[str, Sequence[str]],
     ) -> Iterator[dict[str, Any]]:
-        assert self._standing is not None
         grounds = {cve_id: hashlib.blake2b(repr(row).encode()).digest() for cve_id, row in rows.items()}
         profiles: dict[_Group, tuple[AssetProfile, bytes]] = {}
         facts: dict[str, CveFacts] = {}

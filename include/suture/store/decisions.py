@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -40,13 +41,21 @@ class Settled:
     restated: tuple[int, ...] = field(default=())
 
 
-def settle(store: Store, rows: Iterable[Mapping[str, Any]], *, now: datetime) -> Settled:
-    """Make these decisions the current ones. rows: as table work_decision; they are streamed, not kept."""
+def settle(store: Store, rows: Iterable[Mapping[str, Any]], *, now: datetime, first: bool = False) -> Settled:
+    """Make these decisions the current ones. rows: as table work_decision; they are streamed, not kept.
+
+    first: nothing was decided on any of them before, so that there is nothing to compare them with."""
+    remaining = iter(rows)
+    one = next(remaining, None)
+    if one is None:
+        return Settled()
+    values = map(_values, chain((one,), remaining))
+    if first:
+        given = store.copy_rows("decision", (*_COLUMNS, "decided_at"), ([*row, now] for row in values))
+        return Settled(given, given)
     with store.transaction():
         store.execute("decision/open_work")
-        given = store.copy_rows("work_decision", _COLUMNS, map(_values, rows))
-        if not given:
-            return Settled()
+        given = store.copy_rows("work_decision", _COLUMNS, values)
         store.execute("decision/analyze_work")
         store.execute("decision/keep_decisions_of_closed_findings", {"now": now})
         restated = store.fetch_all("decision/update_decision_reasons", {"now": now})

@@ -69,8 +69,9 @@ def fan_out(store: Store, scope: Scope, *, unscored: Unscored, now: datetime, de
         heirs = store.fetch_one("matching/count_heirs")
         inherits = bool(heirs and heirs["pairs"])
         changes = Changes(hosts=hosts)
+        known = _any_known(store, scope)
         for chunk in range(chunks):
-            stands = _fill(store, scope, chunk)
+            stands = _fill(store, scope, chunk, known=known)
             changes += _merge(store, unscored, now, stands=stands, inherits=inherits)
         if scope == Scope():
             store.fetch_one("matching/analyze_tables")
@@ -117,19 +118,29 @@ def _outcomes(store: Store, scope: Scope, unscored: Unscored, now: datetime, dec
     store.execute("matching/analyze_outcomes")
 
 
-def _fill(store: Store, scope: Scope, chunk: int) -> bool:
+def _any_known(store: Store, scope: Scope) -> bool:
+    """Whether any finding may stand in this scope: nobody has one of advisories that are new."""
+    if scope.advisory_ids is None:
+        return True
+    found = store.fetch_one("matching/fetch_stands")
+    return bool(found and found["stands"])
+
+
+def _fill(store: Store, scope: Scope, chunk: int, *, known: bool) -> bool:
     """What the chunk's hosts show (work_group, work_shown) beside the findings that they have (work_standing); whether they
-    have any. What is settled is in neither."""
-    store.execute("matching/empty_chunk")
+    have any. What is settled is in neither. known: some may have one."""
+    if chunk:
+        store.execute("matching/empty_chunk")
     if scope.host_ids is not None:
         store.execute("matching/fill_shown_of_hosts", {"chunk": chunk})
         stands = store.execute("matching/fill_standing_of_hosts", {"chunk": chunk}) > 0
     else:
         blocks = {"first_block": chunk * CHUNK_BLOCKS, "last_block": (chunk + 1) * CHUNK_BLOCKS - 1}
         part = {**blocks, "of_advisories": scope.advisory_ids is not None}
-        store.execute("matching/fill_settled", part)
+        if known:
+            store.execute("matching/fill_settled", part)
         store.execute("matching/fill_groups", blocks)
-        stands = store.execute("matching/fill_standing", part) > 0
+        stands = known and store.execute("matching/fill_standing", part) > 0
         if stands:
             store.execute("matching/open_groups")
     if stands:

@@ -75,7 +75,7 @@ class Fleet:
 
     def new_fact(self) -> None:
         cve = f"CVE-2026-{self.pick.randint(1, self.made):05d}{self.pick.randint(0, 1)}"
-        table = self.pick.choice(("kev", "unkev", "epss", "ssvc"))
+        table = self.pick.choice(("kev", "unkev", "epss", "ssvc", "score", "record", "lookup", "held", "date", "named"))
         if table == "kev":
             self.run_sql("INSERT INTO kev (cve_id, date_added, due_date) VALUES (%s, '2026-11-01', '2026-12-05')"
                          " ON CONFLICT DO NOTHING", cve)  # fmt: skip
@@ -84,6 +84,25 @@ class Fleet:
         elif table == "epss":
             self.run_sql("INSERT INTO epss VALUES (%s, %s, 0.5, '2026-11-20', 'v4') ON CONFLICT (cve_id)"
                          " DO UPDATE SET probability = excluded.probability", cve, self.pick.random())  # fmt: skip
+        elif table == "score":
+            vector = self.pick.choice(("AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", "AV:L/AC:H/PR:L/UI:R/S:U/C:L/I:L/A:L"))
+            self.run_sql("INSERT INTO cve_score (cve_id, source, cvss_version, vector) VALUES (%s, 'cna:made', '3.1', %s)"
+                         " ON CONFLICT DO NOTHING", cve, f"CVSS:3.1/{vector}")  # fmt: skip
+        elif table == "record":
+            self.run_sql("INSERT INTO cve (cve_id, state, source, modified_at) VALUES (%s, 'PUBLISHED', 'cve5', now())"
+                         " ON CONFLICT (cve_id) DO UPDATE SET modified_at = excluded.modified_at", cve)  # fmt: skip
+        elif table == "lookup":
+            self.run_sql("INSERT INTO cve_lookup (cve_id, source, status, looked_up_at) VALUES (%s, 'cve5', 'absent', now())"
+                         " ON CONFLICT (cve_id, source) DO UPDATE SET status = 'quarantined'", cve)  # fmt: skip
+        elif table == "held":
+            self.run_sql("INSERT INTO threat_state (cve_id, epss_peak, epss_peak_date, seen_at) VALUES (%s, 0.9, '2026-11-19',"
+                         " now()) ON CONFLICT (cve_id) DO UPDATE SET epss_peak = 0.1", cve)  # fmt: skip
+        elif table in ("date", "named"):
+            one = "(SELECT advisory_id FROM advisory ORDER BY hashtext(advisory_id || %s) LIMIT 1)"
+            self.run_sql(f"UPDATE advisory SET published_at = %s WHERE advisory_id = {one}" if table == "date" else
+                         f"INSERT INTO advisory_cve (cve_id, advisory_id) VALUES (%s, {one}) ON CONFLICT DO NOTHING",
+                         NOW - timedelta(days=self.pick.randint(1, 60)) if table == "date" else cve,
+                         str(self.pick.random()))  # fmt: skip
         else:
             self.run_sql("INSERT INTO cve_ssvc VALUES (%s, %s, 'no', 'partial', NULL, 'adp') ON CONFLICT (cve_id)"
                          " DO UPDATE SET exploitation = excluded.exploitation",
@@ -92,7 +111,7 @@ class Fleet:
     def change(self) -> None:
         host = f"h{self.pick.randrange(8)}"
         what = self.pick.choice(
-            ("install", "install", "advisory", "withdraw", "retire", "move", "fact", "fact", "accept")
+            ("install", "install", "advisory", "withdraw", "retire", "move", "fact", "fact", "fact", "accept")
         )
         if what == "install":
             source = self.pick.randrange(6)
@@ -198,7 +217,7 @@ def score_by_reference(
 def test_a_changing_fleet(store: Store, policy: RiskPolicy, register: AssetRegister, seed: int) -> None:
     fleet = Fleet(store, seed)
     for step in range(12):
-        now = NOW + timedelta(days=step)
+        now = NOW + timedelta(hours=step)  # within a day: all decisions are looked at only where marks say so
         decided = fleet.pick.random() < 0.5
         match_all(store, **options(store, policy, register, now, decided=decided))
         assert found_open(store) == expected_open(store)

@@ -1,3 +1,4 @@
+-- What the current decisions of some advisories were made on.
 SELECT
     advisory_id,
     asset_group,
@@ -5,4 +6,4 @@ SELECT
     exposure,
     grounds_digest
 FROM decision
-WHERE superseded_at IS NULL
+WHERE superseded_at IS NULL AND advisory_id = any(%(advisory_ids)s::text[])

@@ -24,14 +24,31 @@ own AS (
         AND own_finding.status IN ('open', 'accepted')
 ),
 
+unscored AS MATERIALIZED (
+    SELECT
+        decision.advisory_id,
+        array_agg(decision.decision_id) AS decision_ids
+    FROM decision
+    WHERE decision.is_unscored
+    GROUP BY decision.advisory_id
+),
+
 shared AS (
     SELECT
-        shared_finding.host_block,
-        array_remove(shared_finding.host_nos, 0) AS host_nos
-    FROM decision
-    INNER JOIN shared_finding
-        ON decision.advisory_id = shared_finding.advisory_id AND decision.decision_id = shared_finding.decision_id
-    WHERE decision.is_unscored
+        found.host_block,
+        found.host_nos
+    FROM unscored
+    CROSS JOIN LATERAL (
+        SELECT
+            shared_finding.host_block,
+            array_remove(shared_finding.host_nos, 0) AS host_nos
+        FROM shared_finding
+        WHERE
+            unscored.advisory_id = shared_finding.advisory_id
+            AND shared_finding.decision_id = any(unscored.decision_ids)
+        ORDER BY shared_finding.first_id  -- kept whole, so by its index: planned as a join it reads the whole table
+        OFFSET 0
+    ) AS found
     UNION ALL
     SELECT
         shared_finding.host_block,

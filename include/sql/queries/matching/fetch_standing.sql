@@ -1,6 +1,4 @@
--- Whether a whole matching was ever done, and how many hosts there are.
+-- Whether a whole matching was ever done; and how many hosts there are, where that is asked.
 SELECT
-    count(*) AS hosts,
-    (SELECT count(*) FROM match_run WHERE match_run.scope = 'all') > 0 AS matched_whole
-FROM host
-WHERE host.retired_at IS NULL
+    (SELECT count(*) FROM match_run WHERE match_run.scope = 'all') > 0 AS matched_whole,
+    (SELECT count(*) FROM host WHERE host.retired_at IS NULL AND %(count_hosts)s) AS hosts

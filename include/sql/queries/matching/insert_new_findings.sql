@@ -43,7 +43,7 @@ taken AS MATERIALIZED (
 made AS (
     INSERT INTO shared_finding (
         first_id, host_block, host_nos, advisory_id, ecosystem, source_package, installed_version, fixed_version,
-        packages, conditions, priority, score, deadline, decision_id, first_seen_at, priority_since, scored_at
+        packages, conditions, priority, score, deadline, decision_id, first_seen_at, priority_since, scored_at, kind_id
     )
     SELECT
         taken.first_id + fresh.through - cardinality(fresh.host_nos) AS first_id,
@@ -62,7 +62,8 @@ made AS (
         work_outcome.decision_id,
         %(now)s::timestamptz AS first_seen_at,
         CASE WHEN work_outcome.decision_id IS NOT NULL THEN %(now)s::timestamptz END AS priority_since,
-        %(now)s::timestamptz AS scored_at
+        %(now)s::timestamptz AS scored_at,
+        fresh.kind_id
     FROM fresh
     CROSS JOIN taken
     INNER JOIN work_outcome

@@ -36,6 +36,12 @@ WITH span AS MATERIALIZED (
     WHERE
         advisory.withdrawn_at IS NULL
         AND advisory.fixed_version IS NOT NULL
+        AND (advisory.ecosystem, advisory.source_package) IN (
+            SELECT
+                work_installed.ecosystem,
+                work_installed.source_package
+            FROM work_installed
+        )
         AND NOT EXISTS (
             SELECT 1 FROM advisory_range
             WHERE advisory_range.advisory_id = advisory.advisory_id
