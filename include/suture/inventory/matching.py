@@ -78,6 +78,8 @@ def match_all(
     unscored = Unscored(unscored_priority.value, now + unscored_deadline)
     with store.transaction():
         store.execute("matching/lock_matching")
+        if decide is not None:
+            store.execute("finding/forget_fact_changes")
         scopes, uncertain = _scopes(store, now=now, whole=whole)
         changes = Changes()
         for scope in scopes:

@@ -72,11 +72,13 @@ def score_all(
         marks = store.fetch_all("finding/take_score_changes", {"also_hosts": True})
         host_ids = [row["host_id"] for row in marks if row["host_id"] is not None]
         decider = Decider(store, policy, register, now=now)
-        wanted = _changed_facts(store, decider.rules, whole=whole, now=now)
+        wanted, unscored = _changed_facts(store, decider.rules, whole=whole, now=now)
         if whole:
             groups = store.fetch_all("finding/list_scoring_groups")
-        else:
+        elif unscored or host_ids or any(wanted.values()):
             groups = store.fetch_all("finding/list_changed_groups", {**wanted, "host_ids": host_ids})
+        else:
+            groups = []
         settled = decider(groups)
         marks += store.fetch_all("finding/take_score_changes", {"also_hosts": False})  # of what it superseded
         marked = {
@@ -85,7 +87,10 @@ def score_all(
         }
         # Counted before the findings move: those that move are counted as they do.
         restated = findings_on(store, settled.restated)
-        moved = _scored(store, {"now": now, "may_lower": may_lower, "whole": whole, **marked}, settled.restated)
+        moved = 0
+        if whole or unscored or marks:
+            asked = {"now": now, "may_lower": may_lower, "whole": whole, **marked}
+            moved = _scored(store, asked, settled.restated)
         if not may_lower and marks:
             store.execute("finding/insert_score_changes", marked)
         changed = restated + moved
@@ -112,24 +117,26 @@ def score_all(
     return counts
 
 
-def _changed_facts(store: Store, rules: str, *, whole: bool, now: datetime) -> dict[str, Any]:
-    """Of which CVEs and advisories facts changed; `everything`: all decisions have to be looked at. Takes the marks."""
+def _changed_facts(store: Store, rules: str, *, whole: bool, now: datetime) -> tuple[dict[str, Any], int]:
+    """Of which CVEs and advisories facts changed (`everything`: all decisions have to be looked at), and how many rows of
+    findings there are that were never scored or came back. Takes the marks."""
     marks = store.fetch_all("finding/take_fact_changes")
     last = store.fetch_one("finding/fetch_full_scoring")
+    assert last is not None
     everything = (
         whole
-        or last is None
         or last["rules_digest"] != rules
         or not timedelta() <= now - last["scored_at"] < _FULL_LOOK
         or any(row["cve_id"] is None and row["advisory_id"] is None for row in marks)
     )
     if everything:
         store.execute("finding/upsert_full_scoring", {"rules_digest": rules, "now": now})
-    return {
+    wanted = {
         "everything": everything,
         "cve_ids": [row["cve_id"] for row in marks if row["cve_id"] is not None],
         "advisory_ids": [row["advisory_id"] for row in marks if row["advisory_id"] is not None],
     }
+    return wanted, last["unscored"]
 
 
 def _scored(store: Store, asked: Mapping[str, Any], restated: Sequence[int]) -> int:

@@ -70,6 +70,8 @@ def fan_out(store: Store, scope: Scope, *, unscored: Unscored, now: datetime, de
         inherits = bool(heirs and heirs["pairs"])
         changes = Changes(hosts=hosts)
         known = _any_known(store, scope)
+        if known:
+            store.execute("matching/open_standing_work")
         for chunk in range(chunks):
             stands = _fill(store, scope, chunk, known=known)
             changes += _merge(store, unscored, now, stands=stands, inherits=inherits)
@@ -131,6 +133,8 @@ def _fill(store: Store, scope: Scope, chunk: int, *, known: bool) -> bool:
     have any. What is settled is in neither. known: some may have one."""
     if chunk:
         store.execute("matching/empty_chunk")
+    if chunk and known:
+        store.execute("matching/empty_standing")
     if scope.host_ids is not None:
         store.execute("matching/fill_shown_of_hosts", {"chunk": chunk})
         stands = store.execute("matching/fill_standing_of_hosts", {"chunk": chunk}) > 0

@@ -46,46 +46,72 @@ WITH span AS MATERIALIZED (
             SELECT 1 FROM advisory_range
             WHERE advisory_range.advisory_id = advisory.advisory_id
         )
+),
+
+-- Keys before pairs: a range is named by few, and looked up once.
+keyed AS MATERIALIZED (
+    SELECT
+        span.advisory_id,
+        span.ecosystem,
+        span.package,
+        span.codename,
+        span.kind,
+        span.introduced IS NULL AS from_start,
+        span.fixed IS NULL AS not_fixed,
+        span.last_affected IS NULL AS no_last,
+        span.limit_before IS NULL AS no_limit,
+        introduced.sort_key AS introduced,
+        fixed.sort_key AS fixed,
+        last_affected.sort_key AS last_affected,
+        limit_before.sort_key AS limit_before
+    FROM span
+    LEFT JOIN known_version AS introduced
+        ON span.ecosystem = introduced.ecosystem AND span.introduced = introduced.version
+    LEFT JOIN known_version AS fixed ON span.ecosystem = fixed.ecosystem AND span.fixed = fixed.version
+    LEFT JOIN known_version AS last_affected
+        ON span.ecosystem = last_affected.ecosystem AND span.last_affected = last_affected.version
+    LEFT JOIN known_version AS limit_before
+        ON span.ecosystem = limit_before.ecosystem AND span.limit_before = limit_before.version
+),
+
+present AS MATERIALIZED (
+    SELECT
+        work_installed.*,
+        known_version.sort_key
+    FROM work_installed
+    INNER JOIN known_version
+        ON
+            work_installed.ecosystem = known_version.ecosystem
+            AND work_installed.source_version = known_version.version
+    WHERE known_version.error IS NULL
 )
 
 SELECT
-    installed.ecosystem,
-    installed.source_package,
-    installed.source_version,
-    installed.os_codename,
-    installed.os_id,
-    array_agg(DISTINCT span.advisory_id ORDER BY span.advisory_id) AS advisory_ids
-FROM work_installed AS installed
-INNER JOIN span
+    present.ecosystem,
+    present.source_package,
+    present.source_version,
+    present.os_codename,
+    present.os_id,
+    array_agg(DISTINCT keyed.advisory_id ORDER BY keyed.advisory_id) AS advisory_ids
+FROM present
+INNER JOIN keyed
     ON
-        installed.ecosystem = span.ecosystem
-        AND installed.source_package = span.package
-        AND span.codename IN ('', installed.os_codename)
-INNER JOIN known_version AS present
-    ON installed.ecosystem = present.ecosystem AND installed.source_version = present.version
-LEFT JOIN known_version AS introduced
-    ON span.ecosystem = introduced.ecosystem AND span.introduced = introduced.version
-LEFT JOIN known_version AS fixed ON span.ecosystem = fixed.ecosystem AND span.fixed = fixed.version
-LEFT JOIN known_version AS last_affected
-    ON span.ecosystem = last_affected.ecosystem AND span.last_affected = last_affected.version
-LEFT JOIN known_version AS limit_before
-    ON span.ecosystem = limit_before.ecosystem AND span.limit_before = limit_before.version
+        present.ecosystem = keyed.ecosystem
+        AND present.source_package = keyed.package
+        AND keyed.codename IN ('', present.os_codename)
 WHERE
-    present.error IS NULL
-    AND (
-        span.kind = 'versions'
-        OR installed.ecosystem = 'maven'
-        OR (
-            (span.introduced IS NULL OR introduced.sort_key <= present.sort_key)
-            AND (span.fixed IS NULL OR present.sort_key < fixed.sort_key)
-            AND (span.last_affected IS NULL OR present.sort_key <= last_affected.sort_key)
-            AND (span.limit_before IS NULL OR present.sort_key < limit_before.sort_key)
-        )
+    keyed.kind = 'versions'
+    OR present.ecosystem = 'maven'
+    OR (
+        (keyed.from_start OR keyed.introduced <= present.sort_key)
+        AND (keyed.not_fixed OR present.sort_key < keyed.fixed)
+        AND (keyed.no_last OR present.sort_key <= keyed.last_affected)
+        AND (keyed.no_limit OR present.sort_key < keyed.limit_before)
     )
 GROUP BY
-    installed.ecosystem,
-    installed.source_package,
-    installed.source_version,
-    installed.os_codename,
-    installed.os_id
-ORDER BY installed.ecosystem, installed.source_package, installed.source_version, installed.os_codename
+    present.ecosystem,
+    present.source_package,
+    present.source_version,
+    present.os_codename,
+    present.os_id
+ORDER BY present.ecosystem, present.source_package, present.source_version, present.os_codename

@@ -1,0 +1,1 @@
+SELECT empty_standing_work()
