@@ -87,6 +87,58 @@ def test_hosts_that_show_the_same_share_a_row(fleet: Store) -> None:
     assert summed(fleet) == counted(fleet)
 
 
+@pytest.mark.parametrize("change", ["retired_at = now()", "asset_group = 'database'"])
+def test_a_host_that_changes_while_findings_are_written_counts_as_it_is(
+    store: Store, warehouse_url: str, change: str
+) -> None:
+    """Rows are counted by the kind that their hosts had; where a host is marked meanwhile, each host is asked."""
+    for host in HOSTS:
+        add_host(store, host)
+        install(store, host, "nginx", "1.0")
+    add_advisory(store, "nginx", "1.1", cves=("CVE-2026-1",))
+    policy, register = RiskPolicy.load(POLICY_DIR), AssetRegister.load(POLICY_DIR)
+    decider = Decider(store, policy, register, now=NOW)
+
+    def meanwhile(groups: Any) -> object:
+        with Store.connect(warehouse_url) as other:
+            other._connection.execute(f"UPDATE host SET {change} WHERE host_id = 'h2'".encode())
+        return decider(groups)
+
+    found = match_all(
+        store, now=NOW, unscored_priority=policy.unscored_priority, unscored_deadline=policy.unscored_deadline,
+        decide=meanwhile,
+    )  # fmt: skip
+    assert found.new == 6
+    assert summed(store) == counted(store)
+    assert sum(row[3] for row in summed(store)) == (5 if "retired" in change else 6)
+
+
+def test_a_row_without_its_kind_is_counted_by_its_hosts(fleet: Store) -> None:
+    columns = ("host_block, host_nos, advisory_id, ecosystem, source_package, installed_version, fixed_version, packages,"
+               " conditions, priority, score, deadline, decision_id, first_seen_at, priority_since, scored_at")  # fmt: skip
+    before = summed(fleet)
+    fleet._connection.execute("DELETE FROM host_holding")  # who counts by kind has nothing to go by
+    fleet._connection.execute(
+        f"INSERT INTO shared_finding (first_id, {columns}) SELECT first_id + 1000000, {columns} FROM shared_finding"
+        " WHERE source_package = 'expat'".encode()
+    )
+    after = summed(fleet)
+    assert sum(row[3] for row in after) == sum(row[3] for row in before) + 6
+
+
+def test_new_advisories_are_not_compared_and_others_are(fleet: Store) -> None:
+    """What compares findings is opened where some stand, also when one run has both kinds."""
+    add_advisory(fleet, "expat", "2.2")
+    assert match(fleet).new == 6
+    assert rows(fleet, "SELECT count(*) FROM own_finding") == [(0,)]
+    add_advisory(fleet, "nginx", "1.3")
+    fleet._connection.execute("UPDATE advisory SET fixed_version = '2.3' WHERE fixed_version = '2.1'")
+    found = match(fleet)
+    assert (found.new, found.updated) == (6, 6)
+    with pytest.raises(psycopg.Error, match="work_standing is a template"):
+        fleet._connection.execute("INSERT INTO work_standing SELECT 1, 1, 1, 'x', TRUE")
+
+
 @pytest.mark.parametrize("host", ["h0", "h3", "h5"])
 def test_every_way_to_read_shows_the_same(fleet: Store, host: str) -> None:
     fleet._connection.execute("UPDATE finding SET status = 'accepted' WHERE host_id = 'h3' AND source_package = 'expat'")
