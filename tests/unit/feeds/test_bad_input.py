@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
+import os
 import tarfile
+import threading
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -95,6 +98,34 @@ def test_a_broken_document_is_refused_whole_and_named(store: Store, tmp_path: Pa
         assert SOURCES[name] in outcome.reason or name in outcome.reason, fault
         assert "The last good data stands." in outcome.sentence
         assert held(store, name) == before, fault
+
+
+@pytest.mark.parametrize("name", ["kev", "osv"])
+def test_what_tells_no_size_is_read_no_further_than_the_limit(store: Store, tmp_path: Path, name: str) -> None:
+    """A pipe as a device: before, it was read to its end whatever that was, and /dev/zero took the machine's memory."""
+    pipe = tmp_path / "feed.pipe"
+    os.mkfifo(pipe)
+    given = []
+
+    def pour() -> None:
+        with contextlib.suppress(BrokenPipeError), pipe.open("wb", buffering=0) as stream:
+            for _ in range(500):
+                given.append(stream.write(b" " * 10_000))
+
+    pourer = threading.Thread(target=pour, daemon=True)
+    pourer.start()
+    outcome = load_files(store, source(name), [pipe], now=NOW)
+    pourer.join(timeout=30)
+    assert outcome.status is FeedStatus.QUARANTINED
+    assert outcome.reason == f"{pipe}: it has more than the 400000 bytes that {name} may have."
+    assert sum(given) < 1_000_000
+
+
+def test_a_packed_file_that_is_refused_is_named(store: Store, tmp_path: Path) -> None:
+    for raw, why in ((gzip.compress(b" " * 20_000_000), "inflates to more"), (gzip.compress(sample("kev"))[:-20], "breaks off")):
+        outcome = load(store, "kev", raw, tmp_path, file="copy.json.gz")
+        assert "copy.json.gz" in (outcome.reason or "")
+        assert why in (outcome.reason or "")
 
 
 def test_a_csv_that_breaks_off_loses_its_broken_line_or_is_below_the_floor(store: Store, tmp_path: Path) -> None:
