@@ -96,6 +96,39 @@ def test_debians_tracker_needs_the_release(tmp_path: Path, capsys: pytest.Captur
     assert [f["cves"] for f in found["under_investigation"]] == [["CVE-2020-11724"]]
 
 
+def test_a_release_that_no_advisory_is_for_is_no_clean_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--packages", write(tmp_path, "p", "nginx\t1.22.1-9\n"), "--advisories", write(tmp_path, "t.json", TRACKER)]
+    status, found = match(capsys, *words, "--codename", "bookwrom")
+    assert (status, found["findings"]) == (2, [])
+    assert found["uncertain"] == ["the advisories are for bookworm, trixie, and none is for the release 'bookwrom' of --codename."]
+    other = ["--packages", write(tmp_path, "q", "bash\t5.2\n"), "--advisories", words[3]]
+    assert match(capsys, *other, "--codename", "bookwrom")[0] == 1  # none is about what it has: nothing to compare
+
+
+@pytest.mark.parametrize(
+    ("packages", "advisories", "why"),
+    [
+        ("", "bash\t5.2-1\n", "it holds no package"),
+        ("# a comment\n", "bash\t5.2-1\n", "it holds no package"),
+        ("bash\t5.1\n", "", "it holds no advisory"),
+        ("bash\t5.1\n", "# nothing today\n", "it holds no advisory"),
+        ("flask==2.3.1\n", [], "it holds no advisory"),
+    ],
+)
+def test_what_looked_at_nothing_is_no_clean_host(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], packages: str, advisories: Any, why: str
+) -> None:
+    words = ["--packages", write(tmp_path, "p", packages), "--advisories", write(tmp_path, "a", advisories)]
+    status, found = match(capsys, *words)
+    assert (status, found["findings"]) == (2, [])
+    assert any(why in sentence for sentence in found["uncertain"])
+
+
+def test_a_withdrawn_advisory_was_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    withdrawn = write(tmp_path, "o", {**FLASK, "withdrawn": "2024-01-01T00:00:00Z"})
+    assert match(capsys, "--packages", write(tmp_path, "p", "flask==2.3.1\n"), "--advisories", withdrawn)[0] == 1
+
+
 def test_rpm_lists_name_their_source_package(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     listed = "openssl-libs\t1:3.0.1-43.el9\topenssl-3.0.1-43.el9.src.rpm\nbash\t0:5.1.8-6.el9\tbash-5.1.8-6.el9.src.rpm\n"
     found = {p.package: p for p in read_installed(listed, where="rpm", form="rpm").packages}
