@@ -204,6 +204,41 @@ def test_a_nul_in_any_field_costs_its_record_and_no_other(store: Store, tmp_path
     assert outcome.status is FeedStatus.QUARANTINED or outcome.quarantined, outcome.sentence
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [b"\\ud83d", b"\\udc00 \\ud800", b"\xe9", b"\xed\xa0\x80", b"\xff\xfe", b"\\\\\\ud800"],
+    ids=["half of a pair", "the halves the wrong way round", "latin-1", "a surrogate in UTF-8", "no UTF-8", "after a backslash"],
+)
+def test_what_is_no_character_costs_its_record_and_no_other(store: Store, tmp_path: Path, bad: bytes) -> None:
+    """Before, one such text in a catalogue cost the whole copy."""
+    raw = sample("kev").replace(b"Apache Log4j2 Remote", b"Apache " + bad + b" Remote")
+    outcome = load(store, "kev", raw, tmp_path)
+    assert (outcome.status, outcome.records, outcome.quarantined) == (FeedStatus.ACCEPTED, 1, 1), outcome.sentence
+    assert "entry 1: it is not as it should be: a text holds a NUL character, or what is no character at all" in reasons(store)
+    assert [row["cve_id"] for row in held(store, "kev")] == ["CVE-2023-44487"]
+
+
+@pytest.mark.parametrize("good", ["\U0001f525", "\\\\ud800", "\\\\\\\\udc00 \\\\u0000", "\u00e9"])
+def test_what_only_looks_like_it_is_kept(store: Store, tmp_path: Path, good: str) -> None:
+    """A pair is one character, and an escaped backslash begins no escape; beside a text that is none, both stay what they are."""
+    document = json.loads(sample("kev"))
+    document["vulnerabilities"][0]["vulnerabilityName"] = good
+    raw = json.dumps(document).encode().replace(b"Apache Log4j2 Remote", b"Apache \\ud800 Remote")
+    assert load(store, "kev", raw, tmp_path).records == 1
+    (row,) = held(store, "kev")
+    assert row["name"] == good
+
+
+@pytest.mark.parametrize("name", ["kev", "nvd"])
+def test_a_document_whose_own_text_is_none_is_refused(store: Store, tmp_path: Path, name: str) -> None:
+    for bad in (b"\\ud800", b"\xff"):
+        key = {"kev": b'"catalogVersion": "', "nvd": b'"format": "'}[name]
+        raw = json.dumps(json.loads(sample(name))).encode()
+        assert key in raw
+        assert load(store, name, raw.replace(key, key + bad), tmp_path).status is FeedStatus.QUARANTINED
+    assert held(store, name) == []
+
+
 @pytest.mark.parametrize("name", ["kev", "nvd", "cve5", "osv"])
 def test_hostile_text_in_any_field_is_taken_as_text_or_left_out(store: Store, tmp_path: Path, name: str) -> None:
     checked = 0
