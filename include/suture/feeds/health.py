@@ -122,7 +122,7 @@ def _sentence(
     if not enabled:
         return f"{name} is switched off by policy."
     if row is None or row["well_at"] is None:
-        last = f" The last try: {row['reason']}" if row and row["reason"] else ""
+        last = f" The last try: {str(row['reason']).rstrip('.')}." if row and row["reason"] else ""
         return f"{name} was never loaded.{last}"
     origin = f"a dated snapshot of {snapshot.isoformat()}" if snapshot else "live"
     dated = f", its data of {row['data_date']:%Y-%m-%d}" if row["data_date"] else ""

@@ -258,6 +258,23 @@ def test_hostile_text_in_any_field_is_taken_as_text_or_left_out(store: Store, tm
     assert held(store, name)
 
 
+def test_a_kev_entry_that_is_there_and_bad_is_not_called_gone(store: Store, tmp_path: Path) -> None:
+    assert load(store, "kev", sample("kev"), tmp_path).records == 2
+    document = json.loads(sample("kev"))
+    document["dateReleased"] = "2026-11-21T15:00:00.000Z"
+    document["vulnerabilities"][0]["dateAdded"] = "2099-01-01"  # the suite leaves it out
+    assert load(store, "kev", json.dumps(document).encode(), tmp_path).quarantined == 1
+    document["dateReleased"] = "2026-11-22T15:00:00.000Z"
+    document["vulnerabilities"][0]["dateAdded"] = "tomorrow"  # the decoder leaves it out
+    assert load(store, "kev", json.dumps(document).encode(), tmp_path).quarantined == 1
+    assert "no longer in the catalogue" not in reasons(store)
+    assert len(held(store, "kev")) == 2
+    document["dateReleased"] = "2026-11-23T15:00:00.000Z"
+    document |= {"vulnerabilities": document["vulnerabilities"][1:], "count": 1}
+    load(store, "kev", json.dumps(document).encode(), tmp_path)
+    assert "CVE-2023-44487 no longer in the catalogue; kept until a person removes it" in reasons(store)
+
+
 def test_a_bad_record_names_file_record_and_field(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "records"
     folder.mkdir()
