@@ -74,6 +74,22 @@ def test_python_packages_of_every_form_against_osv(
     assert match(capsys, "--packages", hole, "--advisories", advisories)[0] == 1
 
 
+def test_each_branch_that_is_installed_has_its_own_fix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    core = "org.apache.logging.log4j:log4j-core"
+    events = [{"introduced": "2.0-beta9"}, {"fixed": "2.3.1"}, {"introduced": "2.4"}, {"fixed": "2.15.0"}]
+    log4shell = {
+        "id": "GHSA-jfh8-c2jp-5v3q", "modified": "2026-01-01T00:00:00Z", "published": "2021-12-10T00:00:00Z", "aliases": [],
+        "affected": [{"package": {"ecosystem": "Maven", "name": core}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}],
+    }  # fmt: skip
+    purls = [f"pkg:maven/{core.replace(':', '/')}@{version}\n" for version in ("2.2", "2.3.1", "2.3", "2.14.1", "2.16.0")]
+    words = ["--packages", write(tmp_path, "p", "".join(purls)), "--advisories", write(tmp_path, "o", log4shell)]
+    status, found = match(capsys, *words)
+    assert status == 0
+    assert [(f["installed_version"], f["fixed_version"]) for f in found["findings"]] == [("2.2", "2.3.1"), ("2.14.1", "2.15.0")]
+    assert main(["match", *words]) == 0
+    assert [line.split("\t")[1:3] for line in capsys.readouterr().out.splitlines()] == [["2.2", "2.3.1"], ["2.14.1", "2.15.0"]]
+
+
 def test_vex_excuses_and_its_retraction_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--packages", write(tmp_path, "p", "flask==2.3.1\n"), "--advisories", write(tmp_path, "o", [FLASK])]
     excuse = write(tmp_path, "v1", vex("not_affected", justification="vulnerable_code_not_in_execute_path"))
