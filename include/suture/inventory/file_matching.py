@@ -1,6 +1,7 @@
 """Matching on files: what a host has installed against advisories and VEX documents. No database, no network.
 
-The rules are those of matching in the warehouse (deciding.py): what comes out for the same data is the same.
+The rules are those of matching in the warehouse (deciding.py): what comes out for the same data is the same. Only how it is told
+differs where several versions of a package are installed: the warehouse keeps one finding, of the oldest with the newest's fix.
 """
 
 from __future__ import annotations
