@@ -86,7 +86,7 @@ def accept(
         return conclude(store, copy, FeedStatus.QUARANTINED, reason, left_out, now=now, actor=actor)
     with store.transaction():
         snapshot_id = _write_snapshot(store, copy, FeedStatus.ACCEPTED, copy.note, kept, len(left_out), now)
-        left_out += _missing_kev(store, tables)
+        left_out += _missing_kev(store, tables, left_out)
         _write_tables(store, copy, tables, snapshot_id, now)
         _write_quarantine(store, copy.source, snapshot_id, left_out, now)
         _write_lookups(store, copy, snapshot_id, now)
@@ -197,10 +197,12 @@ def _older_advisories(store: Store, copy: Copy) -> dict[str, str]:
     return older
 
 
-def _missing_kev(store: Store, tables: Mapping[str, list[Row]]) -> list[Rejected]:
+def _missing_kev(store: Store, tables: Mapping[str, list[Row]], left_out: Sequence[Rejected]) -> list[Rejected]:
+    """The entries that we have and this copy does not name. One that it names and that was left out is not gone."""
     if "kev" not in tables:
         return []
     named = {row["cve_id"] for row in tables["kev"]}
+    named |= {item.record_id for item in left_out}
     gone = [row["cve_id"] for row in store.fetch_all("feed/list_kev_ids") if row["cve_id"] not in named]
     return [Rejected(cve_id, "no longer in the catalogue; kept until a person removes it") for cve_id in gone]
 

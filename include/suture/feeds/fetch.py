@@ -281,21 +281,24 @@ class Fetcher:
         return bytes(found)
 
 
-def bounded_gunzip(packed: bytes, source: FeedSource) -> bytes:
-    """Inflate, or raise FeedRefusedError for too much and FeedUnreachableError for a stream that breaks off."""
+def bounded_gunzip(packed: bytes, source: FeedSource, *, place: str | None = None) -> bytes:
+    """Inflate, or raise FeedRefusedError for too much and FeedUnreachableError for a stream that breaks off.
+
+    place: what to call it in the message; None: the source's name alone."""
     limit = min(source.max_bytes, max(len(packed) * _MAX_RATIO, 1024 * 1024))
+    named = f"{source.name}: {place}" if place else source.name
     plain = bytearray()
     try:
         while packed:
             stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
             plain += stream.decompress(packed, limit + 1 - len(plain))
             if len(plain) > limit:
-                raise FeedRefusedError(f"{source.name}: it inflates to more than the {limit} bytes allowed.")
+                raise FeedRefusedError(f"{named}: it inflates to more than the {limit} bytes allowed.")
             if not stream.eof:
-                raise FeedUnreachableError(f"{source.name}: the compressed document breaks off.")
+                raise FeedUnreachableError(f"{named}: the compressed document breaks off.")
             packed = stream.unused_data
     except zlib.error as error:
-        raise FeedRefusedError(f"{source.name}: it cannot be inflated: {error}.") from error
+        raise FeedRefusedError(f"{named}: it cannot be inflated: {error}.") from error
     return bytes(plain)
 
 

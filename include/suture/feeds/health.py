@@ -14,6 +14,7 @@ from suture.store import Store
 from suture.wording import counted
 
 ARCHIVE_FRESHNESS = timedelta(hours=26)  # sources of sources.yaml sync with the feeds, but have no entry of their own
+_OLD = timedelta(hours=72)  # catalogues are silent over a weekend
 
 
 class FeedState(StrEnum):
@@ -122,10 +123,12 @@ def _sentence(
     if not enabled:
         return f"{name} is switched off by policy."
     if row is None or row["well_at"] is None:
-        last = f" The last try: {row['reason']}" if row and row["reason"] else ""
+        last = f" The last try: {str(row['reason']).rstrip('.')}." if row and row["reason"] else ""
         return f"{name} was never loaded.{last}"
     origin = f"a dated snapshot of {snapshot.isoformat()}" if snapshot else "live"
     dated = f", its data of {row['data_date']:%Y-%m-%d}" if row["data_date"] else ""
+    if dated and not snapshot and now - row["data_date"] > _OLD:  # a mirror that stands still is read well each day
+        dated += f", {_age(now - row['data_date'])} old"
     text = f"{name} ({origin}{dated}): {counted(row['record_count'] or 0, 'record')}, well {_age(now - row['well_at'])} ago"
     if row["status"] not in ("accepted", "unchanged"):
         text += f"; the last try was {row['status']}: {str(row['reason']).rstrip('.')}"

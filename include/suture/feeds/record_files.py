@@ -156,9 +156,12 @@ def _plain(path: str) -> bytes | Rejected:
             found = os.fstat(handle)
             if found.st_size > MAX_RECORD_BYTES:
                 return _too_large(path)
-            parts = [content]
+            parts, size = [content], len(content)
             while part := os.read(handle, 1 << 20):
                 parts.append(part)
+                size += len(part)
+                if size > MAX_RECORD_BYTES:  # it grew, or it is a device, which tells no size
+                    return _too_large(path)
             content = b"".join(parts)
     finally:
         os.close(handle)

@@ -6,7 +6,8 @@ The rules, for what parsers let through that must not pass:
 2. No key twice in one object: which of the two counts would depend on the parser.
 3. No NUL in any text: PostgreSQL refuses it, others cut the text there.
 
-Documents are split into raw records first, so that one bad record costs that record only.
+Documents are split into raw records first, so that one bad record costs that record only. That goes for text that is no text
+too: a byte that is not UTF-8 and half of a character (a lone surrogate, which some writers put out) become the NUL of rule 3.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,16 +25,47 @@ from suture.feeds.errors import FeedFormatError
 T = TypeVar("T")
 MAX_DEPTH = 60
 _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+# A pair of \uD800 to \uDBFF and \uDC00 to \uDFFF (one character), or one of them alone (none). Read from left to right, with
+# every other escape, so that neither a backslash that is itself escaped nor the half of a pair is taken for one.
+_HALF = re.compile(rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\[^u])|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 def decode_document(raw: bytes, kind: type[T], *, where: str) -> T:
     """A whole document into its typed struct, its own top level free of double keys. Raises FeedFormatError."""
     refuse_web_page(raw, where=where)
     try:
-        _refuse_outer_twins(raw)
-        return msgspec.json.decode(raw, type=kind)
+        return _whole(raw, kind)
     except (ValueError, RecursionError) as error:
+        legible = _legible(raw)
+        if legible != raw:
+            with suppress(ValueError, RecursionError):
+                found = _whole(legible, kind)
+                if not _holds_nul(found):  # else it is the document's own text that cannot be read, not a record's
+                    return found
         raise FeedFormatError(where, _why(error)) from error
+
+
+def _whole(raw: bytes, kind: type[T]) -> T:
+    _refuse_outer_twins(raw)
+    return msgspec.json.decode(raw, type=kind)
+
+
+def _holds_nul(value: Any) -> bool:
+    """Whether a text or key outside of the raw records holds a NUL."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(key) or _holds_nul(inner) for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return any(map(_holds_nul, value))
+    return isinstance(value, msgspec.Struct) and any(_holds_nul(getattr(value, name)) for name in value.__struct_fields__)
+
+
+def _legible(raw: bytes) -> bytes:
+    """The document with what is no character as an escaped NUL, so that it falls into records, and these are refused."""
+    text = raw.decode("utf-8", errors="surrogateescape")
+    legible = re.sub("[\udc80-\udcff]", r"\\u0000", text).encode("utf-8")
+    return _HALF.sub(lambda found: found[1] or rb"\u0000", legible)
 
 
 def decode_record(raw: bytes, kind: type[T], *, where: str) -> T:
@@ -47,7 +80,7 @@ def decode_record(raw: bytes, kind: type[T], *, where: str) -> T:
 def refuse_ambiguous(raw: bytes) -> None:
     """Raise ValueError when the JSON breaks one of the rules above."""
     if b"\x00" in raw or _NUL_ESCAPE.search(raw):
-        raise ValueError("a text holds a NUL character")
+        raise ValueError("a text holds a NUL character, or what is no character at all")
     parsed = json.loads(raw.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_finite)
     _refuse_depth(parsed)
 

@@ -12,6 +12,7 @@ The rules:
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import zipfile
 import zlib
@@ -75,7 +76,7 @@ def unpacked(place: str, raw: bytes, source: FeedSource, budget: _Budget | None 
         yield from _zip(place, raw, budget)
         return
     if raw[:2] == _GZIP and not place.endswith((".tar.gz", ".tgz")):
-        raw = bounded_gunzip(raw, source)
+        raw = bounded_gunzip(raw, source, place=place)
     if _is_tar(place, raw):
         yield from _tar(place, raw, budget)
         return
@@ -132,7 +133,7 @@ def _bounded(stream: IO[bytes], name: str, packed: int, budget: _Budget) -> byte
     if len(content) > limit:
         raise budget.refused(f"{_shown(name)} inflates to more than the {limit} bytes allowed")
     if content[:2] == _GZIP:
-        return bounded_gunzip(content, budget.source)
+        return bounded_gunzip(content, budget.source, place=f"{budget.place}:{_shown(name)}")
     return content
 
 
@@ -149,14 +150,17 @@ def _files(path: Path) -> list[Path]:
 
 
 def _file_bytes(path: Path, source: FeedSource) -> bytes:
+    """What a file, pipe or device gives, read no further than the limit: what it says of its own size is not relied on."""
+    allowed = max(source.max_bytes, source.max_total_bytes)
     try:
-        size = path.stat().st_size
-        allowed = max(source.max_bytes, source.max_total_bytes)
-        if size > allowed:
-            raise FeedRefusedError(f"{path}: {size} bytes; {source.name} may have {allowed}.")
-        return path.read_bytes()
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            content = stream.read(allowed + 1) if size <= allowed else b""
     except OSError as error:
         raise BadInputError(f"{path} cannot be read: {error.strerror}.") from error
+    if size > allowed or len(content) > allowed:
+        raise FeedRefusedError(f"{path}: it has more than the {allowed} bytes that {source.name} may have.")
+    return content
 
 
 def _shown(name: str) -> str:

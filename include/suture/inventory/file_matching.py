@@ -1,6 +1,7 @@
 """Matching on files: what a host has installed against advisories and VEX documents. No database, no network.
 
-The rules are those of matching in the warehouse (deciding.py): what comes out for the same data is the same.
+The rules are those of matching in the warehouse (deciding.py): what comes out for the same data is the same. Only how it is told
+differs where several versions of a package are installed: the warehouse keeps one finding, of the oldest with the newest's fix.
 """
 
 from __future__ import annotations
@@ -79,12 +80,15 @@ def match_files(
 def _folded(
     decisions: Iterable[Decision], places: Mapping[Installed, Sequence[str]], known: set[str]
 ) -> list[FileFinding]:  # fmt: skip
-    """One finding an advisory, package and status, whatever the number of its installed versions."""
-    groups: dict[tuple[str, str, str], list[Decision]] = defaultdict(list)
+    """One finding an advisory, package, status and fix, whatever the number of installed versions: the oldest is told.
+
+    Versions of different branches have different fixes (2.3.1 and 2.15.0): the fix of one is none for the other.
+    """
+    groups: dict[tuple[str, str, str, str | None], list[Decision]] = defaultdict(list)
     for decision in decisions:
-        groups[decision.advisory_id, decision.installed.package, decision.status].append(decision)
+        groups[decision.advisory_id, decision.installed.package, decision.status, decision.fixed_version].append(decision)
     found = []
-    for (advisory_id, package, status), members in groups.items():
+    for (advisory_id, package, status, fixed_version), members in groups.items():
         first = min(members, key=lambda item: order_of(item.installed.ecosystem).sort_key(item.installed.version))
         found.append(
             FileFinding(
@@ -92,7 +96,7 @@ def _folded(
                 ecosystem=first.installed.ecosystem,
                 source_package=package,
                 installed_version=first.installed.version,
-                fixed_version=first.fixed_version,
+                fixed_version=fixed_version,
                 packages=tuple(sorted({name for item in members for name in places[item.installed]})),
                 cves=tuple(sorted({name for item in members for name in item.grounds["vulnerabilities"]} & known)),
                 status=status,

@@ -23,6 +23,10 @@ from suture.errors import BadInputError
 MAX_DURATION = timedelta(days=31)
 MAX_COUNT = 10_000
 _REORDER_MARGIN = timedelta(hours=26)  # a time zone can skip a whole day (Samoa, 2011-12-30)
+_LONGEST_GAP = timedelta(days=41 * 366)  # a Sunday that is 29 February: 28 years apart, 40 across the year 2100
+_STEPS_LOOKED_AT = 100_000  # of a rule by the hour or minute: at least 69 days, while its parts repeat each week
+_END = datetime(9999, 12, 31)  # noqa: DTZ001 - local times have no zone here; datetime can tell no later year
+_FREQUENCIES = ("SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 _STEPS = {
     "MINUTELY": timedelta(minutes=1),
     "HOURLY": timedelta(hours=1),
@@ -124,9 +128,13 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_rule(text: str, first: datetime, zone: tzinfo) -> str:
-    """The rule as this module runs it: checked, its UNTIL in local time. Raises WindowError."""
+    """The rule as this module runs it: checked, in capitals (3.1: case does not count), its UNTIL in local time. Raises
+    WindowError."""
+    text = text.upper()
     parts = _parts(text)
     frequency = parts.get("FREQ", "")
+    if frequency not in _FREQUENCIES:
+        raise WindowError(f"{text!r} is not an RRULE: its FREQ must be one of {', '.join(_FREQUENCIES[1:])}.")
     if frequency == "SECONDLY":
         raise WindowError(f"{text!r}: a window does not open every second.")
     if frequency in ("MINUTELY", "HOURLY"):
@@ -143,10 +151,33 @@ def parse_rule(text: str, first: datetime, zone: tzinfo) -> str:
         raise WindowError(f"{text!r}: COUNT is at most {MAX_COUNT}.")
     until = parts.get("UNTIL", "")
     if until.endswith("Z"):  # RFC 5545 demands UTC here; the recurrence itself runs in local time
-        local = datetime.strptime(until, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).astimezone(zone)
+        try:
+            local = datetime.strptime(until, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).astimezone(zone)
+        except (ValueError, OverflowError) as error:
+            raise WindowError(f"{text!r}: UNTIL is no moment: {error}.") from error
         text = text.replace(until, local.strftime("%Y%m%dT%H%M%S"))
-    _recurrence(text, first)
+    _require_occurrence(text, first)
     return text
+
+
+def _require_occurrence(text: str, first: datetime) -> None:
+    """Raise WindowError for a rule that names no moment at all, such as 30 February: dateutil would look for it until the year
+    9999 each time that the window is asked for (14 s for a daily rule), or find out only then that it cannot."""
+    parts = _parts(text)
+    span = _LONGEST_GAP
+    if parts["FREQ"] in ("MINUTELY", "HOURLY"):
+        span = min(span, _STEPS[parts["FREQ"]] * int(parts.get("INTERVAL", "1")) * _STEPS_LOOKED_AT)
+    until = first + min(span, _END - first)
+    rule = _recurrence(text, first)
+    try:
+        if "UNTIL" in parts:
+            until = min(until, datetime.fromisoformat(parts["UNTIL"]))
+        bounded = rule.replace(until=until, count=None)
+        found = next(iter(bounded), None)
+    except (ValueError, OverflowError) as error:
+        raise WindowError(f"{text!r} is not a usable RRULE (RFC 5545): {error}.") from error
+    if found is None:
+        raise WindowError(f"{text!r} from {first:%Y-%m-%d %H:%M} on names no moment: the window would never open.")
 
 
 def _parts(text: str) -> dict[str, str]:

@@ -42,7 +42,8 @@ class CveFacts:
     record_status: str | None = None  # found, absent, quarantined; None: never asked for
     record_as_of: datetime | None = None
     state: str | None = None  # PUBLISHED, REJECTED
-    kev_as_of: datetime | date | None = None  # of the catalogue that was looked into
+    kev_as_of: datetime | date | None = None  # of the catalogue that was looked into; None: there was none
+    kev_source: str = "kev"  # who says what stands here of KEV; anyone else than kev has not looked into the catalogue
 
     @property
     def is_scored(self) -> bool:
@@ -62,10 +63,11 @@ class CveFacts:
     def other_inputs(self) -> tuple[Input, ...]:
         """KEV, ransomware, EPSS, and the CVE record itself: also where they say nothing. Kept, as above."""
         if self.kev_added is None:
-            found = [Input("kev", "not listed", "kev", iso(self.kev_as_of))]
+            looked = self.kev_source == "kev" and self.kev_as_of is not None
+            found = [Input("kev", "not listed" if looked else "not looked up", self.kev_source, iso(self.kev_as_of))]
         else:
             due = f", due {self.kev_due.isoformat()}" if self.kev_due else ""
-            found = [Input("kev", f"added {self.kev_added.isoformat()}{due}", "kev", self.kev_added.isoformat())]
+            found = [Input("kev", f"added {self.kev_added.isoformat()}{due}", self.kev_source, self.kev_added.isoformat())]
         if self.known_ransomware:
             found.append(Input("ransomware", "known use in campaigns", "kev", iso(self.kev_added)))
         if self.epss is not None:

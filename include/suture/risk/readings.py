@@ -73,7 +73,7 @@ def read(facts: CveFacts, asset: AssetProfile, policy: RiskPolicy) -> Readings:
             assumed.add(name)
             inputs.append(Input(label, f"unknown, taken as {otherwise}", "policy sla.yaml", policy.digest("sla.yaml")))
         elif name == "exploitation" and facts.kev_added is not None:
-            inputs.append(Input(label, known, "kev", facts.kev_added.isoformat()))
+            inputs.append(Input(label, known, facts.kev_source, facts.kev_added.isoformat()))
         else:
             inputs.append(Input(label, known, ssvc_source, ssvc_date))
     words |= {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -77,9 +77,17 @@ def parse_freeze(entry: Mapping[str, Any], folder: Path) -> Freeze | FreezeCalen
                 folder / calendar["file"], zone, category=calendar.get("category"), longest=LONGEST_FREEZE
             )
             return FreezeCalendar(entry["name"], rules, zone, windows, entry["reason"])
-        start, end = (local_instant(parse_local(entry[key]), zone) for key in ("from", "until"))
+        # A time that comes twice, or never, in the night of a clock change: the reading that freezes longer.
+        start = min(_readings(entry["from"], zone))
+        end = max(_readings(entry["until"], zone))
     except WindowError as error:
         raise WindowError(f"{where}: {error.message}", remedy=error.remedy) from error
     if end <= start:
         raise WindowError(f"{where}: it ends ({entry['until']}) before it starts ({entry['from']}).")
     return Freeze(entry["name"], start, end, windows, entry["reason"])
+
+
+def _readings(text: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """What a local time may mean, in UTC: twice the same but in the night of a clock change."""
+    local = parse_local(text)
+    return local_instant(local, zone), local.replace(tzinfo=zone, fold=1).astimezone(UTC)

@@ -59,7 +59,10 @@ def test_who_waits_is_status_one(tmp_path: Path, capsys: pytest.CaptureFixture[s
         ([{"id": "A", "priority": "defer", "owner": "x"}], "has the key 'owner'"),
         ([{"id": "a\x1b[31m", "priority": "defer"}], "printable"),
         ([{"id": "A", "priority": "defer"}] * 2, "twice"),
-        ([{"id": "A", "priority": "defer", "deadline": "soon"}], "not a moment"),
+        ([{"id": "A", "priority": "defer", "deadline": "soon"}], "campaign 1, A: deadline: 'soon' is not a moment"),
+        ([{"id": "A", "priority": "defer", "deadline": 20261201}], "campaign 1, A: deadline: '20261201' has no time zone"),
+        ([{"id": "A", "priority": "defer", "deadline": ["2026-12-01T00:00Z"]}], "A: deadline"),
+        ([{"id": "A", "priority": "defer", "created_at": False}], "campaign 1, A: created_at: 'False' is not a moment"),
     ],
 )
 def test_a_bad_file_is_status_two(

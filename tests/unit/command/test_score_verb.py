@@ -57,6 +57,33 @@ def test_a_record_and_what_is_given_beside_it(capsys: pytest.CaptureFixture[str]
     assert [name for name, i in inputs.items() if not i["as_of"]] == []
 
 
+@pytest.mark.parametrize("dated", [True, False])
+def test_cisas_kev_mark_in_the_record_counts_where_no_catalogue_is_at_hand(
+    dated: bool, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    record = json.loads(RECORD.read_text("utf-8"))
+    content = {"dateAdded": "2023-10-10"} if dated else {}
+    record["containers"].setdefault("adp", []).append(
+        {
+            "providerMetadata": {"orgId": "134c704f-9b21-4f2e-91b3-4a467353bcc0", "shortName": "CISA-ADP"},
+            "metrics": [{"other": {"type": "kev", "content": content}}],
+        }
+    )
+    marked = tmp_path / "marked.json"
+    marked.write_text(json.dumps(record), "utf-8")
+    since = "2023-10-10" if dated else record["cveMetadata"]["dateUpdated"][:10]
+
+    found = scored(capsys, "--record", str(marked), "--exposure", "open", "--technical-impact", "total")
+    (kev,) = [i for i in found["inputs"] if i["name"] == "kev"]
+    assert (kev["value"], kev["source"]) == (f"added {since}", "cve record")
+    assert "in CISA's catalogue" in found["sentence"]
+    assert found["tables"][1]["outcome"] == "3_days_and_forensic_triage"
+
+    unmarked = scored(capsys, "--record", str(RECORD))
+    (kev,) = [i for i in unmarked["inputs"] if i["name"] == "kev"]
+    assert (kev["value"], kev["source"]) == ("not looked up", "given")  # not "not listed": nobody looked
+
+
 def test_nothing_known_is_unscored_on_every_table(capsys: pytest.CaptureFixture[str]) -> None:
     found = scored(capsys)
     assert (found["state"], found["score"]) == ("unscored", None)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from suture.command.moments import parse_span
+from suture.command.moments import parse_moment, parse_span
 from suture.command.verbs import window
 from suture.errors import BadInputError
 from suture.settings import PROJECT_ROOT
@@ -56,9 +56,21 @@ def test_bad_input_is_status_two(argv: list[str], capsys: pytest.CaptureFixture[
     assert "suture window:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("at", ["9999-12-30T00:00Z", "0001-01-01T00:00Z"])
+def test_a_moment_that_no_calendar_reaches_is_refused_by_name(at: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--at", at) == 2
+    assert f"{at!r} lies outside of the years 1970 to 9000." in capsys.readouterr().err
+
+
+def test_what_a_day_alone_should_be_can_be_used_as_it_is_told() -> None:
+    with pytest.raises(BadInputError, match="write 2026-12-31T00:00Z for UTC"):
+        parse_moment("2026-12-31")
+    assert parse_moment("2026-12-31T00:00Z") == datetime(2026, 12, 31, tzinfo=UTC)
+
+
 def test_spans() -> None:
     assert parse_span("1h30m") == timedelta(minutes=90)
     assert parse_span("45min") == timedelta(minutes=45)
-    for bad in ("", "1", "h", "1h x", "0s", "-1h"):
+    for bad in ("", "1", "h", "1h x", "0s", "-1h", "9" * 20 + "d", "9" * 5000 + "s"):
         with pytest.raises(BadInputError):
             parse_span(bad)

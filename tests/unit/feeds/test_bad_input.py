@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
+import os
 import tarfile
+import threading
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -97,6 +100,34 @@ def test_a_broken_document_is_refused_whole_and_named(store: Store, tmp_path: Pa
         assert held(store, name) == before, fault
 
 
+@pytest.mark.parametrize("name", ["kev", "osv"])
+def test_what_tells_no_size_is_read_no_further_than_the_limit(store: Store, tmp_path: Path, name: str) -> None:
+    """A pipe as a device: before, it was read to its end whatever that was, and /dev/zero took the machine's memory."""
+    pipe = tmp_path / "feed.pipe"
+    os.mkfifo(pipe)
+    given = []
+
+    def pour() -> None:
+        with contextlib.suppress(BrokenPipeError), pipe.open("wb", buffering=0) as stream:
+            for _ in range(500):
+                given.append(stream.write(b" " * 10_000))
+
+    pourer = threading.Thread(target=pour, daemon=True)
+    pourer.start()
+    outcome = load_files(store, source(name), [pipe], now=NOW)
+    pourer.join(timeout=30)
+    assert outcome.status is FeedStatus.QUARANTINED
+    assert outcome.reason == f"{pipe}: it has more than the 400000 bytes that {name} may have."
+    assert sum(given) < 1_000_000
+
+
+def test_a_packed_file_that_is_refused_is_named(store: Store, tmp_path: Path) -> None:
+    for raw, why in ((gzip.compress(b" " * 20_000_000), "inflates to more"), (gzip.compress(sample("kev"))[:-20], "breaks off")):
+        outcome = load(store, "kev", raw, tmp_path, file="copy.json.gz")
+        assert "copy.json.gz" in (outcome.reason or "")
+        assert why in (outcome.reason or "")
+
+
 def test_a_csv_that_breaks_off_loses_its_broken_line_or_is_below_the_floor(store: Store, tmp_path: Path) -> None:
     outcome = load(store, "epss", sample("epss")[:-22], tmp_path)
     assert (outcome.records, outcome.quarantined) == (1, 1), outcome.sentence
@@ -173,6 +204,41 @@ def test_a_nul_in_any_field_costs_its_record_and_no_other(store: Store, tmp_path
     assert outcome.status is FeedStatus.QUARANTINED or outcome.quarantined, outcome.sentence
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [b"\\ud83d", b"\\udc00 \\ud800", b"\xe9", b"\xed\xa0\x80", b"\xff\xfe", b"\\\\\\ud800"],
+    ids=["half of a pair", "the halves the wrong way round", "latin-1", "a surrogate in UTF-8", "no UTF-8", "after a backslash"],
+)
+def test_what_is_no_character_costs_its_record_and_no_other(store: Store, tmp_path: Path, bad: bytes) -> None:
+    """Before, one such text in a catalogue cost the whole copy."""
+    raw = sample("kev").replace(b"Apache Log4j2 Remote", b"Apache " + bad + b" Remote")
+    outcome = load(store, "kev", raw, tmp_path)
+    assert (outcome.status, outcome.records, outcome.quarantined) == (FeedStatus.ACCEPTED, 1, 1), outcome.sentence
+    assert "entry 1: it is not as it should be: a text holds a NUL character, or what is no character at all" in reasons(store)
+    assert [row["cve_id"] for row in held(store, "kev")] == ["CVE-2023-44487"]
+
+
+@pytest.mark.parametrize("good", ["\U0001f525", "\\\\ud800", "\\\\\\\\udc00 \\\\u0000", "\u00e9"])
+def test_what_only_looks_like_it_is_kept(store: Store, tmp_path: Path, good: str) -> None:
+    """A pair is one character, and an escaped backslash begins no escape; beside a text that is none, both stay what they are."""
+    document = json.loads(sample("kev"))
+    document["vulnerabilities"][0]["vulnerabilityName"] = good
+    raw = json.dumps(document).encode().replace(b"Apache Log4j2 Remote", b"Apache \\ud800 Remote")
+    assert load(store, "kev", raw, tmp_path).records == 1
+    (row,) = held(store, "kev")
+    assert row["name"] == good
+
+
+@pytest.mark.parametrize("name", ["kev", "nvd"])
+def test_a_document_whose_own_text_is_none_is_refused(store: Store, tmp_path: Path, name: str) -> None:
+    for bad in (b"\\ud800", b"\xff"):
+        key = {"kev": b'"catalogVersion": "', "nvd": b'"format": "'}[name]
+        raw = json.dumps(json.loads(sample(name))).encode()
+        assert key in raw
+        assert load(store, name, raw.replace(key, key + bad), tmp_path).status is FeedStatus.QUARANTINED
+    assert held(store, name) == []
+
+
 @pytest.mark.parametrize("name", ["kev", "nvd", "cve5", "osv"])
 def test_hostile_text_in_any_field_is_taken_as_text_or_left_out(store: Store, tmp_path: Path, name: str) -> None:
     checked = 0
@@ -190,6 +256,23 @@ def test_hostile_text_in_any_field_is_taken_as_text_or_left_out(store: Store, tm
         assert outcome.status in (FeedStatus.ACCEPTED, FeedStatus.QUARANTINED, FeedStatus.UNCHANGED), outcome.sentence
     assert load(store, name, sample(name), tmp_path).status is not FeedStatus.UNREACHABLE
     assert held(store, name)
+
+
+def test_a_kev_entry_that_is_there_and_bad_is_not_called_gone(store: Store, tmp_path: Path) -> None:
+    assert load(store, "kev", sample("kev"), tmp_path).records == 2
+    document = json.loads(sample("kev"))
+    document["dateReleased"] = "2026-11-21T15:00:00.000Z"
+    document["vulnerabilities"][0]["dateAdded"] = "2099-01-01"  # the suite leaves it out
+    assert load(store, "kev", json.dumps(document).encode(), tmp_path).quarantined == 1
+    document["dateReleased"] = "2026-11-22T15:00:00.000Z"
+    document["vulnerabilities"][0]["dateAdded"] = "tomorrow"  # the decoder leaves it out
+    assert load(store, "kev", json.dumps(document).encode(), tmp_path).quarantined == 1
+    assert "no longer in the catalogue" not in reasons(store)
+    assert len(held(store, "kev")) == 2
+    document["dateReleased"] = "2026-11-23T15:00:00.000Z"
+    document |= {"vulnerabilities": document["vulnerabilities"][1:], "count": 1}
+    load(store, "kev", json.dumps(document).encode(), tmp_path)
+    assert "CVE-2023-44487 no longer in the catalogue; kept until a person removes it" in reasons(store)
 
 
 def test_a_bad_record_names_file_record_and_field(store: Store, tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from suture.errors import BadInputError
-from suture.feeds import bulk, bulk_epss, cve_rows, forks, packed
+from suture.feeds import bulk, bulk_epss, cve_rows, forks, packed, record_files
 from suture.feeds.bulk_reading import Reading
+from suture.feeds.decoded import Rejected
 from suture.feeds.plugin import plugin_of
 from suture.feeds.record_files import UNREAD
 from suture.feeds.seen import KnownDigests
@@ -227,6 +228,14 @@ def many(tmp_path: Path) -> Path:
         raw = json.dumps(found).encode()
         (folder / f"r{number}.json").write_bytes(raw[:-9] if number % 35 == 5 else raw)
     return folder
+
+
+def test_a_device_is_read_no_further_than_one_record_may_be_long() -> None:
+    if not Path("/dev/zero").is_char_device():
+        pytest.skip("this machine has no /dev/zero")
+    found = record_files.read("/dev/zero", 1000)
+    assert isinstance(found, Rejected)
+    assert found.reason.startswith("/dev/zero: it has more than")
 
 
 @pytest.mark.database

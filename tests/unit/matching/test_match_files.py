@@ -74,6 +74,22 @@ def test_python_packages_of_every_form_against_osv(
     assert match(capsys, "--packages", hole, "--advisories", advisories)[0] == 1
 
 
+def test_each_branch_that_is_installed_has_its_own_fix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    core = "org.apache.logging.log4j:log4j-core"
+    events = [{"introduced": "2.0-beta9"}, {"fixed": "2.3.1"}, {"introduced": "2.4"}, {"fixed": "2.15.0"}]
+    log4shell = {
+        "id": "GHSA-jfh8-c2jp-5v3q", "modified": "2026-01-01T00:00:00Z", "published": "2021-12-10T00:00:00Z", "aliases": [],
+        "affected": [{"package": {"ecosystem": "Maven", "name": core}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}],
+    }  # fmt: skip
+    purls = [f"pkg:maven/{core.replace(':', '/')}@{version}\n" for version in ("2.2", "2.3.1", "2.3", "2.14.1", "2.16.0")]
+    words = ["--packages", write(tmp_path, "p", "".join(purls)), "--advisories", write(tmp_path, "o", log4shell)]
+    status, found = match(capsys, *words)
+    assert status == 0
+    assert [(f["installed_version"], f["fixed_version"]) for f in found["findings"]] == [("2.2", "2.3.1"), ("2.14.1", "2.15.0")]
+    assert main(["match", *words]) == 0
+    assert [line.split("\t")[1:3] for line in capsys.readouterr().out.splitlines()] == [["2.2", "2.3.1"], ["2.14.1", "2.15.0"]]
+
+
 def test_vex_excuses_and_its_retraction_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--packages", write(tmp_path, "p", "flask==2.3.1\n"), "--advisories", write(tmp_path, "o", [FLASK])]
     excuse = write(tmp_path, "v1", vex("not_affected", justification="vulnerable_code_not_in_execute_path"))
@@ -94,6 +110,39 @@ def test_debians_tracker_needs_the_release(tmp_path: Path, capsys: pytest.Captur
         (["CVE-2023-44487"], "1.22.1-9+deb12u1"), (["CVE-2024-7347"], None)
     ]  # fmt: skip
     assert [f["cves"] for f in found["under_investigation"]] == [["CVE-2020-11724"]]
+
+
+def test_a_release_that_no_advisory_is_for_is_no_clean_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--packages", write(tmp_path, "p", "nginx\t1.22.1-9\n"), "--advisories", write(tmp_path, "t.json", TRACKER)]
+    status, found = match(capsys, *words, "--codename", "bookwrom")
+    assert (status, found["findings"]) == (2, [])
+    assert found["uncertain"] == ["the advisories are for bookworm, trixie, and none is for the release 'bookwrom' of --codename."]
+    other = ["--packages", write(tmp_path, "q", "bash\t5.2\n"), "--advisories", words[3]]
+    assert match(capsys, *other, "--codename", "bookwrom")[0] == 1  # none is about what it has: nothing to compare
+
+
+@pytest.mark.parametrize(
+    ("packages", "advisories", "why"),
+    [
+        ("", "bash\t5.2-1\n", "it holds no package"),
+        ("# a comment\n", "bash\t5.2-1\n", "it holds no package"),
+        ("bash\t5.1\n", "", "it holds no advisory"),
+        ("bash\t5.1\n", "# nothing today\n", "it holds no advisory"),
+        ("flask==2.3.1\n", [], "it holds no advisory"),
+    ],
+)
+def test_what_looked_at_nothing_is_no_clean_host(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], packages: str, advisories: Any, why: str
+) -> None:
+    words = ["--packages", write(tmp_path, "p", packages), "--advisories", write(tmp_path, "a", advisories)]
+    status, found = match(capsys, *words)
+    assert (status, found["findings"]) == (2, [])
+    assert any(why in sentence for sentence in found["uncertain"])
+
+
+def test_a_withdrawn_advisory_was_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    withdrawn = write(tmp_path, "o", {**FLASK, "withdrawn": "2024-01-01T00:00:00Z"})
+    assert match(capsys, "--packages", write(tmp_path, "p", "flask==2.3.1\n"), "--advisories", withdrawn)[0] == 1
 
 
 def test_rpm_lists_name_their_source_package(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -211,6 +211,16 @@ def test_until_in_utc_is_honoured_in_local_time() -> None:
         ({"rule": "BYDAY=MO"}, "UTC", "RRULE"),
         ({"rule": "FREQ=DAILY;FREQ=DAILY"}, "UTC", "twice"),
         ({"rule": "FREQ=DAILY;INTERVAL=0"}, "UTC", "INTERVAL"),
+        ({"rule": "RRULE:FREQ=DAILY"}, "UTC", "FREQ"),
+        ({"rule": "freq=minutely"}, "Europe/Zurich", "must be in UTC"),
+        ({"rule": "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"}, "Europe/Zurich", "never open"),
+        ({"rule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}, "Europe/Zurich", "never open"),
+        ({"rule": "FREQ=WEEKLY;BYMONTH=13"}, "Europe/Zurich", "never open"),
+        ({"rule": "FREQ=DAILY;UNTIL=20251231"}, "UTC", "never open"),
+        ({"rule": "FREQ=DAILY;UNTIL=20261399"}, "UTC", "RRULE"),
+        ({"rule": "FREQ=DAILY;UNTIL=20261399T000000Z"}, "UTC", "UNTIL is no moment"),
+        ({"rule": "FREQ=MINUTELY;BYHOUR=25"}, "UTC", "RRULE"),
+        ({"rule": "FREQ=HOURLY;INTERVAL=24;BYHOUR=5"}, "UTC", "RRULE"),
         ({"duration": "PT0S"}, "UTC", "nothing"),
         ({"duration": "P40D"}, "UTC", "31 days"),
         ({"first": "2026-02-30T00:00"}, "UTC", "2026-02-30"),
@@ -221,6 +231,61 @@ def test_bad_windows_are_refused_by_name(opening: dict[str, str], zone: str, say
     with pytest.raises(WindowError, match=says) as caught:
         window({**NIGHT, **opening}, zone=zone)
     assert "window 'w'" in str(caught.value)
+
+
+def test_a_rule_in_small_letters_is_the_rule() -> None:
+    small = window({**NIGHT, "rule": "freq=weekly;byday=su"})
+    assert spans(small, "2026-12-24T00:00", 2) == [("12-27 01:30", "12-27 04:30"), ("01-03 01:30", "01-03 04:30")]
+
+
+@pytest.mark.parametrize(
+    ("rule", "hours", "opens"),
+    [
+        # Zurich is UTC+1 at both ends of the year; 2026 has a week 53, from 28 December to 3 January.
+        ("FREQ=DAILY", 6, ["12-30 22:00", "12-31 22:00", "01-01 22:00"]),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=TH", 6, ["12-31 22:00", "01-14 22:00", "01-28 22:00"]),
+        ("FREQ=MONTHLY;BYMONTHDAY=-1", 6, ["12-31 22:00", "01-31 22:00", "02-28 22:00"]),
+        ("FREQ=MONTHLY;BYDAY=1FR", 6, ["01-01 22:00", "02-05 22:00", "03-05 22:00"]),
+        ("FREQ=MONTHLY;BYMONTHDAY=31", 6, ["12-31 22:00", "01-31 22:00", "03-31 21:00"]),
+        ("FREQ=YEARLY;BYYEARDAY=-1", 6, ["12-31 22:00", "12-31 22:00"]),
+        ("FREQ=YEARLY;BYWEEKNO=53;BYDAY=SU", 6, ["01-03 22:00"]),
+        ("FREQ=DAILY;UNTIL=20261231T220000Z", 6, ["12-30 22:00", "12-31 22:00"]),
+        ("FREQ=DAILY;UNTIL=20261231T215959Z", 6, ["12-30 22:00"]),
+    ],
+)
+def test_the_turn_of_the_year(rule: str, hours: int, opens: list[str]) -> None:
+    found = window({"first": "2026-01-01T23:00", "rule": rule, "duration": f"PT{hours}H"})
+    begun = [start for start, _end in spans(found, "2026-12-30T12:00", len(opens))]
+    assert begun == opens
+    if opens[-1] == "12-30 22:00" or rule.endswith("220000Z"):
+        assert spans(found, "2026-12-30T12:00", 9) == spans(found, "2026-12-30T12:00", len(opens))
+    # An opening of New Year's Eve is under way in the new year.
+    if "12-31 22:00" in opens:
+        under_way = found.open_at(utc("2027-01-01T03:59"))
+        assert under_way is not None
+        assert under_way.remaining(utc("2027-01-01T03:59")) == timedelta(minutes=1)
+        assert found.open_at(utc("2027-01-01T04:00")) is None
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "frozen"),
+    [
+        ("2026-10-25T01:00", "2026-10-25T02:30", ("10-24 23:00", "10-25 01:30")),  # until 02:30 for the second time
+        ("2026-10-25T02:30", "2026-10-25T05:00", ("10-25 00:30", "10-25 04:00")),  # from 02:30 for the first time
+        ("2026-03-29T01:00", "2026-03-29T02:30", ("03-29 00:00", "03-29 01:30")),  # there is no 02:30: 03:30, not 01:30
+        ("2026-03-29T02:30", "2026-03-29T05:00", ("03-29 00:30", "03-29 03:00")),  # 01:30, not 03:30
+        ("2026-12-31T23:00", "2027-01-01T01:00", ("12-31 22:00", "01-01 00:00")),
+    ],
+)
+def test_a_freeze_in_the_night_of_a_clock_change_is_the_longer_one(begins: str, ends: str, frozen: tuple[str, str]) -> None:
+    found = window(
+        {"first": "2026-01-01T00:00", "rule": "FREQ=DAILY", "duration": "PT24H"},
+        zone="UTC",
+        freezes=[{"name": "f", "from": begins, "until": ends, "time_zone": "Europe/Zurich", "reason": "r"}],
+    )
+    day = utc(f"{begins[:10]}T00:00") - timedelta(days=1)
+    before, after = islice(found.openings(day, join=timedelta(days=5)), 2)
+    assert (f"{before.end:%m-%d %H:%M}", f"{after.start:%m-%d %H:%M}") == frozen
 
 
 def test_unknown_window_and_naive_time_are_refused() -> None:

@@ -81,7 +81,7 @@ def _from_file(path: Path, rules: CapacityPolicy, now: datetime) -> Filling:
     recent = [
         one
         for one, entry in zip(work, entries, strict=True)
-        if "created_at" in entry and now - parse_moment(str(entry["created_at"])) <= rules.arrivals_over
+        if (at := _moment(entry, "created_at", one.campaign_id)) is not None and timedelta() <= now - at <= rules.arrivals_over
     ]
     outlook = forecast(
         backlog_campaigns=len(work),
@@ -126,15 +126,26 @@ def _work(entry: dict[str, Any], number: int, rules: CapacityPolicy, now: dateti
         raise BadInputError(f"{where}, {name}: priority is one of {', '.join(Priority)}.") from error
     minutes = _whole(entry, "minutes", f"{where}, {name}")
     packages = _whole(entry, "packages", f"{where}, {name}") or 1
-    created = parse_moment(entry["created_at"]) if isinstance(entry.get("created_at"), str) else now
+    created = _moment(entry, "created_at", f"{where}, {name}") or now
     return Work(
         campaign_id=name,
         priority=priority,
         minutes=minutes or rules.minutes(packages, None),
         risk=rules.risk(priority, max(now - created, timedelta())),
-        deadline=parse_moment(entry["deadline"]) if isinstance(entry.get("deadline"), str) else None,
+        deadline=_moment(entry, "deadline", f"{where}, {name}"),
         measured=minutes is not None,
     )
+
+
+def _moment(entry: dict[str, Any], key: str, where: str) -> datetime | None:
+    """None where the entry does not say; a value that is no moment is never taken for none."""
+    value = entry.get(key)
+    if value is None:
+        return None
+    try:
+        return parse_moment(value if isinstance(value, str) else repr(value))
+    except BadInputError as error:
+        raise BadInputError(f"{where}: {key}: {error.message}") from error
 
 
 def _whole(entry: dict[str, Any], key: str, where: str) -> int | None:

@@ -67,16 +67,18 @@ def run(args: argparse.Namespace) -> int:
     claims: list[Claim] = []
     statements: list[Statement] = []
     left_out = list(installed.left_out)
+    if not installed.packages and not left_out:
+        left_out.append(f"{args.packages}: it holds no package, so nothing was looked at.")
     for name in (*args.advisories, *args.vex):
-        found, said, faults = _document(_text(name), name)
+        found, said, faults = _document(_text(name), name, is_vex=name not in args.advisories)
         if name in args.vex and not said:
             faults.append(f"{name}: it holds no VEX statement on a package that is matched.")
         claims += found if name in args.advisories else []
         statements += said
         left_out += faults
     decided, uncertain = match_files(installed.packages, claims, statements, codename=args.codename)
-    if not args.codename and any(claim.codename for claim in claims):
-        left_out += _without_release(installed.packages, claims)
+    if any(claim.codename for claim in claims):
+        left_out += _without_release(installed.packages, claims, args.codename)
     uncertain = [*left_out, *uncertain]
     _show(args, decided, len(installed.packages), len(claims), uncertain)
     for sentence in uncertain:
@@ -106,29 +108,35 @@ def _show(
             print("\t".join(columns))
 
 
-def _without_release(packages: Sequence[Any], claims: Sequence[Claim]) -> list[str]:
-    """Advisories for one release, and packages whose release nobody said: that is uncertain, not safe."""
+def _without_release(packages: Sequence[Any], claims: Sequence[Claim], given: str) -> list[str]:
+    """Advisories for releases, and packages whose release nobody said, or said to be another: that is uncertain, not safe."""
     unsaid = {(item.ecosystem, item.source_package) for item in packages if not item.codename}
     about = {(claim.ecosystem, claim.package) for claim in claims if claim.codename}
-    if not unsaid & about:
+    known = sorted({claim.codename for claim in claims if claim.codename})
+    if not unsaid & about or given in known:
         return []
-    releases = ", ".join(sorted({claim.codename for claim in claims if claim.codename}))
-    return [f"the advisories are for {releases}, and nothing says which release the host has: give --codename."]
+    if given:
+        return [f"the advisories are for {', '.join(known)}, and none is for the release {given!r} of --codename."]
+    return [f"the advisories are for {', '.join(known)}, and nothing says which release the host has: give --codename."]
 
 
-def _document(text: str, where: str) -> tuple[list[Claim], list[Statement], list[str]]:
+def _document(text: str, where: str, *, is_vex: bool) -> tuple[list[Claim], list[Statement], list[str]]:
     """(what can be matched, what is said of it, why something cannot)."""
     from suture.inventory.file_matching import claims_of, statements_of
 
+    nothing = [f"{where}: it holds no advisory on a package that is matched, so nothing was looked for."]
     if text.lstrip()[:1] not in ("{", "["):
-        return _from_lines(text, where), [], []
+        found = _from_lines(text, where)
+        return found, [], [] if found or is_vex else nothing
     from suture.feeds.sources import FORMATS
 
     decoded = FORMATS[_format_of(text)].decode(text.encode("utf-8"), where=where, feed=Path(where).name)
     claims = claims_of(decoded.tables)
-    return _with_record_names(claims, decoded.tables), statements_of(decoded.tables), [
-        item.reason for item in decoded.rejected
-    ]  # fmt: skip
+    faults = [item.reason for item in decoded.rejected]
+    said = statements_of(decoded.tables)
+    if not (is_vex or faults or said or decoded.tables.get("advisory")):
+        faults = nothing
+    return _with_record_names(claims, decoded.tables), said, faults
 
 
 def _format_of(text: str) -> str:

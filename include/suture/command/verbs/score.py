@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,6 +111,7 @@ def _facts(args: argparse.Namespace) -> CveFacts:
         epss_date=args.as_of,
         record_as_of=given,
         kev_as_of=args.as_of,
+        kev_source="kev" if args.kev else "given",
     )
 
 
@@ -125,9 +127,14 @@ def _facts_of_record(path: Path, args: argparse.Namespace) -> CveFacts:
     ssvc = next(iter(decoded.tables["cve_ssvc"]), {})
     (record,) = decoded.tables["cve"]
     given = {name: getattr(args, name) for name in ("exploitation", "automatable", "technical_impact")}
+    kev_added, kev_source = args.kev, "kev" if args.kev else "given"
+    if kev_added is None and record["record_kev"]:
+        # No catalogue is at hand here, and the record repeats it: a mark without a date counts from the record's own.
+        marked = record["record_kev_added"] or record["modified_at"] or args.as_of.isoformat()
+        kev_added, kev_source = date.fromisoformat(marked[:10]), "cve record"
     source = ssvc.get("source", "given")
     dated = ssvc.get("dated_at")
-    return facts_from_row(
+    facts = facts_from_row(
         {
             "cve_id": record["cve_id"],
             "state": record["state"],
@@ -135,7 +142,7 @@ def _facts_of_record(path: Path, args: argparse.Namespace) -> CveFacts:
             **{name: value or ssvc.get(name) for name, value in given.items()},
             "ssvc_source": f"given, else {source}" if any(given.values()) and ssvc else source,
             "ssvc_dated_at": datetime.fromisoformat(dated) if isinstance(dated, str) else dated,
-            "kev_added": args.kev,
+            "kev_added": kev_added,
             "kev_due": args.kev_due,
             "known_ransomware": None,
             "epss": args.epss,
@@ -145,6 +152,7 @@ def _facts_of_record(path: Path, args: argparse.Namespace) -> CveFacts:
             "kev_as_of": args.as_of,
         }
     )
+    return replace(facts, kev_source=kev_source)
 
 
 def _show_tables(policy: RiskPolicy, *, as_json: bool) -> int:

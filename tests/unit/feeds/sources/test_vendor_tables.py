@@ -15,6 +15,8 @@ from suture.feeds.vendor_pages import advisory_ranges, advisory_revisions, notic
 from suture.store import Store
 from tests.fleet_rows import NOW, add_host, install
 from tests.unit.feeds.sources.conftest import Site, feed
+from tests.unit.feeds.sources.test_csaf import document as csaf
+from tests.unit.feeds.sources.test_csaf import vulnerability
 from tests.unit.feeds.sources.test_debian_lists import LIST
 from tests.unit.feeds.sources.test_debian_tracker import tracker
 from tests.unit.feeds.sources.test_mbox import FIRST
@@ -80,6 +82,31 @@ def test_a_python_project_does_not_match_a_debian_package_of_its_name(store: Sto
     matched = store._connection.execute(b"SELECT count(*) AS matched FROM vulnerable_host_source").fetchone()
     assert matched is not None
     assert list(matched.values() if isinstance(matched, dict) else matched) == [0]
+
+
+def test_a_statement_on_a_product_that_is_not_matched_is_kept_and_keeps_out_no_other(store: Store, tmp_path: Path) -> None:
+    """Images, appliances and Go modules name no package that is matched. Before, one such statement failed the whole sync."""
+    from suture.inventory.pairs import decide_pairs
+
+    image = statement(products=[{"@id": "pkg:oci/app@sha256%3Aabc"}], vulnerability={"name": "CVE-2023-0001"})
+    outcome = load(store, tmp_path, "openvex", document(image, statement()))
+    assert (outcome.status, outcome.records, outcome.quarantined) == (FeedStatus.ACCEPTED, 2, 0), outcome.sentence
+    kept = {row["vulnerability"]: row["package"] for row in vex_statements(store)}
+    assert kept == {"CVE-2023-0001": None, "CVE-2023-39325": "nginx"}
+    marks = store._connection.execute(b"SELECT package FROM package_change").fetchall()
+    assert {row["package"] for row in marks} == {"*", "deb/nginx"}  # type: ignore[call-overload]
+    decide_pairs(store, now=NOW)
+    changed = statement(products=[{"@id": "pkg:oci/app@sha256%3Aabc"}], vulnerability={"name": "CVE-2023-0001"}, status="fixed")
+    assert load(store, tmp_path, "openvex", document(changed, timestamp="2026-06-30T00:00:00Z"), hours=1).ok
+    assert [row["status"] for row in vex_statements(store)][:1] == ["fixed"]
+
+
+def test_a_csaf_document_about_an_appliance_is_taken_in(store: Store, tmp_path: Path) -> None:
+    tree = {"full_product_names": [{"product_id": "CSAFPID-0006", "name": "PLC, all versions"}]}
+    affected = csaf([vulnerability(product_status={"known_affected": ["CSAFPID-0006"]})], product_tree=tree)
+    outcome = load(store, tmp_path, "csaf_provider", affected)
+    assert outcome.status is FeedStatus.ACCEPTED, outcome.sentence
+    assert [(row["product"], row["package"]) for row in vex_statements(store)] == [("PLC, all versions", None)]
 
 
 def test_the_later_statement_stands_whatever_comes_after(store: Store, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ One document. It says how many entries it has: fewer than it says is a truncated
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import date, datetime
 
 import msgspec
@@ -16,6 +17,7 @@ from suture.feeds.format import FeedFormat
 from suture.feeds.strict_json import decode_document, decode_record
 
 TABLES = ("kev",)
+_ID = re.compile(rb'"cveID"\s*:\s*"(CVE-[0-9]{4}-[0-9]{4,19})"')  # of an entry that cannot be read otherwise
 
 
 class Entry(msgspec.Struct):
@@ -46,7 +48,8 @@ def decode(raw: bytes, *, where: str, **_options: object) -> Decoded:
         try:
             entry = decode_record(bytes(record), Entry, where=f"{where}, entry {number}")
         except FeedFormatError as error:
-            rejected.append(Rejected(f"entry {number}", error.message, kept(record)))
+            named = _ID.search(record)
+            rejected.append(Rejected(named[1].decode() if named else f"entry {number}", error.message, kept(record)))
             continue
         rows.append(
             {
