@@ -4,7 +4,8 @@ The rules:
 
 1. Arrivals are reckoned from the campaigns of the last days (policy); none in that time is a rate of zero, and said.
 2. Little's law: the campaigns in the system are the rate of arrival times the time each spends there. So the mean wait is the
-   backlog divided by the rate, as long as the rates stay as they are.
+   backlog divided by the rate, as long as the rates stay as they are. That holds for a backlog that neither grows nor ends: one
+   that is gone sooner than the mean wait (many campaigns planned on one day) makes nobody wait longer than until it is gone.
 3. The backlog after each train is what it was, plus what arrives until the next, less what a train can test; never below zero.
    Arrivals at the mean rate only: a burst makes it longer, and near full use small bursts make it much longer.
 """
@@ -22,7 +23,8 @@ from suture.wording import counted
 @dataclass(frozen=True)
 class Forecast:
     """minutes are QA minutes. utilisation: arrivals by capacity (None: no capacity at all). mean_wait_days: None without arrivals.
-    trains_to_clear: None when the backlog never ends at these rates.
+    trains_to_clear: None when the backlog never ends at these rates; days_to_clear: the same in days. steady: whether the mean
+    wait says something, that is, whether it is not longer than the backlog lasts.
     """
 
     backlog_campaigns: int
@@ -33,6 +35,8 @@ class Forecast:
     utilisation: float | None
     mean_wait_days: float | None
     trains_to_clear: int | None
+    days_to_clear: float | None
+    steady: bool
     backlog_after: tuple[int, ...]
     sentence: str
 
@@ -62,6 +66,8 @@ def forecast(
     clear = 0 if not backlog_minutes else math.ceil(backlog_minutes / net) if net > 0 else None
     use = load / capacity_minutes if capacity_minutes else None
     wait = backlog_campaigns / (arrived / (over / timedelta(days=1))) if arrived else None
+    days = None if clear is None else clear * (between_trains / timedelta(days=1))
+    steady = wait is not None and (days is None or wait <= days)
     return Forecast(
         backlog_campaigns=backlog_campaigns,
         backlog_minutes=backlog_minutes,
@@ -71,22 +77,33 @@ def forecast(
         utilisation=None if use is None else round(use, 4),
         mean_wait_days=None if wait is None else round(wait, 2),
         trains_to_clear=clear,
+        days_to_clear=None if days is None else round(days, 1),
+        steady=steady,
         backlog_after=tuple(after),
-        sentence=_sentence(backlog_campaigns, backlog_minutes, rate, load, capacity_minutes, use, wait, clear),
+        sentence=_sentence(
+            backlog_campaigns, backlog_minutes, rate, load, capacity_minutes, use, wait if steady else None, clear, days
+        ),
     )
 
 
 def _sentence(
-    campaigns: int, minutes: int, rate: float, load: float, capacity: int, use: float | None, wait: float | None, clear: int | None
+    campaigns: int, minutes: int, rate: float, load: float, capacity: int, use: float | None, wait: float | None, clear: int | None,
+    days: float | None,
 ) -> str:
     told = f"{counted(campaigns, 'campaign waits', 'campaigns wait')} with {minutes / 60:.1f} QA hours; "
-    if wait is None:
+    if not rate:
         told += "none arrived in the time looked at"
     else:
-        told += f"{rate:.1f} a train arrive with {load / 60:.1f} hours, so one waits {wait:.1f} days in the mean (Little's law)"
+        told += f"{rate:.1f} a train arrive with {load / 60:.1f} hours"
+    if wait is not None:
+        told += f", so one waits {wait:.1f} days in the mean (Little's law)"
     if use is None:
         return f"{told}; there is no capacity at all: the backlog only grows."
     if clear is None:
         return f"{told}; that is {use:.0%} of {capacity / 60:.1f} hours a train: the backlog grows for ever at these rates."
-    when = "there is no backlog" if not minutes else f"the backlog is gone after {counted(clear, 'train')}"
+    when = f"the backlog is gone after {counted(clear, 'train')}"
+    if not minutes:
+        when = "there is no backlog"
+    elif wait is None:
+        when += f", so nobody waits longer than {days:.0f} days at these rates"
     return f"{told}; that is {use:.0%} of {capacity / 60:.1f} hours a train: {when}."

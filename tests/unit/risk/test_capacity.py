@@ -215,6 +215,19 @@ def test_littles_law_and_the_backlog_by_hand() -> None:
     assert found.utilisation == 0.7
 
 
+def test_the_mean_wait_is_only_said_of_a_backlog_that_lasts_as_long() -> None:
+    """59 campaigns of one day among 60 in 90 days: Little's law says 88 days each, and all are tested in 35."""
+    steady = outlook()
+    assert steady.steady
+    assert "so one waits 10.0 days in the mean" in steady.sentence
+    assert steady.days_to_clear == 49
+    burst = outlook(backlog_campaigns=59, backlog_minutes=3120, arrived=60, arrived_minutes=3180, capacity_minutes=960)
+    assert burst.mean_wait_days == 88.5
+    assert (burst.trains_to_clear, burst.days_to_clear, burst.steady) == (5, 35, False)
+    assert "mean" not in burst.sentence
+    assert burst.sentence.endswith("the backlog is gone after 5 trains, so nobody waits longer than 35 days at these rates.")
+
+
 def test_an_overloaded_team_is_told_so_and_silence_is_not_zero() -> None:
     growing = outlook(capacity_minutes=400)
     assert growing.trains_to_clear is None
