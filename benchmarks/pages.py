@@ -2,15 +2,16 @@
 
 Makes a fleet (fleet_rows.py) in a PostgreSQL of its own, its findings by two statements (how long matching and scoring
 take is fleet_match.py's question), campaigns (one of a thousand hosts), acceptances, trains, weighed windows and
-comparisons; then asks for each page as Airflow serves it (FastAPI's TestClient). The first answer and the median of the
-others, in seconds of the wall clock.
-`--serve` leaves the pages open on loopback, without any authentication, to be looked at in a browser.
+comparisons, and what page_rows.py has; then asks for each page as Airflow serves it (FastAPI's TestClient). The first answer
+and the median of the others, in seconds of the wall clock.
+`--serve` leaves the pages open on loopback, without any authentication, to be looked at in a browser (pages_in_browser.py).
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import socket
 import statistics
 import sys
@@ -29,6 +30,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from benchmarks.fleet_rows import FleetSize, MadeFleet
+from benchmarks.page_rows import fill_feeds, fill_sourcing, halt
 from suture.campaign import create_campaign
 from suture.command.postgres import EmbeddedPostgres
 from suture.model import CampaignPlan, PlannedPackage, Priority, Ring
@@ -150,6 +152,10 @@ def fill(dsn: str, args: argparse.Namespace) -> None:
         _campaigns(store, args.campaigns)
         _acceptance(store)
         _runs(store)
+        fill_feeds(store, POLICY_DIR, now=NOW)
+        fill_sourcing(store, POLICY_DIR, now=NOW)
+        halt(store, LARGEST, now=NOW)
+        store._connection.execute("VACUUM ANALYZE")
     print(f"filled in {time.monotonic() - started:.0f} s", flush=True)
 
 
@@ -256,13 +262,15 @@ def _openings(_campaign: object, at: datetime) -> Candidates:
 def paths(dsn: str) -> list[str]:
     with Store.connect(dsn) as store:
         named = [
-            row["acceptance_id"] for row in store.fetch_all("acceptance/list_acceptances", {"acceptance_id": None})
+            row["acceptance_id"]
+            for row in store.fetch_all("acceptance/list_acceptances", {"acceptance_id": None, "state": None})
         ]
     return [
         "/", "/queue", "/findings", "/findings?priority=scheduled", "/findings?priority=scheduled&page=200",
         "/findings?group=web", "/findings?group=office&priority=defer&page=50", "/findings?group=nobody", "/strategy",
         "/capacity", "/acceptances", f"/acceptances/{named[-1]}", "/feeds", f"/campaigns/{LARGEST}",
-        f"/campaigns/{LARGEST}/rollback", "/campaigns/SUT-2026-0002",
+        f"/campaigns/{LARGEST}/rollback", f"/campaigns/{LARGEST}/provenance", "/campaigns/SUT-2026-0002", "/intakes", "/cases",
+        "/feeds?kind=scores_differ",
     ]  # fmt: skip
 
 
@@ -302,6 +310,7 @@ def mounted() -> FastAPI:
 def _serve(port: int) -> None:
     import uvicorn
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # otherwise its PostgreSQL outlives it
     uvicorn.run(mounted(), host="127.0.0.1", port=port, log_level="warning")
 
 

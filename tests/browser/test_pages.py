@@ -43,6 +43,21 @@ LOW_CONTRAST = """(limit) => {
   return found;
 }"""
 
+# What lies off an edge: a table that is to fit its page, whatever the width, and a figure beyond its chart.
+CUT_OFF = """() => {
+  const found = [];
+  for (const box of document.querySelectorAll(".scroll:has(> table.stack)")) {
+    if (box.checkVisibility() && box.scrollWidth > box.clientWidth + 1) {
+      found.push(`${box.scrollWidth} of ${box.clientWidth} pixels: ${box.textContent.trim().slice(0, 80)}`);
+    }
+  }
+  for (const text of document.querySelectorAll("svg text")) {
+    const [own, room] = [text, text.ownerSVGElement].map((element) => element.getBoundingClientRect());
+    if (own.left < room.left - 1 || own.right > room.right + 1) found.push(`${text.textContent} in a chart`);
+  }
+  return found;
+}"""
+
 
 def _campaigns(job: MainJob) -> list[dict[str, Any]]:
     with job.store() as store:
@@ -63,7 +78,8 @@ def _paths(job: MainJob) -> list[str]:
         f"{URL_PREFIX}/feeds",
         f"{URL_PREFIX}/campaigns/{campaign_id}",
         f"{URL_PREFIX}/campaigns/{campaign_id}/rollback",
-        *(f"{URL_PREFIX}/{name}" for name in ("queue", "findings", "strategy", "capacity", "acceptances")),
+        f"{URL_PREFIX}/campaigns/{campaign_id}/provenance",
+        *(f"{URL_PREFIX}/{name}" for name in ("queue", "findings", "strategy", "capacity", "acceptances", "intakes", "cases")),
     ]
 
 
@@ -216,6 +232,14 @@ def test_a_telephone_need_not_scroll_sideways(main_job: MainJob, log_in: LogIn, 
     for path in _paths(main_job):
         page.goto(address + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        assert page.evaluate(CUT_OFF) == [], path
+
+
+def test_nothing_lies_off_an_edge_of_a_wide_screen(main_job: MainJob, log_in: LogIn, address: str) -> None:
+    page = log_in("audra")
+    for path in _paths(main_job):
+        page.goto(address + path)
+        assert page.evaluate(CUT_OFF) == [], path
 
 
 def test_the_pages_ask_nothing_of_anyone_else_and_break_no_rule(main_job: MainJob, log_in: LogIn, address: str) -> None:

@@ -28,8 +28,8 @@ _ENDED = {
 def acceptance_list(store: Store, *, now: datetime, state: str | None = None) -> list[Json]:
     """Every acceptance (of a state), newest first: `valid` with `why_not` from the facts of `now`, days left, counts."""
     faults = _faults(store, None, now)
-    rows = store.fetch_all("acceptance/list_acceptances", {"acceptance_id": None})
-    return [_shown(row, faults[row["acceptance_id"]], now) for row in rows if state in (None, row["state"])]
+    rows = store.fetch_all("acceptance/list_acceptances", {"acceptance_id": None, "state": state})
+    return [_shown(row, faults[row["acceptance_id"]], now) for row in rows]
 
 
 def acceptance_view(store: Store, acceptance_id: str, *, now: datetime) -> Json:
@@ -37,7 +37,7 @@ def acceptance_view(store: Store, acceptance_id: str, *, now: datetime) -> Json:
 
     Raises BadInputError when there is none of that name.
     """
-    row = store.fetch_one("acceptance/list_acceptances", {"acceptance_id": acceptance_id})
+    row = store.fetch_one("acceptance/list_acceptances", {"acceptance_id": acceptance_id, "state": None})
     if row is None:
         raise BadInputError(
             f"There is no acceptance {acceptance_id!r}.", remedy="`./suture acceptance list` shows all there are."

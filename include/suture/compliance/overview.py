@@ -90,7 +90,8 @@ def campaign_view(
 def shortened(document: Json, *, most: int = ROWS_SHOWN) -> Json:
     """The document for a page: at most so many rows of each long part, and `left_out` ({part: how many}; only what is cut).
 
-    Hosts that want a look come first, of the timeline the newest stay. Reports are never shortened.
+    Hosts that want a look come first, of the timeline the newest stay; `exception_kinds` counts all exceptions by kind. Reports
+    are never shortened.
     """
     cut: Json = {name: document[name][:most] for name in LONG_PARTS}
     if len(document["hosts"]) > most:
@@ -99,12 +100,14 @@ def shortened(document: Json, *, most: int = ROWS_SHOWN) -> Json:
         cut["hosts"] = ordered[:most]
     cut["timeline"] = document["timeline"][-most:]
     left = {name: len(document[name]) - most for name in LONG_PARTS if len(document[name]) > most}
-    return {**document, **cut, "left_out": left}
+    kinds = Counter(row["kind"] for row in document["exceptions"])
+    return {**document, **cut, "left_out": left, "exception_kinds": dict(kinds)}
 
 
 def blast_radius(store: Store, campaign_id: str, *, most: int | None = None) -> Json:
     """What a rollback of this campaign would touch: production hosts (staging is never fenced), each with its packages,
-    the versions to go back to, and what has no way back. `by_host` holds the first `most` hosts (None: all).
+    the versions to go back to, and what has no way back. `by_host` holds the first `most` hosts (None: all), those without a backup
+    on record first, then those with a package that has no way back.
 
     Reads only what it shows: it is opened at night, and not for the report. Raises LifecycleError when there is none.
     """
@@ -115,10 +118,12 @@ def blast_radius(store: Store, campaign_id: str, *, most: int | None = None) -> 
     by_host: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in touched:
         by_host[row["host_id"]].append(row)
-    hosts = sorted(by_host)
     backups: dict[str, Json] = {
         row["host_id"]: as_json(row) for row in store.fetch_all("report/list_report_backups", one)
     }
+    hosts = sorted(
+        by_host, key=lambda host: (host in backups, all(row["before"] is not None for row in by_host[host]), host)
+    )
     return {
         "campaign": {
             "campaign_id": campaign.campaign_id,

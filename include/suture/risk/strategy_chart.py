@@ -20,7 +20,8 @@ PANELS: tuple[tuple[str, str], ...] = (
     ("regressions_expected", "Regressions expected"),
     ("total", "Total (points)"),
 )
-_WIDTH, _PANEL, _LABELS, _ROW, _HEAD, _VALUE = 960, 320, 150, 18, 26, 62
+# _VALUE holds 1,234,567,890: a large group's exposure in a year, monthly.
+_WIDTH, _PANEL, _LABELS, _ROW, _HEAD, _VALUE = 960, 320, 140, 18, 26, 86
 
 
 def chart_data(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -50,6 +51,20 @@ def comparison_svg(comparison: Mapping[str, Any]) -> str:
     return "".join([*parts, "</svg>"])
 
 
+def panel_svgs(comparison: Mapping[str, Any]) -> list[str]:
+    """The same chart as an <svg> for each figure, for a page that puts as many beside one another as its width holds."""
+    panels = chart_data(comparison)
+    rows = len(panels[0]["bars"])
+    if not rows:
+        return [comparison_svg(comparison)]
+    return [
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="strategy-chart panel" role="img"'
+        f' viewBox="0 0 {_PANEL} {_HEAD + rows * _ROW + 4}" width="100%" fill="currentColor" font-size="11">'
+        f"<title>{_safe(panel['title'])} of each strategy for {_safe(comparison.get('group', ''))}</title>{_panel(panel)}</svg>"
+        for panel in panels
+    ]
+
+
 def _bars(comparison: Mapping[str, Any], figure: str) -> list[dict[str, Any]]:
     outcomes: Sequence[Mapping[str, Any]] = comparison.get("outcomes", ())
     longest = max((float(outcome[figure]) for outcome in outcomes), default=0.0)
@@ -71,7 +86,7 @@ def _panel(panel: Mapping[str, Any]) -> str:
         y = _HEAD + number * _ROW
         width = round(max(bar["share"], 0.0) * room, 1)
         chosen = bar["recommended"]
-        name = f"{'► ' if chosen else ''}{bar['strategy']}"
+        name = f"{'► ' if chosen else ''}{bar['strategy']}".replace("_", " ")
         parts.append(
             f'<g class="{"bar recommended" if chosen else "bar"}">'
             f'<text x="{_LABELS - 6}" y="{y + 11}" text-anchor="end">{_safe(name[:26])}</text>'

@@ -20,7 +20,7 @@ from suture.model import canonical_hash
 from suture.model.history import AdvisoryKind, HistoricAdvisory
 from suture.risk.regressions import DEBIAN_TO_2023, regression_share
 from suture.risk.strategy import StrategyPolicy
-from suture.risk.strategy_chart import comparison_svg
+from suture.risk.strategy_chart import panel_svgs
 from suture.risk.strategy_simulation import Comparison, Scene, compare
 from suture.store import Json, Store
 
@@ -102,16 +102,18 @@ def scene_of(store: Store, fleet: Fleet, strategies: StrategyPolicy) -> Scene:
 
 
 def latest_comparisons(store: Store) -> list[dict[str, Any]]:
-    """For the page: each group's newest comparison with its chart (`chart_svg`, an inline SVG, escaped)."""
+    """For the page: each group's newest comparison with its chart (`chart_svg`, an inline SVG a figure, escaped)."""
     return [
         {
-            **{name: row[name] for name in ("asset_group", "history", "in_force", "recommended", "robust")},
+            **{name: row[name] for name in ("asset_group", "history", "in_force", "recommended", "robust", "advisories")},
+            "first_day": row["first_day"].isoformat(),
+            "last_day": row["last_day"].isoformat(),
             "compared_at": row["compared_at"].isoformat(),
             "sentence": row["result"]["sentence"],
             "outcomes": row["result"]["outcomes"],
             "regressions": row["result"]["regressions"],
             "differs": row["in_force"] != row["recommended"],
-            "chart_svg": comparison_svg(row["result"]),
+            "chart_svg": "".join(panel_svgs(row["result"])),
         }
         for row in store.fetch_all("strategy/list_strategy_comparisons")
     ]

@@ -32,6 +32,7 @@ from suture.errors import BadInputError
 from suture.model.history import AdvisoryKind, HistoricAdvisory
 from suture.risk.regressions import RegressionShare, regression_share
 from suture.risk.strategy import Mode, Prices, SimulationPolicy, Strategy, StrategyPolicy, start_of_day
+from suture.wording import counted
 
 _BEYOND = timedelta(days=800)  # cut-offs are reckoned this far past the last advisory
 _SCALES = (1 / 3, 3.0)
@@ -295,12 +296,14 @@ def _sentence(group: str, ranked: Sequence[Outcome], robust: bool, sensitivity: 
     best = ranked[0]
     told = (
         f"For {group}, {best.strategy} would have been cheapest: {best.total:,.0f} points"
-        f" ({best.exposure_days:,} exposure-days, {best.changes:,} changes, {best.reboots:,} reboots,"
-        f" {best.qa_hours:,.0f} QA hours, {best.regressions_expected:.1f} regressions expected)"
+        f" ({counted(best.exposure_days, 'host-day')} of exposure, {counted(best.changes, 'change')},"
+        f" {counted(best.reboots, 'reboot')}, {best.qa_hours:,.0f} QA hours,"
+        f" {best.regressions_expected:.1f} regressions expected)"
     )
     if len(ranked) > 1:
         more = (ranked[1].total / best.total - 1) * 100 if best.total else 0.0
-        told += f"; next is {ranked[1].strategy} with {more:.0f} % more"
+        dearer = f"with {more:.0f} % more" if more >= 1 else "with less than 1 % more" if more else "at the same price"
+        told += f"; next is {ranked[1].strategy} {dearer}"
     if robust:
         return f"{told}. It stays so with exposure at a third and at three times its price."
     others = "; ".join(f"with {price}: {name}" for price, name in sensitivity.items())

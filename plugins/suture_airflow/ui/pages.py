@@ -48,14 +48,16 @@ def build() -> FastAPI:
 
 @router.get("/")
 def show_overview(request: Request) -> Response:
-    return page(
-        request,
-        "overview",
-        lambda store, settings, now: {
+    def read(store: Store, settings: Settings, now: datetime) -> dict[str, Any]:
+        health = feed_health(store, FeedsPolicy.load(settings.policy_dir), now=now)
+        return {
             "view": overview(store, settings, now=now),
             "risk": risk_overview(store, now=now),
-        },
-    )
+            "over_goal": [one.source for one in health if one.stale],
+            "never_tried": [one.source for one in health if one.required and one.last_tried_at is None],
+        }
+
+    return page(request, "overview", read)
 
 
 @router.get("/feeds")
@@ -71,7 +73,7 @@ def show_feeds(request: Request, kind: ContradictionKind | None = None) -> Respo
                 "goal_hours": _hours(goals.get(one.source, ARCHIVE_FRESHNESS)),
                 "well_hours": None if one.well_at is None else _hours(now - one.well_at),
             }
-            for one in feed_health(store, rules, now=now)
+            for one in sorted(feed_health(store, rules, now=now), key=lambda one: (not one.enabled, not one.stale))
         ]
         return {"feeds": feeds(store, now=now), "health": health, **_disagreements(store, kind)}
 

@@ -62,7 +62,12 @@ def show_findings(
             "group": asked,
             "number": number,
             "in_all": _in_all(risk, priority, asked),
+            "counts": {
+                "of_all_priorities": _in_all(risk, None, asked),
+                "of_all_groups": _in_all(risk, priority, None),
+            },
             "a_page": FINDINGS_A_PAGE,
+            "listed": FINDINGS_A_PAGE * MOST_PAGES,
             "meaning_of": CONDITIONS,
         }
 

@@ -58,11 +58,15 @@ def show_provenance(request: Request, campaign_id: str) -> Response:
 @router.get("/cases")
 def show_cases(request: Request, user: User) -> Response:
     name = user.get_name()
-    return page(
-        request,
-        "cases",
-        lambda store, _settings, now: {"cases": [_shown(case, name, now) for case in list_cases(store)[:ROWS_SHOWN]]},
-    )
+
+    def read(store: Store, _settings: Settings, now: datetime) -> Json:
+        """Those whose vendor is late first, then the live ones, the newest first."""
+        found = sorted(
+            (_shown(case, name, now) for case in list_cases(store)), key=lambda case: (not case["overdue"], not case["live"])
+        )
+        return {"cases": found, "most": ROWS_SHOWN}
+
+    return page(request, "cases", read)
 
 
 @router.get("/cases/{case_id}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -14,8 +15,8 @@ from suture.errors import BadInputError
 from suture.model.history import AdvisoryKind, HistoricAdvisory
 from suture.risk.advisory_history import parse_list
 from suture.risk.strategy import StrategyPolicy
-from suture.risk.strategy_chart import chart_data, comparison_svg
-from suture.risk.strategy_simulation import Outcome, Scene, compare
+from suture.risk.strategy_chart import chart_data, comparison_svg, panel_svgs
+from suture.risk.strategy_simulation import Outcome, Scene, _sentence, compare
 from suture.settings import PROJECT_ROOT
 
 POLICY = StrategyPolicy.load(PROJECT_ROOT / "include" / "policy")
@@ -136,6 +137,35 @@ def test_the_chart_is_well_formed_and_escapes_what_it_shows() -> None:
     bars = [element for element in root.iter() if element.get("class") in ("bar", "bar recommended")]
     assert len(bars) == 6 * len(found["outcomes"])
     assert sum(1 for bar in bars if bar.get("class") == "bar recommended") == 6
+
+
+def test_a_page_gets_a_chart_for_each_figure_and_no_figure_lies_off_its_edge() -> None:
+    found = compare(HISTORY, SCENE, POLICY).as_json()
+    found["group"] = "<b>&"
+    found["outcomes"][0]["exposure_days"] = found["outcomes"][0]["total"] = 1_234_567_890  # ten thousand hosts, a year, monthly
+    panels = [ET.fromstring(svg) for svg in panel_svgs(found)]
+    assert len(panels) == 6
+    for panel in panels:
+        width = float(panel.get("viewBox", "").split()[2])
+        for text in panel.iter("{http://www.w3.org/2000/svg}text"):
+            # A digit of 11 pixels is 0.64 em wide in the widest usual face (DejaVu Sans), a comma half of that.
+            length = sum(3.5 if letter in ",." else 7.04 for letter in text.text or "") if text.get("text-anchor") != "end" else 0
+            assert float(text.get("x", "0")) + length <= width, text.text
+    assert "monthly and triggers" in panel_svgs(found)[0]
+    assert [ET.fromstring(svg).tag for svg in panel_svgs({})] == ["{http://www.w3.org/2000/svg}svg"]
+
+
+def test_the_sentence_counts_in_words_that_fit() -> None:
+    found = compare(HISTORY, SCENE, POLICY)
+    best, other = found.outcomes[0], found.outcomes[1]
+    one = replace(best, exposure_days=1, changes=1, reboots=2, total=100.0)
+    told = {
+        price: _sentence("web", [one, replace(other, total=price)], True, {}) for price in (100.0, 100.4, 103.0)
+    }  # fmt: skip
+    assert "(1 host-day of exposure, 1 change, 2 reboots," in told[100.0]
+    assert f"next is {other.strategy} at the same price" in told[100.0]
+    assert "with less than 1 % more" in told[100.4]
+    assert "with 3 % more" in told[103.0]
 
 
 def test_the_chart_of_nothing_says_so() -> None:

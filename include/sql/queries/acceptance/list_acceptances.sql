@@ -1,4 +1,5 @@
--- Every acceptance, newest first, with how many findings and hosts it covers and how many of these are still live.
+-- Every acceptance (of an id, of a state), newest first, with how many findings and hosts it covers, and how many of
+-- these findings are still live.
 SELECT
     risk_acceptance.*,
     covered.findings,
@@ -15,5 +16,7 @@ CROSS JOIN LATERAL (
         ON finding.status IN ('open', 'accepted')
     WHERE pair.acceptance_id = risk_acceptance.acceptance_id
 ) AS covered
-WHERE %(acceptance_id)s::text IS NULL OR risk_acceptance.acceptance_id = %(acceptance_id)s
+WHERE
+    (%(acceptance_id)s::text IS NULL OR risk_acceptance.acceptance_id = %(acceptance_id)s)
+    AND (%(state)s::text IS NULL OR risk_acceptance.state = %(state)s)
 ORDER BY risk_acceptance.requested_at DESC, risk_acceptance.acceptance_id DESC
