@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 
 from suture.feeds import affected
-from suture.feeds.cve_shape import Container, Metric, Provider, Record
+from suture.feeds.cve_shape import Container, Provider, Record
 from suture.feeds.decoded import Rejected, utc
 from suture.feeds.sources import cve5
 from suture.feeds.staging import TABLES
