@@ -150,9 +150,9 @@ def quick_rows(
         if vendor is None and not names.startswith(_NAME_FIRST):
             raise UnsureError
         if vendor != known:
-            rows.append((cve_id, first, who, known, b"[%b]" % b",".join(products)))
-            first, known = place, vendor
-            products.clear()
+            products.append(b"}]")
+            rows.append((cve_id, first, who, known, b"".join(products)))
+            first, known, products = place, vendor, []
         if entry.versions:
             written = _write(entry.versions)
             all_written.append(written)
@@ -160,11 +160,12 @@ def quick_rows(
             entry.versions = None
             if len(written) > longest:
                 longest = len(written)
-            products.append(b"%b%b}" % (names, written))
+            products += (b"},", names, written) if products else (b"[", names, written)
         else:
-            products.append(names + b"[]}")
+            products += (b"},", names, b"[]") if products else (b"[", names, b"[]")
         place += 1
-    rows.append((cve_id, first, who, known, b"[%b]" % b",".join(products)))
+    products.append(b"}]")
+    rows.append((cve_id, first, who, known, b"".join(products)))
     if place > MAX_PRODUCTS:
         raise UnsureError
     if not _plain(b"".join(all_written[before:]), len(lists), longest):
@@ -179,11 +180,11 @@ def _plain(written: bytes, lists: int, longest: int) -> bool:
     return (
         longest <= MAX_VERSION
         and written.isascii()
-        and b"\\" not in written
-        and b" " not in written
-        and b"\x7f" not in written
+        and 0x5C not in written  # a backslash, a blank, a DEL: as numbers, which are found many times as fast
+        and 0x20 not in written
+        and 0x7F not in written
         and written.count(b"[") == lists  # no `changes`, which may be empty
-        and b'""' not in written
+        and written.find(b'""') < 0
     )
 
 

@@ -19,15 +19,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import msgspec
 
 from suture.feeds import affected
-from suture.feeds.cve_shape import Container, Metric, Provider, Record
+from suture.feeds.cve_shape import Container, Provider, Record
 from suture.feeds.decoded import Rejected, utc
 from suture.feeds.sources import cve5
 from suture.feeds.staging import TABLES
@@ -40,13 +40,13 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _ONE_KIND = bytes.maketrans(b"[]", b"{}")
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _NO_PROVIDER = Provider()
+_BACKSLASH = ord("\\")  # bytes look for a number many times as fast as for a text of one byte
 _read = msgspec.json.Decoder().decode
 _read_record = msgspec.json.Decoder(Record).decode
 _write, _write_into = msgspec.json.Encoder().encode, msgspec.json.Encoder().encode_into
 
 
-@dataclass(slots=True)
-class CveRows:
+class CveRows(msgspec.Struct, gc=False):
     """The rows of one record, in the order of COLUMNS; times aware and in UTC, JSON as its bytes.
 
     rejected: parts that were left out."""
@@ -54,8 +54,8 @@ class CveRows:
     cve: tuple[Any, ...]
     scores: list[tuple[Any, ...]]
     ssvc: tuple[Any, ...] | None
-    products: list[tuple[Any, ...]] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
+    products: list[tuple[Any, ...]] = []
+    rejected: list[Rejected] = []
 
 
 class _UnsureError(Exception):
@@ -74,20 +74,19 @@ def rows_of(raw: bytes, digest: bytes, *, where: str, scratch: bytearray | None 
 
 
 def _quick(raw: bytes, digest: bytes, scratch: bytearray) -> CveRows:
-    if b"\\" in raw and (b"\\u0000" in raw or b"\\u003" in raw):
+    if _BACKSLASH in raw and (b"\\u0000" in raw or b"\\u003" in raw):
         raise _UnsureError
     record = _read_record(raw)
     if record.dataType != "CVE_RECORD" or not record.dataVersion.startswith("5."):
         raise _UnsureError
-    cna, adps = record.containers.cna, _adps(record)
-    containers = (cna, *adps)
+    containers = (record.containers.cna, *(record.containers.adp or ()))
     if len(raw) > _LARGE:
         affected.require_few(container.affected for container in containers)
     versions: list[bytes] = []
     rows = _rows(record, containers, digest, versions)
     _write_into(record, scratch)
     kept_colons = scratch.count(b":") + b"".join(versions).count(b":") + len(versions)  # and one for each list's key
-    legacy = cna.x_legacyV4Record is not None or any(adp.x_legacyV4Record is not None for adp in adps)
+    legacy = [container for container in containers if container.x_legacyV4Record is not None]
     if raw.count(b":") != kept_colons or legacy:
         _require_strict(raw)
     return rows
@@ -102,10 +101,6 @@ def _require_strict(raw: bytes) -> None:
     # As many brackets close as open, so half of them bounds the depth: most records need no closer look.
     if len(raw.translate(None, _NO_BRACKETS)) > 2 * MAX_DEPTH and not _shallow(raw):
         raise _UnsureError
-
-
-def _adps(record: Record) -> Sequence[Container]:
-    return record.containers.adp or ()
 
 
 def _shallow(raw: bytes) -> bool:
@@ -145,7 +140,14 @@ def _rows(record: Record, containers: Sequence[Container], digest: bytes, versio
             entries = affected.quick_rows(cve_id, who, container.affected, entries, products, versions)
         dated = _TIMES[provider.dateUpdated]
         for metric in container.metrics or ():
-            _add_scores(scores, cve_id, who, dated, metric)
+            if metric.cvssV4_0 is not None:
+                _add_score(scores, cve_id, who, "4.0", metric.cvssV4_0, dated)
+            if metric.cvssV3_1 is not None:
+                _add_score(scores, cve_id, who, "3.1", metric.cvssV3_1, dated)
+            if metric.cvssV3_0 is not None:
+                _add_score(scores, cve_id, who, "3.0", metric.cvssV3_0, dated)
+            if metric.cvssV2_0 is not None:
+                _add_score(scores, cve_id, who, "2.0", metric.cvssV2_0, dated)
             if metric.other is not None:
                 found = _ssvc(cve_id, who, metric.other, rejected)
                 if found is None:
@@ -157,28 +159,22 @@ def _rows(record: Record, containers: Sequence[Container], digest: bytes, versio
                     ssvc = found
     cve = (
         cve_id, state, cna.title, tuple(sorted(cwes)), _TIMES[metadata.datePublished],
-        _TIMES[metadata.dateUpdated], SOURCE, bool(marks), min((mark for mark in marks if mark), default=None),
-        digest.hex(),
+        _TIMES[metadata.dateUpdated], SOURCE, bool(marks),
+        min((mark for mark in marks if mark), default=None) if marks else None, digest.hex(),
     )  # fmt: skip
     return CveRows(cve, list(scores.values()), ssvc, products, rejected)
 
 
-def _add_scores(
-    scores: dict[tuple[str, str, str], tuple[Any, ...]], cve_id: str, who: str, dated: datetime | None, metric: Metric
-) -> None:
-    for version, found in (
-        ("4.0", metric.cvssV4_0), ("3.1", metric.cvssV3_1), ("3.0", metric.cvssV3_0), ("2.0", metric.cvssV2_0),
-    ):  # fmt: skip
-        if found is None:
-            continue
-        vector, score, word = found.get("vectorString", ""), found.get("baseScore"), found.get("baseSeverity")
-        if not isinstance(vector, str) or not (score is None or type(score) in (int, float)):
-            raise _UnsureError
-        if not vector and score is None:
-            raise _UnsureError
-        scores[who, version, vector] = (
-            cve_id, who, version, vector, score, word if isinstance(word, str) else None, dated,
-        )  # fmt: skip
+def _add_score(
+    scores: dict[tuple[str, str, str], tuple[Any, ...]], cve_id: str, who: str, version: str, found: Mapping[str, Any],
+    dated: datetime | None,
+) -> None:  # fmt: skip
+    vector, score, word = found.get("vectorString", ""), found.get("baseScore"), found.get("baseSeverity")
+    if not isinstance(vector, str) or not (score is None or type(score) in (int, float)):
+        raise _UnsureError
+    if not vector and score is None:
+        raise _UnsureError
+    scores[who, version, vector] = (cve_id, who, version, vector, score, word if isinstance(word, str) else None, dated)
 
 
 def _ssvc(cve_id: str, who: str, other: dict[str, Any], rejected: list[Rejected]) -> tuple[Any, ...] | None:
@@ -188,7 +184,7 @@ def _ssvc(cve_id: str, who: str, other: dict[str, Any], rejected: list[Rejected]
     key: tuple[Any, ...] | None = None
     known: tuple[Any, ...] | None = None
     try:
-        key = (other["type"], *[pair for option in content["options"] for pair in option.items()])
+        key = (other["type"], *chain.from_iterable(map(dict.items, content["options"])))
         known = _ssvc_values.get(key)
     except (KeyError, TypeError, AttributeError):  # no options, or some that are not what they should be
         key = None

@@ -9,6 +9,8 @@ The rules:
    warehouse, so that the server sees it end with us. It ends when its pipe does.
 4. While a helper works, its next chunk lies in its pipe, when that is small enough for the pipe to take it at once: else we
    could wait for a helper that waits for us.
+5. What a helper has done is taken from it at once, also before its turn, and its pipe has room for a result of usual size:
+   it stands still until its result is out of its hands.
 """
 
 from __future__ import annotations
@@ -17,13 +19,16 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from multiprocessing.reduction import ForkingPickler
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from suture.errors import BadInputError, SutureError
 
@@ -32,6 +37,8 @@ Result = TypeVar("Result")
 Other = TypeVar("Other")
 MAX_HELPERS = 2  # each costs memory, and the server wants to run too
 AT_HOME = 2  # chunks that are worked on before helpers are asked
+_AHEAD = 3  # chunks a helper that are out at most, with those whose turn has not come
+_ROOM = 1024 * 1024  # bytes that a helper's pipe holds; the system may allow less
 _LIGHT = 32 * 1024  # bytes of a message that a pipe takes at once, whatever else lies in it
 
 
@@ -59,21 +66,27 @@ def worked(
     if first is None:
         return
     with contextlib.ExitStack() as stack:
-        pipes = [stack.enter_context(_helper(work)) for _number in range(count)]
-        busy = deque[tuple[Connection, Item]]()
-        for number, chunk in enumerate(_and(first, remaining)):
+        busy = {stack.enter_context(_helper(work)): deque[_Asked]() for _number in range(count)}
+        in_order = deque[_Asked]()
+        for chunk in chain((first,), remaining):
             message = ForkingPickler.dumps(chunk)
-            most = 2 * count if len(message) <= _LIGHT else count
-            results = list[tuple[Item, Result]]()
-            while len(busy) >= most:
-                pipe, done = busy.popleft()
-                results.append((done, _received(pipe)))
-            pipe = pipes[number % count]
+            most = 2 if len(message) <= _LIGHT else 1
+            done = list[_Asked]()
+            while len(in_order) >= _AHEAD * count or min(map(len, busy.values())) >= most:
+                _take(busy)
+                while in_order and in_order[0].answer is not _NONE_YET:
+                    done.append(in_order.popleft())
+            pipe = min(busy, key=lambda pipe: len(busy[pipe]))
             _send(pipe, message)
-            busy.append((pipe, chunk))
-            yield from results
-        for pipe, done in busy:
-            yield done, _received(pipe)
+            asked = _Asked(chunk)
+            busy[pipe].append(asked)
+            in_order.append(asked)
+            for found in done:
+                yield found.chunk, _result(found.answer)
+        for found in in_order:
+            while found.answer is _NONE_YET:
+                _take(busy)
+            yield found.chunk, _result(found.answer)
 
 
 def beside(here: Callable[[], Other], work: Callable[[Item], Result], item: Item) -> tuple[Other, Result]:
@@ -83,12 +96,26 @@ def beside(here: Callable[[], Other], work: Callable[[Item], Result], item: Item
         return here(), work(item)
     with _helper(work) as pipe:
         _send(pipe, ForkingPickler.dumps(item))
-        return here(), _received(pipe)
+        return here(), _result(_received(pipe))
 
 
-def _and(first: Item, others: Iterator[Item]) -> Iterator[Item]:
-    yield first
-    yield from others
+_NONE_YET = ("", None)
+
+
+@dataclass(eq=False, slots=True)
+class _Asked:
+    """A chunk that a helper has; answer: what it sent, _NONE_YET while it works."""
+
+    chunk: Any
+    answer: tuple[str, Any] = _NONE_YET
+
+
+def _take(busy: Mapping[Connection, deque[_Asked]]) -> None:
+    """Wait until one of the helpers that have a chunk has done its oldest, and take what they sent."""
+    ready = wait([pipe for pipe, asked in busy.items() if asked])
+    for pipe, asked in busy.items():
+        if pipe in ready:
+            asked.popleft().answer = _received(pipe)
 
 
 def _helpers() -> int:
@@ -101,6 +128,8 @@ def _helpers() -> int:
 def _helper(work: Callable[[Item], Result]) -> Iterator[Connection]:
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
+    with socket.socket(fileno=os.dup(theirs.fileno())) as end:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ROOM)
     process: ForkProcess = context.Process(target=_serve, args=(theirs, work), name="suture-reader", daemon=True)
     process.start()
     theirs.close()
@@ -142,16 +171,20 @@ def _send(pipe: Connection, message: memoryview | bytes) -> None:
         raise HelperError("A helping process ended in the middle of the load.", remedy=_AGAIN) from error
 
 
-def _received(pipe: Connection) -> Result:  # type: ignore[type-var]
+def _received(pipe: Connection) -> tuple[str, Any]:
     try:
-        said, result = pipe.recv()
+        return pipe.recv()  # type: ignore[no-any-return]
     except (EOFError, OSError) as error:
         raise HelperError("A helping process ended in the middle of the load.", remedy=_AGAIN) from error
+
+
+def _result(answer: tuple[str, Any]) -> Any:
+    said, result = answer
     if said == "refused":
         raise BadInputError(result)
     if said == "failed":
         raise HelperError(f"A helping process failed: {result}.", remedy=_AGAIN)
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 _AGAIN = "What was not finished left nothing. Load again; if it comes back, look whether the machine ran out of memory."

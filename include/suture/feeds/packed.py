@@ -14,6 +14,7 @@ from typing import Any
 from suture.store.packed_fields import (
     ARRAYS,
     FALSE,
+    IDS,
     NULL,
     NUMBERS,
     SMALL,
@@ -43,7 +44,7 @@ def edges(count: int, snapshot_id: int | None) -> tuple[bytes, bytes]:
 def cve(row: Row, head: bytes, tail: bytes) -> bytes:
     cve_id, state, title, cwes, published, modified, source, marked, added, digest = row
     return b"".join((
-        head, text(cve_id), TEXTS[state], NULL if title is None else text(title), ARRAYS[cwes], TIMES[published],
+        head, IDS[cve_id], TEXTS[state], NULL if title is None else text(title), ARRAYS[cwes], TIMES[published],
         TIMES[modified], TEXTS[source], TRUE if marked else FALSE,
         day(added), _DIGEST_LENGTH, digest.encode(), tail,
     ))  # fmt: skip
@@ -52,7 +53,7 @@ def cve(row: Row, head: bytes, tail: bytes) -> bytes:
 def score(row: Row, head: bytes, tail: bytes) -> bytes:
     cve_id, source, version, vector, base_score, severity, dated = row
     return b"".join((
-        head, text(cve_id), TEXTS[source], TEXTS[version], TEXTS[vector], NUMBERS[base_score], TEXTS[severity],
+        head, IDS[cve_id], TEXTS[source], TEXTS[version], TEXTS[vector], NUMBERS[base_score], TEXTS[severity],
         TIMES[dated], tail,
     ))  # fmt: skip
 
@@ -60,14 +61,14 @@ def score(row: Row, head: bytes, tail: bytes) -> bytes:
 def ssvc(row: Row, head: bytes, tail: bytes) -> bytes:
     cve_id, exploitation, automatable, impact, dated, source = row
     return b"".join((
-        head, text(cve_id), TEXTS[exploitation], TEXTS[automatable], TEXTS[impact], TIMES[dated], TEXTS[source], tail,
+        head, IDS[cve_id], TEXTS[exploitation], TEXTS[automatable], TEXTS[impact], TIMES[dated], TEXTS[source], tail,
     ))  # fmt: skip
 
 
 def product(row: Row, head: bytes, tail: bytes) -> bytes:
     cve_id, place, source, vendor, products = row
     return b"".join((
-        head, text(cve_id), SMALL[place], TEXTS[source], TEXTS[vendor], size(products), products, tail,
+        head, IDS[cve_id], SMALL[place], TEXTS[source], TEXTS[vendor], size(products), products, tail,
     ))  # fmt: skip
 
 

@@ -54,8 +54,10 @@ class KnownDigests:
 
     def find(self, digest: bytes) -> int | None:
         """Its place, None when it is not known (b"": no digest). Two that begin alike in 8 bytes: the second is taken for unknown."""
+        if not (digest and self._heads):
+            return None
         place = bisect_left(self._heads, int.from_bytes(digest[:8], "big"))
-        return place if digest and self._digests[place * 16 : place * 16 + 16] == digest[:16] else None
+        return place if self._digests[place * 16 : place * 16 + 16] == digest[:16] else None
 
     def meet(self, place: int) -> bool:
         """Note that the copy has this record, or another of its id. False when that was noted before."""

@@ -85,4 +85,4 @@ def _number(value: float) -> bytes:
 
 
 TEXTS, ARRAYS, NUMBERS, SMALL = _Known(text), _Known(_array), _Known(_number), _Known(lambda value: _small(2, value))
-TIMES = _Known(_moment)  # a record and its rows share theirs
+IDS, TIMES = _Known(text), _Known(_moment)  # a record and its rows share theirs

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -115,6 +116,21 @@ def test_helpers_give_the_results_in_order_and_end_with_the_work() -> None:
     for pid in pids - {os.getpid()}:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_helper_goes_on_while_another_one_is_slow_but_not_for_ever_and_results_stay_in_order() -> None:
+    slow = forks.AT_HOME
+
+    def timed(number: int) -> tuple[int, float]:
+        time.sleep(1 if number == slow else 0)
+        return number, time.monotonic()
+
+    found = [result for _chunk, result in forks.worked(range(40), timed, 2)]
+    assert [number for number, _ended in found] == list(range(40))
+    ended = found[slow][1]
+    before = sum(at < ended for _number, at in found[slow + 1 :])
+    assert 3 <= before < forks._AHEAD * 2
 
 
 @pytest.mark.usefixtures("alone")
