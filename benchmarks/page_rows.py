@@ -28,7 +28,7 @@ CHAIN = {
 HALTED = (
     "INSERT INTO backup (campaign_id, host_id, tool, repository, snapshot_ref, status, taken_at, checked_at, restored_at, size_bytes)"
     " SELECT campaign_id, host_id, 'restic', '/var/backups', md5(host_id), 'verified', now(), now(), now(), 73400320"
-    " FROM campaign_host WHERE campaign_id = %(id)s ORDER BY host_id OFFSET 12",
+    " FROM campaign_host WHERE campaign_id = %(id)s ORDER BY host_id DESC OFFSET 12",
     "UPDATE host_package AS installed SET version = planned.version, source_version = planned.version"
     " FROM (SELECT package, version FROM campaign_package WHERE campaign_id = %(id)s) AS planned"
     " WHERE installed.package = planned.package AND installed.host_id = ANY (%(well)s)",

@@ -15,6 +15,7 @@ from suture.compliance.dossier import ChainState, Row, read_chain
 from suture.evidence import AnchoredHead
 from suture.model import Environment
 from suture.store import Store
+from suture.wording import counted
 
 FORMAT = "suture/fleet-report/1"
 ACCEPTANCE = (
@@ -97,5 +98,6 @@ def _standing(row: Mapping[str, Any], now: datetime, stale_after: timedelta) -> 
     if now - seen > stale_after:
         return PatchStatus.UNKNOWN, f"Last looked at {seen:%Y-%m-%d %H:%M} UTC."
     if row["overdue_findings"]:
-        return PatchStatus.BEHIND, f"{row['overdue_findings']} open findings are past their deadline."
-    return PatchStatus.VERIFIED, f"{row['open_findings']} open findings, none past its deadline."
+        late = counted(row["overdue_findings"], "open finding is past its", "open findings are past their")
+        return PatchStatus.BEHIND, f"{late} deadline."
+    return PatchStatus.VERIFIED, f"{counted(row['open_findings'], 'open finding')}, none past its deadline."

@@ -11,8 +11,11 @@ from fastapi.testclient import TestClient
 
 from suture.compliance import overview
 from suture.compliance.acceptances import acceptance_list
+from suture.compliance.fleet import _standing
+from suture.compliance.rendering import render_html
+from suture.compliance.report import draw_fleet_report
 from suture.risk.capacity import CapacityPolicy
-from suture.settings import PROJECT_ROOT
+from suture.settings import PROJECT_ROOT, Settings
 from suture.sourcing.cases import CaseForm, VendorRegister, open_case
 from suture.store import Store
 from suture_airflow.ui import URL_PREFIX, sourcing_pages
@@ -168,3 +171,20 @@ def test_every_cell_of_a_number_says_on_a_telephone_what_it_counts(store: Store,
     page = unescape(browser.get(URL_PREFIX + path).text)
     for table in re.findall(r'<table class="stack">.*?</table>', page, re.DOTALL):
         assert not re.findall(r'<td class="n">.*?</td>', table), path
+
+
+def test_the_fleets_report_counts_millions_so_that_they_can_be_read(store: Store, settings: Settings) -> None:
+    scene.verified(store)
+    document = draw_fleet_report(store, settings, now=NOW)
+    row = {
+        "priority": "immediate", "findings": 1_152_654, "hosts": 10_000, "advisories": 1_145, "under_7_days": 380_777,
+        "from_7_to_30_days": 771_877, "from_30_days": 0, "overdue": 12_420, "unscored": 47_775, "next_deadline": NOW.isoformat(),
+    }  # fmt: skip
+    host = {**document["hosts"][0], "open_findings": 1_241, "overdue_findings": 1, "unscored_findings": 0, "accepted_findings": 0}
+    page = render_html({**document, "findings": [row], "hosts": [host]})
+    for figure in ("1,152,654", "12,420 past their deadline", "10,000", "1,145", "380,777", "771,877", "47,775", "1,241"):
+        assert f">{figure}<" in page, figure
+    assert not re.findall(r">\d{5,}[ <]", page)
+    seen = {"collected_at": NOW, "reachable": True, "open_findings": 1, "overdue_findings": 1}
+    assert _standing(seen, NOW, timedelta(hours=1))[1] == "1 open finding is past its deadline."
+    assert _standing({**seen, "overdue_findings": 0}, NOW, timedelta(hours=1))[1] == "1 open finding, none past its deadline."
