@@ -57,11 +57,23 @@ def kept(raw: bytes | memoryview | Any) -> Row:
     return {"raw": bytes(raw)[:2000].decode("utf-8", "replace").replace("\x00", "�")}
 
 
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
 def utc(moment: datetime | None) -> datetime | None:
-    """The moment in UTC; feeds that give no zone mean UTC."""
+    """The moment in UTC; feeds that give no zone mean UTC.
+
+    What UTC would put before the year 1 or after 9999 is the first or last moment that there is: the suites refuse the record,
+    where an OverflowError would end the whole sync.
+    """
     if moment is None:
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return _LAST if moment.year > 1 else _FIRST
 
 
 def iso(moment: datetime | None) -> str | None:

@@ -258,6 +258,29 @@ def test_hostile_text_in_any_field_is_taken_as_text_or_left_out(store: Store, tm
     assert held(store, name)
 
 
+DATED = {"nvd": '"lastModified": "', "cve5": '"dateUpdated": "'}
+
+
+@pytest.mark.parametrize("name", DATED)
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_moment_that_utc_cannot_tell_ends_no_sync(store: Store, tmp_path: Path, name: str, moment: str) -> None:
+    raw = json.dumps(json.loads(sample(name)))
+    assert DATED[name] in raw
+    before, _, after = raw.partition(DATED[name])
+    outcome = load(store, name, f"{before}{DATED[name]}{moment}{after[after.index(chr(34)) :]}".encode(), tmp_path)
+    assert outcome.quarantined or outcome.status is FeedStatus.QUARANTINED, outcome.sentence
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_decoder_falls_over_a_moment(name: str) -> None:
+    path = next(path for path in SAMPLES.iterdir() if path.stem == name)
+    if path.suffix != ".json":
+        pytest.skip("its dates are no JSON texts")
+    for moment in ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2026-02-30T00:00:00Z", "24:00"):
+        for document in _every_text(json.loads(path.read_text("utf-8")), moment):
+            _decoded(name, document)
+
+
 def test_a_kev_entry_that_is_there_and_bad_is_not_called_gone(store: Store, tmp_path: Path) -> None:
     assert load(store, "kev", sample("kev"), tmp_path).records == 2
     document = json.loads(sample("kev"))

@@ -48,6 +48,10 @@ def test_an_unknown_source_and_a_missing_file_are_misuse(capsys: pytest.CaptureF
     assert main(["feed", "load", "nosuch", "x"]) == 2
     assert "feeds.yaml knows kev" in capsys.readouterr().err
     assert main(["feed", "load", "kev", "/nonexistent"]) == 2
+    capsys.readouterr()
+    assert main(["feed", "contradictions", "CVE-2024"]) == 2  # a typing error is no answer "none"
+    assert "'CVE-2024' is no CVE id" in capsys.readouterr().err
+    assert main(["feed", "contradictions", "cve-2024-3094"]) == 0
 
 
 EPSS = "#model_version:v2025.03.14,score_date:{day}T00:00:00+0000\ncve,epss,percentile\n"

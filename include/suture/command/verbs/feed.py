@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from suture.feeds.bulk import Progress
+
+_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}", re.ASCII)
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -152,6 +155,8 @@ def disagree(args: argparse.Namespace) -> int:
         raise BadInputError(f"There is no kind {args.kind!r}; there are {', '.join(ContradictionKind)}.")
     if args.limit < 1:
         raise BadInputError("--limit must be at least 1.")
+    if args.cve is not None and not _CVE.fullmatch(args.cve.upper()):
+        raise BadInputError(f"{args.cve[:60]!r} is no CVE id such as CVE-2024-3094.")
     with Store.connect(Settings.load().require_warehouse()) as store:
         found = contradictions(
             store,
