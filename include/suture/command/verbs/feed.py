@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from suture.feeds.bulk import Progress
 
+_MOST_ROWS = 10_000_000
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}", re.ASCII)
 
 
@@ -153,8 +154,8 @@ def disagree(args: argparse.Namespace) -> int:
 
     if args.kind is not None and args.kind not in list(ContradictionKind):
         raise BadInputError(f"There is no kind {args.kind!r}; there are {', '.join(ContradictionKind)}.")
-    if args.limit < 1:
-        raise BadInputError("--limit must be at least 1.")
+    if not 1 <= args.limit <= _MOST_ROWS:
+        raise BadInputError(f"--limit must be from 1 to {_MOST_ROWS:,}.")
     if args.cve is not None and not _CVE.fullmatch(args.cve.upper()):
         raise BadInputError(f"{args.cve[:60]!r} is no CVE id such as CVE-2024-3094.")
     with Store.connect(Settings.load().require_warehouse()) as store:
