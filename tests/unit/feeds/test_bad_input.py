@@ -271,11 +271,9 @@ def test_a_moment_that_utc_cannot_tell_ends_no_sync(store: Store, tmp_path: Path
     assert outcome.quarantined or outcome.status is FeedStatus.QUARANTINED, outcome.sentence
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", sorted(path.stem for path in SAMPLES.iterdir() if path.suffix == ".json" and path.stem in FORMATS))
 def test_no_decoder_falls_over_a_moment(name: str) -> None:
-    path = next(path for path in SAMPLES.iterdir() if path.stem == name)
-    if path.suffix != ".json":
-        pytest.skip("its dates are no JSON texts")
+    path = SAMPLES / f"{name}.json"
     for moment in ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2026-02-30T00:00:00Z", "24:00"):
         for document in _every_text(json.loads(path.read_text("utf-8")), moment):
             _decoded(name, document)
