@@ -53,6 +53,8 @@ def test_an_unknown_source_and_a_missing_file_are_misuse(capsys: pytest.CaptureF
     assert "'CVE-2024' is no CVE id" in capsys.readouterr().err
     assert main(["feed", "contradictions", "cve-2024-3094"]) == 0
     assert [main(["feed", "contradictions", "--limit", limit]) for limit in ("0", "9" * 20)] == [2, 2]
+    # Here 1 would say that no CVE is known.
+    assert [main(["feed", "affected", "--vendor", "acme", "--limit", limit]) for limit in ("0", "9" * 20)] == [2, 2]
 
 
 EPSS = "#model_version:v2025.03.14,score_date:{day}T00:00:00+0000\ncve,epss,percentile\n"

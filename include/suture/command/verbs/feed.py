@@ -154,8 +154,7 @@ def disagree(args: argparse.Namespace) -> int:
 
     if args.kind is not None and args.kind not in list(ContradictionKind):
         raise BadInputError(f"There is no kind {args.kind!r}; there are {', '.join(ContradictionKind)}.")
-    if not 1 <= args.limit <= _MOST_ROWS:
-        raise BadInputError(f"--limit must be from 1 to {_MOST_ROWS:,}.")
+    _require_limit(args.limit)
     if args.cve is not None and not _CVE.fullmatch(args.cve.upper()):
         raise BadInputError(f"{args.cve[:60]!r} is no CVE id such as CVE-2024-3094.")
     with Store.connect(Settings.load().require_warehouse()) as store:
@@ -183,6 +182,13 @@ def disagree(args: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
+def _require_limit(limit: int) -> None:
+    from suture.errors import BadInputError
+
+    if not 1 <= limit <= _MOST_ROWS:
+        raise BadInputError(f"--limit must be from 1 to {_MOST_ROWS:,}.")
+
+
 def affected(args: argparse.Namespace) -> int:
     """0: there are some; 1: none is known."""
     from suture.errors import BadInputError
@@ -191,6 +197,7 @@ def affected(args: argparse.Namespace) -> int:
     from suture.sourcing.cases import VendorRegister
     from suture.store import Store
 
+    _require_limit(args.limit)
     settings = Settings.load()
     if args.of is None:
         named = [(args.vendor, args.product)]
