@@ -183,7 +183,6 @@ class Decider:
 
     def __init__(self, store: Store, policy: RiskPolicy, register: AssetRegister, *, now: datetime) -> None:
         self._store, self._policy, self._register, self._now = store, policy, register, now
-        self._standing: dict[_Group, str] = {}  # group → digest of the grounds it was decided on
         self._done: set[_Group] = set()
         self._rules = hashlib.blake2b(f"{_code_digest()} {policy!r}".encode()).digest()
 
@@ -201,21 +200,24 @@ class Decider:
         self._done.update(map(_key, open_groups))
         # Read before the decisions are streamed: the connection cannot read while it takes in a COPY.
         wanted = {"advisory_ids": sorted({row["advisory_id"] for row in open_groups})}
-        standing = self._store.fetch_all("decision/list_current_digests", wanted)
-        self._standing = {_key(row): row["grounds_digest"] for row in standing}
+        standing = {
+            _key(row): row["grounds_digest"] for row in self._store.fetch_all("decision/list_current_digests", wanted)
+        }
         rows = {row["cve_id"]: row for row in self._store.fetch_all("cve/list_cve_facts", wanted)}
         named = {
             row["advisory_id"]: row["cve_ids"] for row in self._store.fetch_all("advisory/list_advisory_cves", wanted)
         }
-        first = not any(_key(row) in self._standing for row in open_groups)
-        return settle(self._store, self._decided(open_groups, rows, named), now=self._now, first=first)
+        first = not any(_key(row) in standing for row in open_groups)
+        return settle(self._store, self._decided(open_groups, rows, named, standing), now=self._now, first=first)
 
     def _decided(
         self,
         groups: Sequence[Mapping[str, Any]],
         rows: Mapping[str, Mapping[str, Any]],
         named: Mapping[str, Sequence[str]],
+        standing: Mapping[_Group, str],
     ) -> Iterator[dict[str, Any]]:
+        """standing: digests of the grounds of the current decisions; who would get the same again is passed over."""
         grounds = {cve_id: hashlib.blake2b(repr(row).encode()).digest() for cve_id, row in rows.items()}
         profiles: dict[_Group, tuple[AssetProfile, bytes]] = {}
         facts: dict[str, CveFacts] = {}
@@ -229,7 +231,7 @@ class Decider:
             digest = hashlib.blake2b(rules + repr(row.get("released_at")).encode(), digest_size=16)
             for cve_id in cve_ids:
                 digest.update(cve_id.encode() + grounds.get(cve_id, b""))
-            if self._standing.get(_key(row)) == digest.hexdigest():
+            if standing.get(_key(row)) == digest.hexdigest():
                 continue
             for cve_id in cve_ids:
                 if cve_id not in facts:

@@ -133,8 +133,8 @@ def _fill(store: Store, scope: Scope, chunk: int, *, known: bool) -> bool:
     have any. What is settled is in neither. known: some may have one."""
     if chunk:
         store.execute("matching/empty_chunk")
-    if chunk and known:
-        store.execute("matching/empty_standing")
+        if known:
+            store.execute("matching/empty_standing")
     if scope.host_ids is not None:
         store.execute("matching/fill_shown_of_hosts", {"chunk": chunk})
         stands = store.execute("matching/fill_standing_of_hosts", {"chunk": chunk}) > 0
