@@ -203,7 +203,6 @@ def _reads(store: Store) -> None:
     """How long the readers of a page wait."""
     store._connection.execute("VACUUM ANALYZE")
     asked: dict[str, dict[str, Any]] = {
-        "finding/count_unscored": {},
         "report/count_open_findings": {"at": NOW},
         "report/list_fleet_hosts": {"at": NOW},
         "campaign/list_campaigns": {"state": None},

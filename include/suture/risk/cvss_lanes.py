@@ -22,6 +22,8 @@ from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from cvss import CVSS2, CVSS3, constants2, constants3
+
 LANE = 4
 _FULL = (1 << LANE) - 1
 _COUNTED = 64  # the lowest bits count the fields, one bit a metric; the lanes begin above
@@ -115,11 +117,9 @@ def _ordered(values: Mapping[str, Any], not_defined: str) -> dict[str, tuple[str
 
 def _engine_2() -> tuple[Scheme, _Score, _Score]:
     """2.0 is rare and old: whole vectors, remembered (729 base vectors for each asset's requirements)."""
-    from cvss import CVSS2
-    from cvss.constants2 import METRICS_MANDATORY, METRICS_VALUES
-
-    scheme = Scheme("2.0", "", _ordered(METRICS_VALUES, "ND"), len(METRICS_MANDATORY))
-    mask = (1 << LANE * len(METRICS_MANDATORY)) - 1
+    mandatory = len(constants2.METRICS_MANDATORY)
+    scheme = Scheme("2.0", "", _ordered(constants2.METRICS_VALUES, "ND"), mandatory)
+    mask = (1 << LANE * mandatory) - 1
 
     @lru_cache(maxsize=1_000)
     def base_of_bare(bare: int) -> int:
@@ -135,12 +135,9 @@ def _engine_2() -> tuple[Scheme, _Score, _Score]:
 
 def _engine_3(version: str) -> tuple[Scheme, _Score, _Score]:
     """3.x: Roundup(Roundup(min(impact + exploitability, 10)) x E x RL x RC), each part exact, from the library's decimals."""
-    from cvss import CVSS3
-    from cvss.constants3 import METRICS_VALUES
-
     base = ("AV", "AC", "PR", "UI", "S", "C", "I", "A")
     temporal, needs = ("E", "RL", "RC"), ("CR", "IR", "AR")
-    values = _ordered(METRICS_VALUES, "X")
+    values = _ordered(constants3.METRICS_VALUES, "X")
     for name in base:
         values[f"M{name}"] = values[name]
     scheme = Scheme(
@@ -180,7 +177,7 @@ def _engine_3(version: str) -> tuple[Scheme, _Score, _Score]:
         """E x RL x RC in millionths: each has two decimals at most."""
         product = Decimal(1)
         for name, word in zip(temporal, scheme.pick(lanes, temporal), strict=True):
-            product *= METRICS_VALUES[name][word]
+            product *= constants3.METRICS_VALUES[name][word]
         return int(product * 1_000_000)
 
     @lru_cache(maxsize=100_000)

@@ -24,6 +24,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from cvss import CVSS2, CVSS3, CVSS4
+from cvss.exceptions import CVSSError
 
 from suture.errors import BadInputError
 from suture.model import Criticality
@@ -163,9 +165,6 @@ def _by_library(vector: str, requirements: tuple[tuple[str, str], ...]) -> CvssA
 
 
 def _assess_4(vector: str, requirements: tuple[tuple[str, str], ...]) -> tuple[float, float, str]:
-    from cvss import CVSS4
-    from cvss.exceptions import CVSSError
-
     try:
         full = CVSS4(_filled(vector, requirements))
         bare = CVSS4(_base_only(vector, _BASE_4))
@@ -175,9 +174,6 @@ def _assess_4(vector: str, requirements: tuple[tuple[str, str], ...]) -> tuple[f
 
 
 def _assess_3(vector: str, requirements: tuple[tuple[str, str], ...]) -> tuple[float, float, str]:
-    from cvss import CVSS3
-    from cvss.exceptions import CVSSError
-
     try:
         full = CVSS3(_filled(vector, requirements))
     except CVSSError as error:
@@ -186,9 +182,6 @@ def _assess_3(vector: str, requirements: tuple[tuple[str, str], ...]) -> tuple[f
 
 
 def _assess_2(vector: str, requirements: tuple[tuple[str, str], ...]) -> tuple[float, float, str]:
-    from cvss import CVSS2
-    from cvss.exceptions import CVSSError
-
     try:
         full = CVSS2(_filled(vector, requirements))
     except CVSSError as error:

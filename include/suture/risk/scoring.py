@@ -38,7 +38,8 @@ _FULL_LOOK = timedelta(days=1)  # at all decisions, also where nothing is marked
 @dataclass(frozen=True)
 class ScoreCounts:
     """decisions: groups looked at; changed: findings whose priority, score, deadline or reasons changed;
-    open_by_priority: what is open (or accepted) now on hosts that are not retired."""
+    open_by_priority: what is open (or accepted) now on hosts that are not retired; unscored: how much of it no source
+    gives a CVSS score."""
 
     decisions: int
     changed: int
@@ -153,13 +154,14 @@ def _scored(store: Store, asked: Mapping[str, Any], restated: Sequence[int]) -> 
 def _summed(store: Store, now: datetime, *, decisions: int, changed: int) -> ScoreCounts:
     store.execute("risk/fold_risk_summary", {"now": now})
     found: dict[str, int] = defaultdict(int)
+    unscored = 0
     for row in store.fetch_all("risk/list_risk_summary", {"now": now}):
         found[row["priority"]] += (row["open"] or 0) + (row["accepted"] or 0)
-    unscored = store.fetch_one("finding/count_unscored")
+        unscored += (row["unscored"] or 0) + (row["accepted_unscored"] or 0)
     return ScoreCounts(
         decisions=decisions,
         changed=changed,
-        unscored=unscored["unscored"] if unscored else 0,
+        unscored=unscored,
         open_by_priority={one.value: found[one.value] for one in Priority if found[one.value]},
     )
 

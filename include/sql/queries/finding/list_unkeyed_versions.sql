@@ -1,6 +1,13 @@
 -- Versions without a key: all that hosts have (work_installed), what their advisories fix, and the bounds of
 -- their ranges. whole: also versions of packages that were removed, and all of Debian that advisories fix.
-WITH RECURSIVE bound AS (
+WITH RECURSIVE named AS MATERIALIZED (
+    SELECT DISTINCT
+        installed.ecosystem,
+        installed.source_package
+    FROM work_installed AS installed
+),
+
+bound AS (
     SELECT DISTINCT
         advisory_range.ecosystem,
         unnest(
@@ -9,14 +16,9 @@ WITH RECURSIVE bound AS (
                 advisory_range.limit_before
             ]
         ) AS version
-    FROM advisory_range
-    WHERE
-        (advisory_range.ecosystem, advisory_range.package) IN (
-            SELECT
-                installed.ecosystem,
-                installed.source_package
-            FROM work_installed AS installed
-        )
+    FROM named
+    INNER JOIN advisory_range
+        ON named.ecosystem = advisory_range.ecosystem AND named.source_package = advisory_range.package
 ),
 
 -- Read along the index from one distinct version to the next, instead of reading every package of every host.
@@ -70,15 +72,14 @@ FROM (
     SELECT
         advisory.ecosystem,
         advisory.fixed_version AS version
+    FROM named
+    INNER JOIN advisory ON named.source_package = advisory.source_package AND named.ecosystem = advisory.ecosystem
+    UNION
+    SELECT
+        'deb' AS ecosystem,
+        advisory.fixed_version AS version
     FROM advisory
-    WHERE
-        (advisory.ecosystem = 'deb' AND %(whole)s)
-        OR (advisory.ecosystem, advisory.source_package) IN (
-            SELECT
-                installed.ecosystem,
-                installed.source_package
-            FROM work_installed AS installed
-        )
+    WHERE advisory.ecosystem = 'deb' AND %(whole)s
 ) AS seen
 LEFT JOIN known_version ON seen.ecosystem = known_version.ecosystem AND seen.version = known_version.version
 WHERE seen.version IS NOT NULL AND known_version.version IS NULL

@@ -21,6 +21,7 @@ SELECT
     sum(findings) FILTER (WHERE status = 'open')::bigint AS open,
     sum(findings) FILTER (WHERE status = 'accepted')::bigint AS accepted,
     sum(findings) FILTER (WHERE status = 'open' AND is_unscored)::bigint AS unscored,
+    sum(findings) FILTER (WHERE status = 'accepted' AND is_unscored)::bigint AS accepted_unscored,
     sum(findings) FILTER (WHERE status = 'open' AND deadline_hour + interval '1 hour' <= %(now)s)::bigint AS overdue,
     min(oldest_at) FILTER (WHERE status = 'open') AS oldest_at,
     min(next_deadline) FILTER (WHERE status = 'open') AS next_deadline,
