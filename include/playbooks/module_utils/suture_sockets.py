@@ -16,8 +16,18 @@ TABLES = {"tcp": ("tcp", "tcp6"), "udp": ("udp", "udp6")}
 LISTEN, ESTABLISHED, UDP_OPEN = "0A", "01", "07"
 
 
+KERNEL = "the kernel"
+
+
 def listening() -> dict[str, str]:
     """{"tcp/8081 any": unit or command}. Addresses are `any`, `loopback` or `own`; UDP ports out of the ephemeral range only."""
+    found = _listening()
+    if KERNEL in found.values():  # or of a service that began between the look at processes and the one at sockets
+        found = _listening()
+    return found
+
+
+def _listening() -> dict[str, str]:
     first_ephemeral = _first_ephemeral()
     owners = _owners()
     found: dict[str, str] = {}
@@ -26,7 +36,7 @@ def listening() -> dict[str, str]:
             if row["state"] != state or (protocol == "udp" and row["port"] >= first_ephemeral):
                 continue
             key = f"{protocol}/{row['port']} {_scope(row['address'])}"
-            owner = owners.get(row["inode"], "the kernel")
+            owner = owners.get(row["inode"], KERNEL)
             if owner != "init.scope" or key not in found:  # a socket unit's port is held by systemd as well
                 found[key] = owner
     return dict(sorted(found.items()))
@@ -92,17 +102,22 @@ def _owners() -> dict[str, str]:
     """{socket's inode: the unit (or the command) that holds it}."""
     found: dict[str, str] = {}
     for folder in glob.glob("/proc/[0-9]*"):
-        try:
-            inodes = [os.readlink(link) for link in glob.glob(folder + "/fd/*")]
-        except OSError:
-            continue  # ended meanwhile
-        held = [link[8:-1] for link in inodes if link.startswith("socket:[")]
+        opened = [_opened(link) for link in glob.glob(folder + "/fd/*")]
+        held = [target[8:-1] for target in opened if target.startswith("socket:[")]
         if held:
             owner = host.unit_of(folder) or _command(folder)
             for inode in held:
                 if found.get(inode) in (None, "init.scope"):
                     found[inode] = owner
     return found
+
+
+def _opened(link: str) -> str:
+    """What a descriptor is open on; "" when it was closed meanwhile, as a server's are all the time."""
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
 
 
 def _command(folder: str) -> str:
