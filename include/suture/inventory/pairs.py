@@ -49,11 +49,12 @@ def decide_pairs(
     packages: 'ecosystem/package' of those to look at; host_ids: only the versions that these hosts have; None: all.
     """
     only = None if packages is None else sorted(set(packages))
+    names = {"names": None if only is None or host_ids is not None else _names(only)}
     with store.transaction():
         keep_holdings(store)
         _fill_installed(store, only, host_ids)
-        _fill_version_keys(store, whole=only is None and host_ids is None)
-        candidates = store.fetch_all("pair/list_candidate_pairs")
+        _fill_version_keys(store, names, whole=only is None and host_ids is None)
+        candidates = store.fetch_all("pair/list_candidate_pairs", names)
         decisions, uncertain = _decide_all(store, candidates)
         wanted = {tuple(row[name] for name in _KEY): row for row in map(_row, decisions)}
         rows = (
@@ -77,7 +78,7 @@ def fill_version_keys(store: Store) -> int:
     with store.transaction():
         keep_holdings(store)
         _fill_installed(store, None, None)
-        return _fill_version_keys(store, whole=True)
+        return _fill_version_keys(store, {"names": None}, whole=True)
 
 
 def _fill_installed(store: Store, packages: Sequence[str] | None, host_ids: Sequence[str] | None) -> None:
@@ -91,10 +92,9 @@ def _fill_installed(store: Store, packages: Sequence[str] | None, host_ids: Sequ
     store.execute("pair/analyze_work")
 
 
-def _fill_version_keys(store: Store, *, whole: bool) -> int:
-    fresh = [
-        (row["ecosystem"], row["version"]) for row in store.fetch_all("finding/list_unkeyed_versions", {"whole": whole})
-    ]
+def _fill_version_keys(store: Store, names: Mapping[str, Sequence[str] | None], *, whole: bool) -> int:
+    found = store.fetch_all("finding/list_unkeyed_versions", {**names, "whole": whole})
+    fresh = [(row["ecosystem"], row["version"]) for row in found]
     rows = [_key_row(ecosystem, version) for ecosystem, version in fresh]
     for part in _parts([row for row in rows if row["ecosystem"] == "deb"]):
         store.execute("finding/insert_version_keys", {"rows": Json(part)})

@@ -1,5 +1,6 @@
 -- Versions without a key: all that hosts have (work_installed), what their advisories fix, and the bounds of
--- their ranges. whole: also versions of packages that were removed, and all of Debian that advisories fix.
+-- their ranges. whole: also versions of packages that were removed, and all of Debian that advisories fix. names: of
+-- the packages in work_installed, where they are few, for the index; else NULL.
 WITH RECURSIVE named AS MATERIALIZED (
     SELECT DISTINCT
         installed.ecosystem,
@@ -74,6 +75,7 @@ FROM (
         advisory.fixed_version AS version
     FROM named
     INNER JOIN advisory ON named.source_package = advisory.source_package AND named.ecosystem = advisory.ecosystem
+    WHERE %(names)s::text[] IS NULL OR advisory.source_package = any(%(names)s::text[])
     UNION
     SELECT
         'deb' AS ecosystem,

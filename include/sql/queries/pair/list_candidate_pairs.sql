@@ -1,5 +1,6 @@
 -- Which installed versions lie in which advisory's ranges: every distinct version once, compared by its key. Maven's
--- versions have no key, and lists of versions hold spellings: those come along, and are compared by the caller.
+-- versions have no key, and lists of versions hold spellings: those come along, and are compared by the caller. names:
+-- of the packages in work_installed, where they are few, for the index; else NULL.
 WITH span AS MATERIALIZED (
     SELECT
         advisory_range.advisory_id,
@@ -36,6 +37,7 @@ WITH span AS MATERIALIZED (
     WHERE
         advisory.withdrawn_at IS NULL
         AND advisory.fixed_version IS NOT NULL
+        AND (%(names)s::text[] IS NULL OR advisory.source_package = any(%(names)s::text[]))
         AND (advisory.ecosystem, advisory.source_package) IN (
             SELECT
                 work_installed.ecosystem,
