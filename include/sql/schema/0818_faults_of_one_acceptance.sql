@@ -1,5 +1,5 @@
--- What speaks against one acceptance is asked of that one: `wanted` NULL asks all live ones, as before. A condition behind
--- the function came too late: at 8,281 findings in two acceptances the page of either read what both cover.
+-- What speaks against one acceptance is asked of that one: `wanted` NULL asks all live ones, as before. A condition
+-- behind the function came too late: at 8,281 findings in two acceptances, the page of either read what both cover.
 DO $$
 DECLARE
     body text := pg_get_functiondef('acceptance_fault(timestamptz)'::regprocedure);
