@@ -118,7 +118,7 @@ def _measured(browser: Browser, args: argparse.Namespace, path: str, past: Stora
     for width, height in SCREENS:
         for scheme in ("light", "dark"):
             with browser.new_context(
-                color_scheme=scheme,  # type: ignore[arg-type]
+                color_scheme=scheme,
                 viewport={"width": width, "height": height},
                 storage_state=past,
             ) as context:

@@ -108,7 +108,8 @@ def test_the_menu_opens_the_campaigns_with_their_states(main_job: MainJob, log_i
 def test_a_campaign_opens_in_the_frame_and_survives_a_reload(main_job: MainJob, log_in: LogIn) -> None:
     page = log_in("olga")
     campaign = _campaigns(main_job)[0]
-    _open_suture(page).get_by_role("link", name=campaign["campaign_id"], exact=True).click()
+    links = _open_suture(page).get_by_role("link", name=campaign["campaign_id"], exact=True)
+    links.first.click()  # an incident's note may name it too
     page.wait_for_url(re.compile(rf"/campaigns/{campaign['campaign_id']}$"))
     for _ in range(2):
         frame = page.frame_locator("iframe[title=Suture]")
@@ -225,6 +226,25 @@ def test_the_window_follows_the_frame(log_in: LogIn, address: str) -> None:
     page.wait_for_url(f"{address}/plugin/suture{URL_PREFIX}/")
     page.get_by_test_id("nav-home-link").click()
     expect(page).to_have_title(re.compile("Home"), timeout=PATIENCE_MS)
+
+
+def test_a_report_opens_in_a_tab_of_its_own_and_a_sheet_is_kept(main_job: MainJob, log_in: LogIn, address: str) -> None:
+    with main_job.store() as store:
+        reports = store.fetch_all("report/list_reports", {"campaign_id": None})
+    campaign_id = next(row["campaign_id"] for row in reports if row["kind"] == "html" and row["campaign_id"])
+    page = log_in("audra")
+    inside = f"{address}/plugin/suture{URL_PREFIX}/campaigns/{campaign_id}"
+    page.goto(inside)
+    frame = page.frame_locator("iframe[title=Suture]")
+    with page.context.expect_page() as opened:
+        frame.get_by_role("link", name="html", exact=True).click()
+    expect(opened.value).to_have_title(re.compile(campaign_id))
+    assert "/reports/" in opened.value.url
+    with page.expect_download() as kept:
+        frame.get_by_role("link", name="csv", exact=True).click()
+    assert kept.value.suggested_filename == f"{campaign_id}.csv"
+    assert page.url == inside
+    expect(frame.get_by_role("navigation").first).to_be_visible()
 
 
 def test_a_viewer_cannot_start_a_rollback(main_job: MainJob, log_in: LogIn, address: str) -> None:

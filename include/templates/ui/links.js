@@ -1,5 +1,6 @@
 // Airflow shows these pages in a frame. Its reader chose light or dark there, not here; and the frame may not navigate
-// its window, so a link to Airflow itself is followed by the outer page.
+// its window or open another, so the outer page follows links to Airflow itself and those that open a report. A report runs
+// no script (its policy forbids it): in the frame it would be light in the dark, under the campaign's address, with no way back.
 const outer = window.parent === window ? null : window.parent.document;
 // What Airflow's own menu calls these pages, and the page that each of its entries opens.
 const entries = { "/plugin/suture": "/", "/plugin/suture-feeds": "/feeds" };
@@ -35,6 +36,7 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   const copy = outer.createElement("a");
   copy.href = link.href;
+  copy.target = link.target;
   outer.body.append(copy);
   copy.click();
   copy.remove();

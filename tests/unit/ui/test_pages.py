@@ -210,6 +210,9 @@ def test_a_report_is_served_as_it_was_kept_or_not_at_all(
     campaign_id = scene.verified(store)
     written = write_report(store, installation, campaign_id, now=datetime.now(UTC))
     ids = {row["kind"]: row["report_id"] for row in store.fetch_all("report/list_reports", {"campaign_id": None})}
+    links = browser.get(f"{URL_PREFIX}/campaigns/{campaign_id}").text
+    assert f'<a href="{URL_PREFIX}/reports/{ids["html"]}" data-airflow target="_blank">' in links  # never in the frame
+    assert f'<a href="{URL_PREFIX}/reports/{ids["csv"]}" download>' in links
     html = browser.get(f"{URL_PREFIX}/reports/{ids['html']}")
     assert html.status_code == 200
     assert "sandbox" in html.headers["Content-Security-Policy"]
