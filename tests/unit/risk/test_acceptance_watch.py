@@ -220,7 +220,7 @@ def test_asked_of_one_acceptance_the_faults_are_those_that_all_of_them_have(flee
     def faults(acceptance_id: str | None, at: datetime) -> list[dict[str, Any]]:
         return fleet.fetch_all("acceptance/list_acceptance_faults", {"acceptance_id": acceptance_id, "at": at})
 
-    on_app1 = {"asset_groups": [], "host_ids": ["app1"]}
+    on_app1: dict[str, Any] = {"asset_groups": [], "host_ids": ["app1"]}
     wide = accept(fleet)
     accept(fleet, run_id="run-2", source_packages=[], advisory_ids=["debian-security/nginx@1.1"], **on_app1)
     gone_soon = accept(fleet, run_id="run-3", source_packages=["expat"], **on_app1)
