@@ -19,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "include"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plugins"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -39,7 +38,9 @@ def ask(path: str, *, warm: bool) -> tuple[float, float]:
                 thread.join()
         assert ("suture_airflow.ui.pages" in sys.modules) == warm
         wall, spent = time.monotonic(), time.process_time()
-        ui._application().dependency_overrides[get_user] = lambda: SimpleNamespace(get_name=lambda: "olga")  # type: ignore[attr-defined]
+        from suture_airflow.ui.access import reader  # an import that the first request waits for as well
+
+        ui._application().dependency_overrides[reader] = lambda: SimpleNamespace(get_name=lambda: "olga")  # type: ignore[attr-defined]
         answer = client.get(ui.URL_PREFIX + path)
         took = time.monotonic() - wall, time.process_time() - spent
     assert answer.status_code == 200, (path, answer.status_code, answer.text[:500])

@@ -25,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "include"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plugins"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -46,6 +45,7 @@ from suture.risk.strategy_review import review_strategies
 from suture.risk.window_choice import weigh_campaigns
 from suture.store import Store, migrate
 from suture_airflow.ui import URL_PREFIX
+from suture_airflow.ui.access import reader
 from suture_airflow.ui.pages import build
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -301,7 +301,7 @@ def measure(dsn: str, args: argparse.Namespace) -> None:
 
 def mounted() -> FastAPI:
     pages = build()
-    pages.dependency_overrides[get_user] = lambda: SimpleNamespace(get_name=lambda: "olga")
+    pages.dependency_overrides[reader] = lambda: SimpleNamespace(get_name=lambda: "olga")
     airflow = FastAPI()
     airflow.mount(URL_PREFIX, pages)
     return airflow

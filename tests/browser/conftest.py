@@ -81,21 +81,31 @@ def new_page(chromium: Browser) -> Iterator[LogIn]:
         context.close()
 
 
-@pytest.fixture
-def log_in(main_job: MainJob, address: str, new_page: LogIn, sessions: dict[str, StorageState]) -> LogIn:
-    """Types a user's name and password into the real form, once a user: `log_in("olga", scheme="dark")`. The page stands
-    at home."""
+@pytest.fixture(scope="session")
+def passwords(main_job: MainJob) -> dict[str, str]:
     here = read(main_job.home)
     assert here is not None
-    passwords = json.loads((here.secrets_dir / PASSWORDS).read_text("utf-8"))
+    found: dict[str, str] = json.loads((here.secrets_dir / PASSWORDS).read_text("utf-8"))
+    return found
+
+
+def fill_form(page: Page, user: str, password: str) -> None:
+    """Airflow's login form."""
+    page.fill("input[name=username]", user)
+    page.fill("input[name=password]", password)
+    page.press("input[name=password]", "Enter")
+
+
+@pytest.fixture
+def log_in(passwords: dict[str, str], address: str, new_page: LogIn, sessions: dict[str, StorageState]) -> LogIn:
+    """Types a user's name and password into the real form, once a user: `log_in("olga", scheme="dark")`. The page stands
+    at home."""
 
     def entered(user: str, **window: Any) -> Page:
         page = new_page(past=sessions.get(user), **window)
         page.goto(f"{address}/")
         if user not in sessions:
-            page.fill("input[name=username]", user)
-            page.fill("input[name=password]", passwords[user])
-            page.press("input[name=password]", "Enter")
+            fill_form(page, user, passwords[user])
         page.get_by_role("link", name="Suture", exact=True).wait_for()
         if user not in sessions:
             sessions[user] = page.context.storage_state()

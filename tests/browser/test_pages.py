@@ -11,12 +11,13 @@ from playwright.sync_api import FrameLocator, Page, expect
 
 from suture.campaign import fetch_campaign
 from suture_airflow.ui import URL_PREFIX
-from tests.browser.conftest import LogIn
+from tests.browser.conftest import LogIn, fill_form
 from tests.main_job import MainJob
 
 pytestmark = [pytest.mark.airflow, pytest.mark.browser, pytest.mark.lab, pytest.mark.timeout(3600)]
 PATIENCE_MS = 60_000
 DARK_INK = 128  # the mean of a text colour's red, green and blue is above it on a dark page
+INK = "getComputedStyle(document.body).color.match(/\\d+/g).slice(0, 3).map(Number).reduce((a, b) => a + b) / 3"
 CONTRAST = 4.5  # WCAG 2.2, 1.4.3 (AA)
 
 # Every element with text of its own whose contrast with what lies behind it is too low. WCAG's relative luminance.
@@ -107,7 +108,8 @@ def test_the_menu_opens_the_campaigns_with_their_states(main_job: MainJob, log_i
 def test_a_campaign_opens_in_the_frame_and_survives_a_reload(main_job: MainJob, log_in: LogIn) -> None:
     page = log_in("olga")
     campaign = _campaigns(main_job)[0]
-    _open_suture(page).get_by_role("link", name=campaign["campaign_id"], exact=True).click()
+    links = _open_suture(page).get_by_role("link", name=campaign["campaign_id"], exact=True)
+    links.first.click()  # an incident's note may name it too
     page.wait_for_url(re.compile(rf"/campaigns/{campaign['campaign_id']}$"))
     for _ in range(2):
         frame = page.frame_locator("iframe[title=Suture]")
@@ -161,14 +163,88 @@ def test_every_link_inside_leads_to_a_page(main_job: MainJob, log_in: LogIn, add
 
 def test_a_stranger_gets_no_page(main_job: MainJob, new_page: LogIn, address: str) -> None:
     page = new_page()
-    for path in [*_paths(main_job), f"{URL_PREFIX}/reports/1", f"{URL_PREFIX}/style.css"]:
+    for path in [*_paths(main_job), f"{URL_PREFIX}/reports/1"]:
         answer = page.goto(address + path)
         assert answer is not None
         assert answer.status == 401, path
         assert "SUT-" not in page.content().replace(path, "")
+        expect(page.get_by_role("link")).to_have_count(1)
     page.goto(f"{address}/plugin/suture")
     page.wait_for_url(re.compile("/auth/login"))
     expect(page.locator("input[name=password]")).to_be_visible()
+
+
+def test_an_address_that_somebody_passed_on_opens_after_the_login(
+    new_page: LogIn, address: str, passwords: dict[str, str]
+) -> None:
+    page = new_page()
+    page.goto(f"{address}{URL_PREFIX}/findings?priority=scheduled&group=web")
+    page.get_by_role("link", name="Log in").click()
+    fill_form(page, "audra", passwords["audra"])
+    page.wait_for_url(f"{address}/plugin/suture{URL_PREFIX}/findings?priority=scheduled&group=web")
+    frame = page.frame_locator("iframe[title=Suture]")
+    expect(frame.get_by_role("heading", level=1)).to_have_text("Open findings", timeout=PATIENCE_MS)
+
+
+@pytest.mark.parametrize("token", [None, "not.a.token"])
+def test_a_session_that_ends_in_the_frame_leads_to_the_login_and_back(
+    log_in: LogIn, address: str, passwords: dict[str, str], token: str | None
+) -> None:
+    page = log_in("audra", scheme="dark")
+    frame = _open_suture(page)
+    page.context.clear_cookies()
+    if token:
+        page.context.add_cookies([{"name": "_token", "value": token, "url": address}])
+    frame.get_by_role("link", name="Queue", exact=True).click()
+    expect(frame.get_by_role("heading", level=1)).to_have_text("You are not logged in", timeout=PATIENCE_MS)
+    assert frame.locator("body").evaluate(INK) > DARK_INK, "it has its style"
+    assert page.frames[-1].evaluate(LOW_CONTRAST, CONTRAST) == []
+    frame.get_by_role("link", name="Log in").click()
+    page.wait_for_url(re.compile("/auth/login"))
+    expect(page.locator("iframe")).to_have_count(0)  # the form is the window's, not the frame's
+    fill_form(page, "audra", passwords["audra"])
+    page.wait_for_url(f"{address}/plugin/suture{URL_PREFIX}/queue")
+    expect(frame.get_by_role("heading", level=1)).to_have_text("What comes first", timeout=PATIENCE_MS)
+
+
+def test_the_window_follows_the_frame(log_in: LogIn, address: str) -> None:
+    """Its title, its address, the browser's way back, and Airflow's own menu, which opens the first page again."""
+    page = log_in("olga")
+    frame = _open_suture(page)
+    heading = frame.get_by_role("heading", level=1)
+    frame.get_by_role("link", name="Queue", exact=True).click()
+    page.wait_for_url(f"{address}/plugin/suture{URL_PREFIX}/queue")
+    expect(page).to_have_title("Suture: queue", timeout=PATIENCE_MS)
+    page.go_back()
+    expect(heading).to_have_text("Where every campaign stands", timeout=PATIENCE_MS)
+    page.wait_for_url(f"{address}/plugin/suture{URL_PREFIX}/")
+    expect(page).to_have_title("Suture", timeout=PATIENCE_MS)
+    frame.get_by_role("link", name="Strategy", exact=True).click()
+    page.wait_for_url(f"{address}/plugin/suture{URL_PREFIX}/strategy")
+    page.get_by_role("link", name="Suture", exact=True).click()
+    expect(heading).to_have_text("Where every campaign stands", timeout=PATIENCE_MS)
+    page.wait_for_url(f"{address}/plugin/suture{URL_PREFIX}/")
+    page.get_by_test_id("nav-home-link").click()
+    expect(page).to_have_title(re.compile("Home"), timeout=PATIENCE_MS)
+
+
+def test_a_report_opens_in_a_tab_of_its_own_and_a_sheet_is_kept(main_job: MainJob, log_in: LogIn, address: str) -> None:
+    with main_job.store() as store:
+        reports = store.fetch_all("report/list_reports", {"campaign_id": None})
+    campaign_id = next(row["campaign_id"] for row in reports if row["kind"] == "html" and row["campaign_id"])
+    page = log_in("audra")
+    inside = f"{address}/plugin/suture{URL_PREFIX}/campaigns/{campaign_id}"
+    page.goto(inside)
+    frame = page.frame_locator("iframe[title=Suture]")
+    with page.context.expect_page() as opened:
+        frame.get_by_role("link", name="html", exact=True).click()
+    expect(opened.value).to_have_title(re.compile(campaign_id))
+    assert "/reports/" in opened.value.url
+    with page.expect_download() as kept:
+        frame.get_by_role("link", name="csv", exact=True).click()
+    assert kept.value.suggested_filename == f"{campaign_id}.csv"
+    assert page.url == inside
+    expect(frame.get_by_role("navigation").first).to_be_visible()
 
 
 def test_a_viewer_cannot_start_a_rollback(main_job: MainJob, log_in: LogIn, address: str) -> None:
@@ -209,14 +285,13 @@ def test_the_rollback_page_says_what_would_be_touched(main_job: MainJob, log_in:
 @pytest.mark.parametrize(("system", "chosen"), [("light", "dark"), ("dark", "light")])
 def test_the_frame_follows_what_was_chosen_in_airflow(log_in: LogIn, system: str, chosen: str) -> None:
     page = log_in("olga", scheme=system)
-    ink = "getComputedStyle(document.body).color.match(/\\d+/g).slice(0, 3).map(Number).reduce((a, b) => a + b) / 3"
     frame = _open_suture(page)
-    assert (frame.locator("body").evaluate(ink) > DARK_INK) == (system == "dark")
+    assert (frame.locator("body").evaluate(INK) > DARK_INK) == (system == "dark")
     page.evaluate("theme => localStorage.setItem('theme', theme)", chosen)
     page.reload()
     frame = page.frame_locator("iframe[title=Suture]")
     expect(frame.locator("html")).to_have_attribute("data-theme", chosen, timeout=PATIENCE_MS)
-    assert (frame.locator("body").evaluate(ink) > DARK_INK) == (chosen == "dark")
+    assert (frame.locator("body").evaluate(INK) > DARK_INK) == (chosen == "dark")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

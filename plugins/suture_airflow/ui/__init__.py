@@ -58,7 +58,7 @@ class WarmStart:
 
 ROOT_MIDDLEWARES = [{"middleware": WarmStart, "name": "Suture's pages are built at the start", "args": [], "kwargs": {}}]
 FASTAPI_APPS = [{"app": application, "url_prefix": URL_PREFIX, "name": "Suture"}]
-EXTERNAL_VIEWS = [
+EXTERNAL_VIEWS: list[dict[str, Any]] = [
     {
         "name": "Suture",
         "href": f"{URL_PREFIX}/",

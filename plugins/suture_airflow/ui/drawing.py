@@ -52,10 +52,18 @@ def problem(request: Request, error: SutureError) -> Response:
 
 
 def drawn(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    here = request.scope.get("root_path", "").rstrip("/")
-    airflow = here.removesuffix(URL_PREFIX)
-    text = templates().get_template(f"ui/{name}.html").render(here=here, airflow=airflow, page=name, **values)
+    values |= {"here": _here(request), "airflow": airflow_at(request), "page": name}
+    text = templates().get_template(f"ui/{name}.html").render(values)
     return HTMLResponse(text, status_code=status, headers=HEADERS)
+
+
+def airflow_at(request: Request) -> str:
+    """The path under which Airflow itself is served: "" where that is the root."""
+    return _here(request).removesuffix(URL_PREFIX)
+
+
+def _here(request: Request) -> str:
+    return str(request.scope.get("root_path", "")).rstrip("/")
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The pages: overview, campaign, rollback, feeds, and the reports' files; the risk pages come from risk_pages.py.
 
-The rules: every route asks who is there (plugin routes are open to anyone otherwise); GET only, and it changes nothing
-(Airflow's session cookie has no CSRF token); nothing is loaded from anywhere else; every word is escaped.
+The rules: every route asks who is there (plugin routes are open to anyone otherwise), except for the style and the script, which
+the page that leads to the login needs and which say nothing; GET only, and it changes nothing (Airflow's session cookie has no CSRF
+token); nothing is loaded from anywhere else; every word is escaped; whatever is refused is refused with a page.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
+from starlette.exceptions import HTTPException
 
 from suture.compliance.overview import ROWS_SHOWN, blast_radius, campaign_view, feeds, overview
 from suture.compliance.rendering import TEMPLATES
@@ -30,11 +32,13 @@ from suture.feeds.health import ARCHIVE_FRESHNESS
 from suture.settings import Settings
 from suture.store import Store
 from suture_airflow.ui import risk_pages, sourcing_pages
+from suture_airflow.ui.access import misasked, reader, refused
 from suture_airflow.ui.drawing import HEADERS, opened, page, problem
 
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'"
 CONTRADICTIONS_SHOWN, CONTRADICTIONS_OF_ONE_KIND = 10, 200
-router = APIRouter(dependencies=[Depends(get_user)])
+router = APIRouter(dependencies=[Depends(reader)])
+open_router = APIRouter()
 router.include_router(risk_pages.router)
 router.include_router(sourcing_pages.router)
 
@@ -43,6 +47,9 @@ def build() -> FastAPI:
     """The application, without the pages that FastAPI would add (they are open to anyone)."""
     application = FastAPI(title="Suture", docs_url=None, redoc_url=None, openapi_url=None)
     application.include_router(router)
+    application.include_router(open_router)
+    application.add_exception_handler(HTTPException, refused)  # type: ignore[arg-type]
+    application.add_exception_handler(RequestValidationError, misasked)  # type: ignore[arg-type]
     return application
 
 
@@ -114,12 +121,12 @@ def show_report(request: Request, report_id: int) -> Response:
     return Response(kept.content, media_type=CONTENT_TYPES[kept.kind], headers=headers)
 
 
-@router.get("/style.css")
+@open_router.get("/style.css")
 def style() -> Response:
     return PlainTextResponse((TEMPLATES / "style.css").read_text("utf-8"), media_type="text/css", headers=HEADERS)
 
 
-@router.get("/links.js")
+@open_router.get("/links.js")
 def links() -> Response:
     text = (TEMPLATES / "ui" / "links.js").read_text("utf-8")
     return PlainTextResponse(text, media_type="text/javascript", headers=HEADERS)

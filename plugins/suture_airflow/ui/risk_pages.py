@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi import APIRouter, Depends, Query, Request, Response
 from markupsafe import Markup
 
@@ -29,6 +28,7 @@ from suture.risk.window_choice import window_choices
 from suture.rollout.windows import WindowPolicy
 from suture.settings import Settings
 from suture.store import Store
+from suture_airflow.ui.access import reader
 from suture_airflow.ui.drawing import NoSuchThingError, page
 
 CHANGES_SHOWN, WEIGHED_SHOWN, ROWS_SHOWN = 20, 100, 200
@@ -36,7 +36,7 @@ CHANGES_SHOWN, WEIGHED_SHOWN, ROWS_SHOWN = 20, 100, 200
 MOST_FINDINGS_JUDGED = 50_000
 Json = dict[str, Any]
 
-router = APIRouter(dependencies=[Depends(get_user)])
+router = APIRouter(dependencies=[Depends(reader)])
 
 
 @router.get("/queue")

@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi import APIRouter, Depends, Request, Response
 
 from suture.compliance.document import as_json
@@ -21,12 +20,13 @@ from suture.sourcing.cases import Case, CaseState, Vendor, VendorRegister, fetch
 from suture.sourcing.cases.states import MEANING, TERMINAL
 from suture.sourcing.refusal import NEXT_STEP, RefusalReason
 from suture.store import Store
+from suture_airflow.ui.access import reader
 from suture_airflow.ui.drawing import NoSuchThingError, page
 
 Json = dict[str, Any]
 ROWS_SHOWN, CVES_SHOWN = 200, 10
-router = APIRouter(dependencies=[Depends(get_user)])
-User = Annotated[Any, Depends(get_user)]
+router = APIRouter(dependencies=[Depends(reader)])
+User = Annotated[Any, Depends(reader)]
 
 
 @router.get("/intakes")

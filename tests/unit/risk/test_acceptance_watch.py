@@ -214,6 +214,39 @@ def test_of_two_acceptances_the_one_that_holds_keeps_the_finding(fleet: Store) -
     assert (found["app1", "nginx"], found["app2", "nginx"]) == ("accepted", "open")
 
 
+def test_asked_of_one_acceptance_the_faults_are_those_that_all_of_them_have(fleet: Store) -> None:
+    """With a fault of each kind somewhere: none is lost, and none of a neighbour's is told."""
+
+    def faults(acceptance_id: str | None, at: datetime) -> list[dict[str, Any]]:
+        return fleet.fetch_all("acceptance/list_acceptance_faults", {"acceptance_id": acceptance_id, "at": at})
+
+    on_app1: dict[str, Any] = {"asset_groups": [], "host_ids": ["app1"]}
+    wide = accept(fleet)
+    accept(fleet, run_id="run-2", source_packages=[], advisory_ids=["debian-security/nginx@1.1"], **on_app1)
+    gone_soon = accept(fleet, run_id="run-3", source_packages=["expat"], **on_app1)
+    asked = ask(fleet, run_id="run-4", source_packages=["expat"], asset_groups=["staging"])
+    unsigned = ask(fleet, run_id="run-5", source_packages=["expat"], asset_groups=["web"])
+    fleet._connection.execute("UPDATE risk_acceptance SET state = 'active' WHERE acceptance_id = %s", (unsigned,))
+    for change in (kev, exploited, ransomware, new_host, new_cve, came_back, raised):
+        change(fleet)
+    fleet._connection.execute(
+        "UPDATE host_package SET source_version = '2.1' WHERE source_package = 'expat' AND host_id = 'app1'"
+    )
+    score(fleet, LATER)
+    end = fetch_acceptance(fleet, wide)["expires_at"]
+    ids = [row["acceptance_id"] for row in acceptance_list(fleet, now=LATER)]
+    assert len(ids) == 5
+    for at in (LATER, end):
+        every = faults(None, at)
+        assert {one["acceptance_id"] for one in every} >= {wide, gone_soon, unsigned}
+        for acceptance_id in ids:
+            assert faults(acceptance_id, at) == [one for one in every if one["acceptance_id"] == acceptance_id]
+    kinds = {one["kind"] for one in faults(None, end)}
+    assert kinds == {"expired", "unsigned", "kev_added", "ransomware", "exploited", "new_cve", "priority_raised", "came_back",
+                     "scope_widened", "orphaned"}  # fmt: skip
+    assert faults(asked, LATER) == faults("ACC-1999-0001", end) == []
+
+
 # Planning
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from suture.settings import Settings
 from suture_airflow.ui import URL_PREFIX
+from suture_airflow.ui.access import reader
 from suture_airflow.ui.pages import build
 
 
@@ -21,7 +21,7 @@ def browser(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tes
     monkeypatch.setenv("SUTURE_WAREHOUSE_URL", settings.require_warehouse())
     monkeypatch.delenv("SUTURE_STORE_URL", raising=False)
     pages = build()
-    pages.dependency_overrides[get_user] = lambda: SimpleNamespace(get_name=lambda: "olga")
+    pages.dependency_overrides[reader] = lambda: SimpleNamespace(get_name=lambda: "olga")
     airflow = FastAPI()
     airflow.mount(URL_PREFIX, pages)
     with TestClient(airflow, raise_server_exceptions=False) as client:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.api_fastapi.core_api.security import get_user
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from suture import evidence
 from suture.compliance import write_report
+from suture.compliance.rendering import TEMPLATES
 from suture.settings import Settings
 from suture.store import Store
-from suture_airflow.ui import URL_PREFIX
+from suture_airflow.auth_manager import SutureAuthManager
+from suture_airflow.ui import EXTERNAL_VIEWS, URL_PREFIX, access
+from suture_airflow.ui.access import reader
 from suture_airflow.ui.drawing import HEADERS
 from suture_airflow.ui.pages import build, router
 from tests.unit.compliance import scene
@@ -37,7 +43,7 @@ def installation(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Setting
 def _mounted(*, signed_in: bool) -> TestClient:
     pages = build()
     if signed_in:
-        pages.dependency_overrides[get_user] = lambda: SimpleNamespace(get_name=lambda: "olga")
+        pages.dependency_overrides[reader] = lambda: SimpleNamespace(get_name=lambda: "olga")
     airflow = FastAPI()
     airflow.mount(URL_PREFIX, pages)
     return TestClient(airflow, raise_server_exceptions=False)
@@ -54,16 +60,102 @@ PATHS = sorted({route.path for route in ROUTES})
 
 
 def test_there_are_routes_to_guard() -> None:
-    assert len(PATHS) == len(router.routes) >= 7
+    assert len(PATHS) == len(router.routes) >= 15
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/docs", "/openapi.json", "/redoc"])
 def test_a_stranger_sees_nothing(path: str) -> None:
+    asked = URL_PREFIX + path.replace("{campaign_id}", CAMPAIGN).replace("{report_id}", "1")
     with _mounted(signed_in=False) as client:
-        answer = client.get(URL_PREFIX + path.replace("{campaign_id}", CAMPAIGN).replace("{report_id}", "1"))
-    assert answer.status_code in (401, 403, 404)
+        answer = client.get(asked)
+    assert answer.status_code in (401, 404)
     assert answer.status_code == 404 or path in PATHS
-    assert CAMPAIGN not in answer.text
+    assert CAMPAIGN not in answer.text.replace(quote(asked), "")
+
+
+@pytest.mark.parametrize("path", ["/style.css", "/links.js"])
+def test_the_page_that_leads_to_the_login_has_its_style_and_its_script(path: str) -> None:
+    with _mounted(signed_in=False) as client:
+        assert client.get(URL_PREFIX + path).status_code == 200
+
+
+@pytest.mark.parametrize("base", ["", "/airflow"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "/queue", "/findings?group=a%26b&page=2", "/findings?page=nonsense", "/acceptances/%22%3E%3Cscript%3E",
+        "/cases/a%3Fb%23c%25",
+    ],
+)  # fmt: skip
+def test_who_is_not_logged_in_is_led_to_the_login_and_back_into_the_frame(base: str, asked: str) -> None:
+    inner = FastAPI()
+    inner.mount(URL_PREFIX, build())
+    outer = FastAPI()
+    outer.mount(base, inner)
+    with TestClient(outer) as client:
+        answer = client.get(base + URL_PREFIX + asked)
+    assert answer.status_code == 401
+    assert answer.headers["Content-Security-Policy"] == HEADERS["Content-Security-Policy"]
+    page = Page(answer.text)
+    assert page.tags.count("script") == 1
+    assert set(page.links[:-1]) == {f"{base}{URL_PREFIX}/style.css", f"{base}{URL_PREFIX}/links.js"}
+    parts = urlsplit(page.links[-1])
+    assert parts.path == f"{base}/api/v2/auth/login"
+    assert parse_qs(parts.query) == {"next": [f"{base}/plugin/suture{base}{URL_PREFIX}{asked}"]}
+
+
+@pytest.mark.parametrize("error", [HTTPException(401, "Token Expired"), HTTPException(403, "Invalid JWT token")])
+def test_a_session_that_ended_is_told_like_none(installation: Settings, error: HTTPException) -> None:
+    def ended() -> None:
+        raise error
+
+    pages = build()
+    pages.dependency_overrides[get_user] = ended
+    with TestClient(pages) as client:
+        answer = client.get("/queue")
+    assert answer.status_code == 401
+    assert "You are not logged in" in answer.text
+    assert error.detail not in answer.text
+
+
+@pytest.mark.parametrize(("role", "status"), [(None, 403), ("", 403), ("viewer", 200), ("op", 200)])
+def test_whom_airflow_shows_no_plugins_gets_no_page_by_its_address(
+    installation: Settings, monkeypatch: pytest.MonkeyPatch, role: str | None, status: int
+) -> None:
+    monkeypatch.setattr(access, "get_auth_manager", SutureAuthManager)
+    pages = build()
+    pages.dependency_overrides[get_user] = lambda: SimpleAuthManagerUser(username="zoe", role=role)
+    with TestClient(pages) as client:
+        for path in PATHS:
+            answer = client.get(path.replace("{campaign_id}", CAMPAIGN).replace("{report_id}", "1"))
+            assert (answer.status_code == 403) == (status == 403), path
+        answer = client.get("/queue")
+    assert answer.status_code == status
+    assert ("none of your roles may see these pages" in answer.text) == (status == 403)
+
+
+def test_what_no_page_answers_is_said_with_a_page(browser: TestClient) -> None:
+    unknown = browser.get(f"{URL_PREFIX}/nothing")
+    assert (unknown.status_code, "There is no such page" in unknown.text) == (404, True)
+    acting = browser.post(f"{URL_PREFIX}/queue")
+    assert (acting.status_code, "only read" in acting.text) == (405, True)
+    wrong = browser.get(f"{URL_PREFIX}/findings?page=<script>&priority=urgent")
+    assert wrong.status_code == 422
+    words = " ".join(Page(wrong.text).text.split())
+    assert "page cannot be '<script>': Input should be a valid integer" in words
+    assert "priority cannot be 'urgent': Input should be 'immediate', " in words
+    for answer in (unknown, acting, wrong):
+        assert answer.headers["Content-Security-Policy"] == HEADERS["Content-Security-Policy"]
+        page = Page(answer.text)
+        assert page.tags.count("script") == 1
+        assert f"{URL_PREFIX}/queue" in page.links
+
+
+def test_the_script_knows_every_entry_of_airflows_menu() -> None:
+    script = (TEMPLATES / "ui" / "links.js").read_text("utf-8")
+    known = dict(re.findall(r'"(/plugin/[^"]+)": "([^"]+)"', script))
+    assert known == {f"/plugin/{view['url_route']}": view["href"].removeprefix(URL_PREFIX) for view in EXTERNAL_VIEWS}
+    assert access.ENTRY in known
 
 
 def test_every_route_only_reads() -> None:
@@ -118,6 +210,9 @@ def test_a_report_is_served_as_it_was_kept_or_not_at_all(
     campaign_id = scene.verified(store)
     written = write_report(store, installation, campaign_id, now=datetime.now(UTC))
     ids = {row["kind"]: row["report_id"] for row in store.fetch_all("report/list_reports", {"campaign_id": None})}
+    links = browser.get(f"{URL_PREFIX}/campaigns/{campaign_id}").text
+    assert f'<a href="{URL_PREFIX}/reports/{ids["html"]}" data-airflow target="_blank">' in links  # never in the frame
+    assert f'<a href="{URL_PREFIX}/reports/{ids["csv"]}" download>' in links
     html = browser.get(f"{URL_PREFIX}/reports/{ids['html']}")
     assert html.status_code == 200
     assert "sandbox" in html.headers["Content-Security-Policy"]
@@ -145,7 +240,7 @@ def test_an_unknown_campaign_and_a_silent_warehouse_are_said_in_words(
 
 def test_links_follow_a_base_path(store: Store, installation: Settings) -> None:
     pages = build()
-    pages.dependency_overrides[get_user] = lambda: SimpleNamespace()
+    pages.dependency_overrides[reader] = lambda: SimpleNamespace()
     inner = FastAPI()
     inner.mount(URL_PREFIX, pages)
     outer = FastAPI()

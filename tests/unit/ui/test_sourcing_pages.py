@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -36,6 +35,7 @@ from suture.sourcing.sbom.examiner import examine
 from suture.store import Json, Store, sources
 from suture.store.objects import FolderObjects, digest
 from suture_airflow.ui import URL_PREFIX
+from suture_airflow.ui.access import reader
 from suture_airflow.ui.pages import build
 from tests.fleet_rows import add_host, install
 from tests.unit.campaign.campaigns import PLAN, add_campaign
@@ -62,7 +62,7 @@ def browser(settings: Settings, monkeypatch: pytest.MonkeyPatch, user: SimpleNam
     monkeypatch.setenv("SUTURE_WAREHOUSE_URL", settings.require_warehouse())
     monkeypatch.setenv("SUTURE_POLICY_DIR", str(PROJECT_ROOT / "include" / "policy"))
     pages = build()
-    pages.dependency_overrides[get_user] = lambda: user
+    pages.dependency_overrides[reader] = lambda: user
     airflow = FastAPI()
     airflow.mount(URL_PREFIX, pages)
     with TestClient(airflow, raise_server_exceptions=False) as client:

@@ -4,6 +4,5 @@ SELECT
     kind,
     subject,
     detail
-FROM acceptance_fault(%(at)s)
-WHERE %(acceptance_id)s::text IS NULL OR acceptance_id = %(acceptance_id)s
+FROM acceptance_fault(%(at)s, %(acceptance_id)s)
 ORDER BY acceptance_id, kind, subject
