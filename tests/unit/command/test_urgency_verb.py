@@ -109,6 +109,7 @@ def test_only_a_reasoned_release_lowers_and_it_is_kept_as_evidence(
         (["release", risk.NGINX, "--reason", " " * 40], "at least ten characters"),
         (["release", "CVE-1999-0001", "--reason", "a reason of some length"], "Nothing is held of 'CVE-1999-0001'"),
         (["list", "--limit", "0"], "--limit"),
+        (["list", "--cve", "CVE-2026"], "'CVE-2026' is no CVE id"),
         (["list", "--limit", "-3"], "--limit"),
     ],
 )

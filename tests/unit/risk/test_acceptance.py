@@ -132,6 +132,7 @@ def test_without_a_person_there_is_no_request(fleet: Store, requester: str | Non
         ({"source_packages": []}, "never all"),
         ({"asset_groups": []}, "never all"),
         ({"cve_ids": ["CVE-1"]}, "no CVE id"),
+        ({"cve_ids": ["CVE-2026-\u0661\u0662\u0663\u0664"]}, "no CVE id"),
         ({"cve_ids": "CVE-2026-1001"}, "a list"),
         ({"justification": "too short"}, "at least 40"),
         ({"justification": " " * 60}, "nothing was given"),
