@@ -61,7 +61,7 @@ QUOTE = "\n\nOriginal advisory details:\n\n It was discovered that Demo mishandl
 @pytest.mark.parametrize(
     ("words", "named", "open_again"),
     [
-        ("The fix for CVE-2026-1001 caused a crash. This update reverts the fix pending further investigation.", [], ["CVE-2026-1001"]),
+        ("The fix for CVE-2026-1001 caused a crash. This update reverts the security fix for now.", [], ["CVE-2026-1001"]),
         ("The update caused a crash. The problematic patch has been reverted.", [], ["CVE-2026-1000", "CVE-2026-1001"]),
         ("This update reverts the fix for CVE-2026-1001.", ["CVE-2026-1000", "CVE-2026-1001"], ["CVE-2026-1001"]),
         ("The update caused a crash. This update fixes the problem.", [], []),
