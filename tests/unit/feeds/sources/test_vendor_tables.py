@@ -63,6 +63,23 @@ def test_a_fix_that_moves_replaces_the_advisory_and_a_statement_that_is_gone_exc
     assert vex_statements(store, "debian_tracker") == []
 
 
+def test_a_copy_of_a_feed_without_a_date_that_was_there_before_the_last_one_is_a_replay(store: Store, tmp_path: Path) -> None:
+    """The tracker once called a release not affected: served again, that copy would excuse what is open since."""
+    first, later = tracker(), tracker()
+    assert load(store, tmp_path, "debian_tracker", first).status is FeedStatus.ACCEPTED
+    (excuse,) = vex_statements(store, "debian_tracker")
+    cve = later["sox"][excuse["vulnerability"]]["releases"]
+    cve[excuse["codename"]] = {"status": "open", "urgency": "high"}
+    assert load(store, tmp_path, "debian_tracker", later, hours=1).status is FeedStatus.ACCEPTED
+    assert vex_statements(store, "debian_tracker") == []
+    outcome = load(store, tmp_path, "debian_tracker", first, hours=2)
+    assert (outcome.status, outcome.reason) == (
+        FeedStatus.REPLAYED, "the copy is the one of 2026-11-23 12:00 UTC, and a newer one was accepted since"
+    )  # fmt: skip
+    assert vex_statements(store, "debian_tracker") == []
+    assert load(store, tmp_path, "debian_tracker", later, hours=3).status is FeedStatus.UNCHANGED
+
+
 def test_a_range_that_moves_leaves_no_twin_and_an_older_record_changes_nothing(store: Store, tmp_path: Path) -> None:
     first = record({"introduced": "0"}, {"fixed": "1.1"}, modified="2026-01-02T00:00:00Z")
     assert load(store, tmp_path, "osv", first).status is FeedStatus.ACCEPTED
