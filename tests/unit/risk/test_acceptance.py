@@ -253,6 +253,18 @@ def test_the_requester_never_signs(fleet: Store) -> None:
     assert votes_of(fleet, acceptance_id) == []
 
 
+def test_a_vote_of_the_requester_that_got_into_the_table_signs_nothing(fleet: Store) -> None:
+    acceptance_id = ask(fleet, requester="rosa")
+    row = fetch_acceptance(fleet, acceptance_id)
+    assert len(row["seats"]) == 1
+    columns = ["acceptance_id", "seat", "role", "voter", "decision", "terms_hash", "decided_at"]
+    forged = [(acceptance_id, 1, row["seats"][0], "rosa", "accept", row["terms_hash"], NOW)]
+    fleet.copy_rows("risk_acceptance_vote", columns, forged)
+    with pytest.raises(AcceptanceError, match="not taken by different people"):
+        sign(fleet, acceptance_id, actor="test", now=NOW)
+    assert set(statuses(fleet).values()) == {"open"}
+
+
 @pytest.mark.parametrize("voter", ["nils", "admin", "", "role:admin", "ROSA"])
 def test_a_stranger_never_signs(fleet: Store, voter: str) -> None:
     acceptance_id = ask(fleet)
