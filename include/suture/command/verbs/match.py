@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from suture.inventory.statements import Statement
 
 FORMS = ("dpkg", "rpm", "pip", "purl", "cyclonedx")
+_MOST_BYTES = 512 * 1024 * 1024  # Debian's tracker has 70 MB
 _DEBIAN_LIST = re.compile(r"\s*\[\d{1,2} [A-Z][a-z]{2} \d{4}\] D[SL]A-\d")
 _OSV_YAML = re.compile(r"^(?:id|modified):[ \t]*\S[^\t\n]*$", re.MULTILINE)
 
@@ -203,9 +204,6 @@ def _from_lines(text: str, where: str) -> list[Claim]:
 
 
 def _text(name: str) -> str:
-    from suture.errors import BadInputError
+    from suture.command.given_files import text_given
 
-    try:
-        return sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"{name} cannot be read: {error}.") from error
+    return text_given(name, most=_MOST_BYTES).replace("\r\n", "\n")
