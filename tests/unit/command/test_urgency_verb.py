@@ -65,8 +65,10 @@ def test_one_cve_is_picked_in_any_letter_case(capsys: pytest.CaptureFixture[str]
     assert main(["urgency", "list", "--cve", risk.NGINX.lower(), "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["cve_id"], row["kind"], row["findings"], row["hosts"]) == (risk.NGINX, "kev_added", 3, 3)
-    assert main(["urgency", "list", "--cve", "'; DROP TABLE urgency_change; --"]) == 0
+    assert main(["urgency", "list", "--cve", "CVE-1999-0001"]) == 0
     assert "Nothing became more urgent" in capsys.readouterr().out
+    assert main(["urgency", "list", "--cve", "'; DROP TABLE urgency_change; --"]) == 2
+    assert "is no CVE id" in capsys.readouterr().err
 
 
 def test_a_strangers_text_has_no_power_over_the_terminal(risen: Store, capsys: pytest.CaptureFixture[str]) -> None:
