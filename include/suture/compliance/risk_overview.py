@@ -17,7 +17,8 @@ from suture.store import Store
 
 @dataclass(frozen=True)
 class RiskCount:
-    """Findings: open, of these overdue (to the hour) and unscored, and accepted. Times None: nothing is open."""
+    """Findings: open, of these overdue (to the hour) and unscored (without a CVSS score: fewer are in the decision's state
+    `unscored`, of which nothing is known at all), and accepted. Times None: nothing is open."""
 
     open: int = 0
     overdue: int = 0

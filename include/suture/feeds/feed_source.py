@@ -11,7 +11,8 @@ from pathlib import Path
 class FeedSource:
     """One source. dated_snapshot: the date of the copy that is read in place of the live endpoint; None: it is live.
 
-    max_data_age, advisory_source, codename: None where policy says nothing. allowed_hosts holds the url's own host too.
+    max_data_age (older data is refused), data_freshness (it is taken, and the feed is stale), advisory_source, codename: None
+    where policy says nothing. allowed_hosts holds the url's own host too.
     allowed_networks: private networks (CIDR) that its hosts may lie in; max_total_bytes: of a folder or archive, inflated;
     key_environment, key_header: where its key is read from and goes to, None: it has none; sync_seconds: how long one sync
     of it may take in all.
@@ -56,6 +57,7 @@ class FeedSource:
     pause_seconds_with_key: float | None = None
     keyrings: tuple[Path, ...] = ()  # keys that sign the documents; relative paths lie beside the policy
     fingerprints: frozenset[str] = frozenset()  # the pinned ones among them
+    data_freshness: timedelta | None = None
     unsigned: bool = False  # policy says that documents without a signature are good enough
 
     def with_url(self, url: str) -> FeedSource:

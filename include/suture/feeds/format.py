@@ -10,6 +10,9 @@ from suture.feeds.decoded import Decoder
 
 # (store, source, last accepted snapshot or None, now, sleep) -> suture.feeds.accept.Copy, as in sync.py
 Transport = Callable[..., Any]
+# (source, now) -> what is asked of each file that is loaded by hand, (its path, its bytes): raises ValueError with the reason
+# why it is not proven
+FileProof = Callable[..., Callable[[str, bytes], None]]
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class FeedFormat:
     """tables: which rows it gives. complete: each copy holds everything, so what it no longer names is gone.
 
     main_table: the one whose rows are counted. transports: names of transports of its own → what fetches by them.
-    scorers: whose CVSS claims its rows replace (cna, adp, nvd, vendor).
+    scorers: whose CVSS claims its rows replace (cna, adp, nvd, vendor). file_proof: None: files prove nothing of themselves.
     """
 
     name: str
@@ -27,3 +30,4 @@ class FeedFormat:
     main_table: str = ""
     transports: Mapping[str, Transport] = field(default_factory=dict)
     scorers: tuple[str, ...] = ()
+    file_proof: FileProof | None = None

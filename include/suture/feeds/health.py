@@ -83,7 +83,9 @@ def _health(name: str, source: FeedSource | None, row: Mapping[str, Any] | None,
     well_at = row["well_at"] if row else None
     data_date = row["data_date"] if row else None
     stale = enabled and (well_at is None or now - well_at > freshness)
-    if source and source.max_data_age and data_date and now - data_date > source.max_data_age:
+    limits = [limit for limit in (source.max_data_age, source.data_freshness) if limit] if source else []
+    live = source is not None and source.dated_snapshot is None
+    if live and limits and data_date and now - data_date > min(limits):
         stale = enabled
     return FeedHealth(
         source=name,
@@ -121,11 +123,15 @@ def _sentence(
     name: str, enabled: bool, row: Mapping[str, Any] | None, snapshot: date | None, stale: bool, now: datetime
 ) -> str:
     if not enabled:
-        return f"{name} is switched off by policy."
+        off = f"{name} is switched off by policy"
+        if row is None or not row["record_count"]:
+            return f"{off}."
+        return f"{off}; it holds {counted(row['record_count'], 'record')}, well {_age(now - row['well_at'])} ago."
     if row is None or row["well_at"] is None:
         last = f" The last try: {str(row['reason']).rstrip('.')}." if row and row["reason"] else ""
         return f"{name} was never loaded.{last}"
-    origin = f"a dated snapshot of {snapshot.isoformat()}" if snapshot else "live"
+    by_hand = str(row["accepted_url"] or "").startswith("file:")
+    origin = f"a dated snapshot of {snapshot.isoformat()}" if snapshot else "from files" if by_hand else "live"
     dated = f", its data of {row['data_date']:%Y-%m-%d}" if row["data_date"] else ""
     if dated and not snapshot and now - row["data_date"] > _OLD:  # a mirror that stands still is read well each day
         dated += f", {_age(now - row['data_date'])} old"

@@ -81,7 +81,7 @@ def _source(entry: Mapping[str, Any], policy_dir: Path) -> FeedSource:
     if bool(entry.get("keyrings")) != pinned:
         raise BadInputError(f"feeds.yaml: {entry['name']} must name keyrings and fingerprints together.")
     own_host = urlsplit(entry["url"]).hostname or ""
-    age = entry.get("max_data_age_hours")
+    age, standing = entry.get("max_data_age_hours"), entry.get("data_freshness_hours")
     return FeedSource(
         name=entry["name"],
         format=entry["format"],
@@ -123,6 +123,7 @@ def _source(entry: Mapping[str, Any], policy_dir: Path) -> FeedSource:
         keyrings=tuple(policy_dir / keyring for keyring in entry.get("keyrings", ())),
         fingerprints=frozenset(entry.get("fingerprints", ())),
         unsigned=entry.get("unsigned", False),
+        data_freshness=timedelta(hours=standing) if standing else None,
     )
 
 

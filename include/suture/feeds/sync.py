@@ -110,7 +110,8 @@ def load_files(
     nothing = replace(_nothing(source), url=", ".join(f"file:{path.name}" for path in paths)[:500])
     try:
         found = list(documents(list(paths), source))
-        decoded, lookups, origins = _decode_documents(source, found)
+        prove = FORMATS[source.format].file_proof
+        decoded, lookups, origins = _decode_documents(source, found, prove and prove(source, now))
     except FeedUnreachableError as error:
         return conclude(store, nothing, FeedStatus.QUARANTINED, error.message, now=now, actor=actor)
     except (FeedRefusedError, FeedFormatError) as error:
@@ -256,16 +257,19 @@ def _decode(source: FeedSource, content: bytes, where: str) -> Decoded:
 
 
 def _decode_documents(
-    source: FeedSource, found: Sequence[tuple[str, bytes]]
+    source: FeedSource, found: Sequence[tuple[str, bytes]], prove: Callable[[str, bytes], None] | None = None
 ) -> tuple[Decoded, list[Row], dict[str, str]]:
     """Several files as one copy, the lookups that they answer, and each record's file (where there are several).
 
-    Of many files (records), a bad one is left out; an only one that is bad raises.
+    Of many files (records), a bad one is left out; an only one that is bad raises. prove: raises ValueError for one that is not
+    the publisher's.
     """
     parts: list[Decoded] = []
     origins: dict[str, str] = {}
     for name, content in found:
         try:
+            if prove is not None:
+                _require_proof(prove, name, content)
             parts.append(_decode(source, content, name))
         except FeedFormatError as error:
             if len(found) == 1:
@@ -285,6 +289,13 @@ def _decode_documents(
         for row in whole.tables["cve"]
     ]
     return replace(whole, data_date=None), lookups, origins
+
+
+def _require_proof(prove: Callable[[str, bytes], None], name: str, content: bytes) -> None:
+    try:
+        prove(name, content)
+    except ValueError as error:
+        raise FeedFormatError(name, str(error)) from error
 
 
 def _keyed(whole: Decoded) -> dict[str, list[Row]]:

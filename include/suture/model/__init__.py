@@ -9,6 +9,7 @@ from suture.model.vocabulary import (
     Priority,
     Ring,
     Verdict,
+    is_cve_id,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "Ring",
     "Verdict",
     "canonical_hash",
+    "is_cve_id",
 ]

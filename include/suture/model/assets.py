@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ class AssetRegister:
 
     @classmethod
     def load(cls, policy_dir: Path) -> AssetRegister:
-        """Read assets.yaml. Raises PolicyError; BadInputError for a name used twice or a group that does not exist."""
+        """Read assets.yaml. Raises PolicyError; BadInputError for a name used twice, a group that does not exist, or groups that
+        need one another in a circle: found out while they are rolled back, it would be too late."""
         found = policy.load(policy_dir / "assets.yaml", "assets")
         register = cls(tuple(_group(entry) for entry in found["asset_groups"]))
         names = [group.name for group in register.groups]
@@ -58,6 +60,9 @@ class AssetRegister:
             for other in (*group.depends_on, *((group.staging_group,) if group.staging_group else ())):
                 if other not in names:
                     raise BadInputError(f"assets.yaml: {group.name} names {other!r}, which is no asset group.")
+            if group.staging_group == group.name:
+                raise BadInputError(f"assets.yaml: {group.name} is its own staging_group: nothing would be tested before it.")
+        _refuse_circle({group.name: group.depends_on for group in register.groups})
         return register
 
     def group(self, name: str) -> AssetGroup:
@@ -69,6 +74,17 @@ class AssetRegister:
     def owner_of(self, inventory_groups: Collection[str]) -> AssetGroup | None:
         """The group that owns a host of these inventory groups; None: unmanaged."""
         return next((g for g in self.groups if set(g.inventory_groups) <= set(inventory_groups)), None)
+
+
+def _refuse_circle(depends_on: Mapping[str, Collection[str]]) -> None:
+    try:
+        TopologicalSorter(depends_on).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1][::-1]  # graphlib walks from needed to needing
+        raise BadInputError(
+            f"assets.yaml: depends_on goes in a circle: {' needs '.join(circle)}.",
+            remedy="Take one of these out of depends_on: there is no order in which to bring them back.",
+        ) from error
 
 
 def _group(entry: Mapping[str, Any]) -> AssetGroup:

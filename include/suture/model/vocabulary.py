@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+
+_CVE_ID = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
+
+
+def is_cve_id(text: str) -> bool:
+    """Whether this is a CVE id as CVE records (5.x, cveId) write it: capitals, ASCII digits, and nothing around it."""
+    return _CVE_ID.fullmatch(text) is not None
 
 
 class Priority(StrEnum):

@@ -15,7 +15,6 @@ The rules:
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -24,7 +23,7 @@ from typing import Any
 from suture import evidence
 from suture.campaign import CampaignState
 from suture.errors import BadInputError
-from suture.model import Priority
+from suture.model import Priority, is_cve_id
 from suture.model.plan import canonical_hash
 from suture.risk.acceptance_policy import RESIDUAL_RISKS, AcceptancePolicy, QuorumRule
 from suture.risk.acceptance_states import AcceptanceError
@@ -44,7 +43,6 @@ UNDER_WAY = frozenset(
     }
 )
 _SCOPE_FIELDS = ("cve_ids", "advisory_ids", "source_packages", "host_ids", "asset_groups")
-_CVE = re.compile(r"^CVE-\d{4}-\d{4,}$")
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class AcceptanceForm:
         """From a form's raw values. Raises BadInputError that names the field."""
         names = {field: _names(fields.get(field), field) for field in _SCOPE_FIELDS}
         for cve_id in names["cve_ids"]:
-            if not _CVE.match(cve_id):
+            if not is_cve_id(cve_id):
                 raise BadInputError(f"cve_ids: {cve_id!r} is no CVE id.", remedy="Write it as CVE-2026-12345.")
         risk = _text(fields.get("residual_risk"), "residual_risk")
         if risk not in RESIDUAL_RISKS:

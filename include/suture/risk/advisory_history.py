@@ -113,11 +113,13 @@ def parse_list(text: str, *, name: str = "<text>") -> History:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BadInputError(f"{path} is larger than {MAX_BYTES} bytes: it is not an advisory list.")
-        return path.read_text("utf-8", errors="replace")
+        with path.open("rb") as stream:  # no further than the limit: a device or a pipe tells no size
+            found = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise BadInputError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if len(found) > MAX_BYTES:
+        raise BadInputError(f"{path} is larger than {MAX_BYTES} bytes: it is not an advisory list.")
+    return found.decode("utf-8", errors="replace").replace("\r\n", "\n")
 
 
 def _head(line: str) -> _Entry | None:

@@ -65,8 +65,10 @@ def test_one_cve_is_picked_in_any_letter_case(capsys: pytest.CaptureFixture[str]
     assert main(["urgency", "list", "--cve", risk.NGINX.lower(), "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["cve_id"], row["kind"], row["findings"], row["hosts"]) == (risk.NGINX, "kev_added", 3, 3)
-    assert main(["urgency", "list", "--cve", "'; DROP TABLE urgency_change; --"]) == 0
+    assert main(["urgency", "list", "--cve", "CVE-1999-0001"]) == 0
     assert "Nothing became more urgent" in capsys.readouterr().out
+    assert main(["urgency", "list", "--cve", "'; DROP TABLE urgency_change; --"]) == 2
+    assert "is no CVE id" in capsys.readouterr().err
 
 
 def test_a_strangers_text_has_no_power_over_the_terminal(risen: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,6 +111,7 @@ def test_only_a_reasoned_release_lowers_and_it_is_kept_as_evidence(
         (["release", risk.NGINX, "--reason", " " * 40], "at least ten characters"),
         (["release", "CVE-1999-0001", "--reason", "a reason of some length"], "Nothing is held of 'CVE-1999-0001'"),
         (["list", "--limit", "0"], "--limit"),
+        (["list", "--cve", "CVE-2026"], "'CVE-2026' is no CVE id"),
         (["list", "--limit", "-3"], "--limit"),
     ],
 )

@@ -30,7 +30,7 @@ def run(*argv: str) -> int:
 def test_shows_local_time_and_utc(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--window", "nightly", "--at", "2026-03-28T12:00Z", "--count", "2") == 0
     out = capsys.readouterr().out
-    assert "Sun 2026-03-29 01:00 to Sun 05:00 CET   2026-03-29 00:00 to 03-29 03:00 UTC   3 h 00 min" in out
+    assert "Sun 2026-03-29 01:00 CET to Sun 05:00 CEST   2026-03-29 00:00 to 03-29 03:00 UTC   3 h 00 min" in out
     assert out.count("UTC") == 2
 
 

@@ -20,10 +20,11 @@ import pytest
 
 from suture.feeds import FeedOutcome, FeedSource, FeedsPolicy, FeedStatus, load_files
 from suture.feeds.decoded import Decoded
-from suture.feeds.errors import FeedFormatError
+from suture.feeds.errors import FeedFormatError, FeedRefusedError
 from suture.feeds.outside_text import line
 from suture.feeds.plugin import plugin_of
 from suture.feeds.sources import FORMATS
+from suture.feeds.unpack import unpacked
 from suture.settings import PROJECT_ROOT
 from suture.store import Store
 from tests.fleet_rows import NOW
@@ -410,6 +411,15 @@ ARCHIVES: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "cut.tar.gz": (_tar({"a.json": b"{}" * 50_000})[:-40], {}, "no whole tar"),
     "nothing.tar.gz": (b"\x1f\x8b" + b"x" * 50, {}, "no whole tar"),
 }
+
+
+@pytest.mark.parametrize("file", ["a.json.gz", "a.zip", "gz-in.zip"])
+def test_what_inflates_a_thousandfold_is_a_bomb_long_before_the_limit_of_bytes(file: str) -> None:
+    blank = b" " * 5_000_000  # a tenth of what this source may have
+    packed = {"a.json.gz": gzip.compress(blank), "a.zip": _zip({"a.json": blank}), "gz-in.zip": _zip({"a.gz": gzip.compress(blank)})}
+    allowed = source("osv", max_bytes=50_000_000, max_total_bytes=50_000_000)
+    with pytest.raises(FeedRefusedError, match=f"{file}.*inflates to more than the [12]"):
+        list(unpacked(file, packed[file], allowed))
 
 
 @pytest.mark.parametrize("file", ARCHIVES)

@@ -32,6 +32,16 @@ def test_records_are_loaded_from_a_folder_and_shown(capsys: pytest.CaptureFixtur
     feeds = {row["source"]: row for row in json.loads(capsys.readouterr().out)["feeds"]}
     assert (feeds["cve5"]["records"], feeds["cve5"]["stale"]) == (62, False)
     assert (feeds["kev"]["stale"], feeds["kev"]["well_at"]) == (True, None)
+    assert feeds["cve5"]["sentence"].startswith("cve5 (from files): 62 records, ")
+
+
+def test_a_copy_for_a_source_that_is_switched_off_is_shown_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["feed", "load", "openvex", str(Path(__file__).parent / "samples" / "openvex.json")]) == 0
+    assert main(["feed", "status", "openvex"]) == 0
+    said = capsys.readouterr().out
+    assert "openvex: accepted, 1 record." in said
+    assert "openvex is switched off by policy; it holds 1 record, well 0 minutes ago." in said
+
 
 
 def test_a_refused_copy_ends_with_1_and_a_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -228,18 +228,24 @@ def test_a_stale_required_feed_is_named(store: Store, server: Script) -> None:
     require_fresh(store, FeedsPolicy((replace(feed, required=False),)), now=NOW + timedelta(hours=27))
 
 
-def test_the_age_of_what_a_mirror_that_stands_still_serves_grows_visibly(store: Store, server: Script) -> None:
+def test_what_a_mirror_that_stands_still_serves_grows_old_visibly_and_is_stale_at_last(store: Store, server: Script) -> None:
     feed = source(server, "kev", "/kev")
     server.put("/kev", catalogue(IDS))
     policy = FeedsPolicy((feed,))
     said = []
-    for days in (0, 30):
+    for days, stale in ((0, False), (20, False), (30, True)):
         sync(store, feed, hours=24 * days)
         (health,) = feed_health(store, policy, now=NOW + timedelta(days=days))
-        assert not health.stale
+        assert health.stale is stale
         said.append(health.sentence)
     assert "its data of 2026-11-20, 3 days old)" in said[0]
-    assert "its data of 2026-11-20, 33 days old)" in said[1]
+    assert "its data of 2026-11-20, 23 days old)" in said[1]
+    assert "its data of 2026-11-20, 33 days old)" in said[2]
+    assert said[2].endswith("; stale.")
+    with pytest.raises(StaleFeedError, match="33 days old"):
+        require_fresh(store, policy, now=NOW + timedelta(days=30))
+    dated = FeedsPolicy((replace(feed, dated_snapshot=date(2026, 11, 20)),))  # policy itself asks for a copy of that day
+    require_fresh(store, dated, now=NOW + timedelta(days=30))
 
 
 EPSS = "#model_version:v2025.03.14,score_date:2026-11-23T00:00:00+0000\ncve,epss,percentile\n"

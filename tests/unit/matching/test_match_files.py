@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from suture.command.main import main
 from suture.errors import BadInputError
@@ -110,6 +111,24 @@ def test_debians_tracker_needs_the_release(tmp_path: Path, capsys: pytest.Captur
         (["CVE-2023-44487"], "1.22.1-9+deb12u1"), (["CVE-2024-7347"], None)
     ]  # fmt: skip
     assert [f["cves"] for f in found["under_investigation"]] == [["CVE-2020-11724"]]
+
+
+def test_osv_as_yaml_and_debians_lists_are_known_by_their_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flask = write(tmp_path, "f", "flask==2.3.1\n")
+    status, found = match(capsys, "--packages", flask, "--advisories", write(tmp_path, "o.yaml", yaml.safe_dump(FLASK)))
+    assert (status, [f["fixed_version"] for f in found["findings"]]) == (0, ["2.3.2"])
+    listed = write(tmp_path, "DSA-list", "[17 Mar 2023] DSA-5356-1 sox - security update\n\t{CVE-2023-1393}\n"
+                   "\t[bullseye] - sox 14.4.2+git20190427-2+deb11u1\n")  # fmt: skip
+    words = ["--packages", write(tmp_path, "p", "sox\t14.4.2+git20190427-2\n"), "--advisories", listed]
+    assert match(capsys, *words)[0] == 2  # which release?
+    status, found = match(capsys, *words, "--codename", "bullseye")
+    assert (status, [f["cves"] for f in found["findings"]]) == (0, [["CVE-2023-1393"]])
+
+
+def test_a_web_page_in_place_of_advisories_is_called_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = write(tmp_path, "osv.json", "<!DOCTYPE html><title>502</title>")
+    assert main(["match", "--packages", write(tmp_path, "p", "bash\t5.1\n"), "--advisories", page]) == 2
+    assert capsys.readouterr().err.strip().endswith("osv.json: it is a web page, not the feed.")
 
 
 def test_a_release_that_no_advisory_is_for_is_no_clean_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -132,6 +132,7 @@ def test_without_a_person_there_is_no_request(fleet: Store, requester: str | Non
         ({"source_packages": []}, "never all"),
         ({"asset_groups": []}, "never all"),
         ({"cve_ids": ["CVE-1"]}, "no CVE id"),
+        ({"cve_ids": ["CVE-2026-\u0661\u0662\u0663\u0664"]}, "no CVE id"),
         ({"cve_ids": "CVE-2026-1001"}, "a list"),
         ({"justification": "too short"}, "at least 40"),
         ({"justification": " " * 60}, "nothing was given"),
@@ -250,6 +251,18 @@ def test_the_requester_never_signs(fleet: Store) -> None:
         say(fleet, acceptance_id, 1, "rosa")
     assert actions(fleet)[-1] == "acceptance_vote_refused"
     assert votes_of(fleet, acceptance_id) == []
+
+
+def test_a_vote_of_the_requester_that_got_into_the_table_signs_nothing(fleet: Store) -> None:
+    acceptance_id = ask(fleet, requester="rosa")
+    row = fetch_acceptance(fleet, acceptance_id)
+    assert len(row["seats"]) == 1
+    columns = ["acceptance_id", "seat", "role", "voter", "decision", "terms_hash", "decided_at"]
+    forged = [(acceptance_id, 1, row["seats"][0], "rosa", "accept", row["terms_hash"], NOW)]
+    fleet.copy_rows("risk_acceptance_vote", columns, forged)
+    with pytest.raises(AcceptanceError, match="not taken by different people"):
+        sign(fleet, acceptance_id, actor="test", now=NOW)
+    assert set(statuses(fleet).values()) == {"open"}
 
 
 @pytest.mark.parametrize("voter", ["nils", "admin", "", "role:admin", "ROSA"])

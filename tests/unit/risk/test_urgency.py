@@ -122,6 +122,22 @@ def test_nothing_falls_by_itself_and_a_replay_tells_nothing_twice(fleet: Store) 
     assert look(fleet, 3) == []
 
 
+def test_what_is_held_stays_held_while_something_else_of_the_same_cve_is_news(fleet: Store) -> None:
+    add_kev(fleet, NGINX, NOW.date())
+    say_exploitation(fleet, NGINX, "active")
+    look(fleet)
+    score(fleet, NOW + HOUR)
+    high = priorities(fleet)["nginx"]
+    fleet._connection.execute("DELETE FROM kev")
+    say_exploitation(fleet, NGINX, "none")
+    set_epss(fleet, NGINX, 0.8)
+    assert look(fleet, 2) == [(NGINX, "epss_jump")]
+    held = fleet._connection.execute("SELECT kev_added, exploitation FROM threat_state WHERE cve_id = %s", (NGINX,)).fetchone()
+    assert held == {"kev_added": NOW.date(), "exploitation": "active"}
+    score(fleet, NOW + 2 * HOUR)
+    assert priorities(fleet)["nginx"] == high
+
+
 def test_only_a_person_lowers_with_a_reason(fleet: Store) -> None:
     say_exploitation(fleet, EXPAT, "active")
     look(fleet)

@@ -2,6 +2,7 @@
 WITH accepted AS (
     SELECT DISTINCT ON (source)
         source,
+        url AS accepted_url,
         data_date,
         dated_snapshot,
         record_count,
@@ -48,6 +49,7 @@ SELECT
     last_try.tried_at,
     well.well_at,
     accepted.accepted_at,
+    accepted.accepted_url,
     accepted.data_date,
     accepted.dated_snapshot,
     accepted.record_count,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from suture.command.given_files import text_given
 from suture.command.moments import parse_moment
 from suture.errors import BadInputError, SutureError
 from suture.wording import counted
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _KNOWN = {"id", "priority", "minutes", "packages", "deadline", "created_at"}
 MAX_CAMPAIGNS = 20_000
+_MOST_BYTES = 64 * 1024 * 1024
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -98,9 +100,8 @@ def _from_file(path: Path, rules: CapacityPolicy, now: datetime) -> Filling:
 
 def _entries(path: Path) -> list[dict[str, Any]]:
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")
-        found = json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
+        found = json.loads(text_given(path, most=_MOST_BYTES))
+    except (ValueError, RecursionError) as error:
         raise BadInputError(f"{path} is not a JSON file: {error}.") from error
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
         raise BadInputError(f"{path} must hold a JSON list of campaigns.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from suture.feeds.bulk import Progress
 
 _MOST_ROWS = 10_000_000
-_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}", re.ASCII)
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -149,13 +147,14 @@ def disagree(args: argparse.Namespace) -> int:
     """0: no contradiction; 1: there are some."""
     from suture.errors import BadInputError
     from suture.feeds import MEANING, ContradictionKind, contradictions
+    from suture.model import is_cve_id
     from suture.settings import Settings
     from suture.store import Store
 
     if args.kind is not None and args.kind not in list(ContradictionKind):
         raise BadInputError(f"There is no kind {args.kind!r}; there are {', '.join(ContradictionKind)}.")
     _require_limit(args.limit)
-    if args.cve is not None and not _CVE.fullmatch(args.cve.upper()):
+    if args.cve is not None and not is_cve_id(args.cve.upper()):
         raise BadInputError(f"{args.cve[:60]!r} is no CVE id such as CVE-2024-3094.")
     with Store.connect(Settings.load().require_warehouse()) as store:
         found = contradictions(

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from suture.command.given_files import text_given
 from suture.command.moments import parse_moment, parse_span
 from suture.errors import BadInputError, SutureError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from suture.rollout.judge import Judgement
     from suture.rollout.judge_rules import JudgeRules
 
+_MOST_BYTES = 64 * 1024 * 1024
 _FILE_FORM = """
 FILE is JSON: {"canary": {"app1": {"requests": 812, "bad": 34}}, "control": {"app2": {"requests": 4103, "bad": 3}},
 "seconds": 60}; or "steps": a list of such {"canary": …, "control": …, "seconds": …}, one a look.
@@ -147,8 +149,8 @@ def _counts(group: Mapping[str, Mapping[str, Any]], kind: Callable[[int, int], A
 
 def _read(name: str) -> dict[str, Any]:
     try:
-        data = json.loads(sys.stdin.read() if name == "-" else Path(name).read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        data = json.loads(text_given(name, most=_MOST_BYTES))
+    except (ValueError, RecursionError) as error:
         raise BadInputError(f"{name} cannot be read: {error}.") from error
     if not isinstance(data, dict) or not isinstance(data.get("steps", []), list):
         raise BadInputError(f"{name} must hold a JSON object.", remedy=_FILE_FORM.strip())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from suture.inventory.statements import Statement
 
 FORMS = ("dpkg", "rpm", "pip", "purl", "cyclonedx")
+_MOST_BYTES = 512 * 1024 * 1024  # Debian's tracker has 70 MB
+_DEBIAN_LIST = re.compile(r"\s*\[\d{1,2} [A-Z][a-z]{2} \d{4}\] D[SL]A-\d")
+_OSV_YAML = re.compile(r"^(?:id|modified):[ \t]*\S[^\t\n]*$", re.MULTILINE)
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,8 +46,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         required=True,
         action="append",
         metavar="FILE",
-        help="OSV (JSON), Debian's security tracker (JSON), CSAF, or lines of source package, fixed version[, CVEs] "
-        "separated by tabs; may be given several times",
+        help="OSV (JSON or YAML), Debian's security tracker (JSON), Debian's DSA and DLA lists, CSAF, or lines of source "
+        "package, fixed version[, CVEs] separated by tabs; may be given several times",
     )
     parser.add_argument(
         "--vex", action="append", default=[], metavar="FILE", help="OpenVEX or CSAF; may be given several times"
@@ -125,12 +129,17 @@ def _document(text: str, where: str, *, is_vex: bool) -> tuple[list[Claim], list
     from suture.inventory.file_matching import claims_of, statements_of
 
     nothing = [f"{where}: it holds no advisory on a package that is matched, so nothing was looked for."]
-    if text.lstrip()[:1] not in ("{", "["):
+    from suture.feeds.sources import FORMATS
+    from suture.feeds.strict_json import refuse_web_page
+
+    raw = text.encode("utf-8")
+    if text.strip():
+        refuse_web_page(raw, where=where)
+    kind = _format_of(text)
+    if kind is None:
         found = _from_lines(text, where)
         return found, [], [] if found or is_vex else nothing
-    from suture.feeds.sources import FORMATS
-
-    decoded = FORMATS[_format_of(text)].decode(text.encode("utf-8"), where=where, feed=Path(where).name)
+    decoded = FORMATS[kind].decode(raw, where=where, feed=Path(where).name)
     claims = claims_of(decoded.tables)
     faults = [item.reason for item in decoded.rejected]
     said = statements_of(decoded.tables)
@@ -139,8 +148,12 @@ def _document(text: str, where: str, *, is_vex: bool) -> tuple[list[Claim], list
     return _with_record_names(claims, decoded.tables), said, faults
 
 
-def _format_of(text: str) -> str:
-    """The name of the feed format, by the keys that only it has. OSV where nothing else fits: its decoder refuses."""
+def _format_of(text: str) -> str | None:
+    """The name of the feed format, by what only it has; None: lines. OSV where no other JSON fits: its decoder refuses."""
+    if _DEBIAN_LIST.match(text):
+        return "debian_lists"
+    if text.lstrip()[:1] not in ("{", "["):
+        return "osv" if len(_OSV_YAML.findall(text)) == 2 else None
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -191,9 +204,6 @@ def _from_lines(text: str, where: str) -> list[Claim]:
 
 
 def _text(name: str) -> str:
-    from suture.errors import BadInputError
+    from suture.command.given_files import text_given
 
-    try:
-        return sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"{name} cannot be read: {error}.") from error
+    return text_given(name, most=_MOST_BYTES).replace("\r\n", "\n")

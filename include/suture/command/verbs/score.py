@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 LEVELS = ["low", "medium", "high", "critical"]
 
+_MOST_BYTES = 16 * 1024 * 1024  # of one record, as feeds.yaml has it for cve5
+
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
@@ -116,14 +118,11 @@ def _facts(args: argparse.Namespace) -> CveFacts:
 
 
 def _facts_of_record(path: Path, args: argparse.Namespace) -> CveFacts:
-    from suture.errors import BadInputError
+    from suture.command.given_files import read_given
     from suture.feeds.sources import cve5
     from suture.risk.scoring import facts_from_row
 
-    try:
-        decoded = cve5.decode(path.read_bytes(), where=str(path))
-    except OSError as error:
-        raise BadInputError(f"{path} cannot be read: {error.strerror}.") from error
+    decoded = cve5.decode(read_given(path, most=_MOST_BYTES), where=str(path))
     ssvc = next(iter(decoded.tables["cve_ssvc"]), {})
     (record,) = decoded.tables["cve"]
     given = {name: getattr(args, name) for name in ("exploitation", "automatable", "technical_impact")}

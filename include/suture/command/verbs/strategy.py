@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from suture.command.given_files import text_given
 from suture.errors import BadInputError, SutureError
 from suture.wording import counted
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from suture.risk.advisory_history import History
     from suture.risk.strategy_simulation import Comparison
 
+_MOST_BYTES = 256 * 1024 * 1024
 _PACKAGE = re.compile(r"^[a-z0-9][a-z0-9+.-]{0,99}$")
 
 
@@ -198,10 +200,7 @@ def _epss(path: Path | None) -> dict[str, float]:
 
 
 def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"{path} cannot be read: {error}.") from error
+    return text_given(path, most=_MOST_BYTES)
 
 
 def _write(path: Path, text: str) -> None:

@@ -32,11 +32,14 @@ def show_list(args: argparse.Namespace) -> int:
     """0: printed, also when there is none; 2: a limit that is none."""
     from suture.compliance.overview import visible
     from suture.compliance.urgency import urgency_feed
+    from suture.model import is_cve_id
     from suture.settings import Settings
     from suture.store import Store
 
     if not 1 <= args.limit <= MOST_SHOWN:
         raise BadInputError(f"--limit is {args.limit}; it must be 1 to {MOST_SHOWN}.")
+    if args.cve is not None and not is_cve_id(args.cve.upper()):  # a typing error is no answer "none"
+        raise BadInputError(f"--cve: {args.cve[:60]!r} is no CVE id such as CVE-2024-3094.")
     with Store.connect(Settings.load().require_warehouse()) as store:
         rows = urgency_feed(store, limit=args.limit, cve_id=args.cve.upper() if args.cve else None)
     if args.json:

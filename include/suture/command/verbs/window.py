@@ -106,8 +106,9 @@ def _print(window: MaintenanceWindow, at: datetime, openings: list[Opening], ref
         local, local_end = opening.start.astimezone(zone), opening.end.astimezone(zone)
         now = "  open now" if opening.is_open(at) else ""
         more = " and on" if opening.continues else ""
+        changed = f"{local: %Z}" if local.tzname() != local_end.tzname() else ""  # the clock changes within
         print(
-            f"  {local:%a %Y-%m-%d %H:%M} to {local_end:%a %H:%M} {local:%Z}"
+            f"  {local:%a %Y-%m-%d %H:%M}{changed} to {local_end:%a %H:%M} {local_end:%Z}"
             f"   {opening.start:%Y-%m-%d %H:%M} to {opening.end:%m-%d %H:%M} UTC"
             f"   {spoken(opening.duration)}{more}{now}"
         )

@@ -22,6 +22,7 @@ from typing import Any
 
 from suture import evidence
 from suture.errors import BadInputError
+from suture.model import is_cve_id
 from suture.sourcing.cases.states import LAWFUL, CaseError, CaseState
 from suture.sourcing.cases.vendors import VendorRegister
 from suture.store import Json, Store
@@ -30,7 +31,6 @@ NEED_TO_KNOW = ("RED", "AMBER+STRICT")
 TLP = ("RED", "AMBER+STRICT", "AMBER", "GREEN", "CLEAR")  # Traffic Light Protocol 2.0, FIRST 2022
 MOST_CHARACTERS = 4000
 MOST_TITLE = 200
-_CVE = re.compile(r"^CVE-\d{4}-\d{4,}$")
 _SOURCE_PACKAGE = re.compile(r"^[a-z0-9][a-z0-9+.-]+$")  # Debian policy 5.6.1
 
 
@@ -97,12 +97,12 @@ class CaseForm:
     def read(cls, fields: Mapping[str, Any]) -> CaseForm:
         """From a form's raw values. Raises BadInputError that names the field."""
         package = _text(fields, "source_package")
-        if not _SOURCE_PACKAGE.match(package):
+        if not _SOURCE_PACKAGE.fullmatch(package):
             raise BadInputError(
                 f"source_package: {package!r} is no source package's name.", remedy="As dpkg-query shows it."
             )
         cve_id = fields.get("cve_id") or None
-        if cve_id is not None and not _CVE.match(str(cve_id)):
+        if cve_id is not None and not is_cve_id(str(cve_id)):
             raise BadInputError(
                 f"cve_id: {cve_id!r} is no CVE id.", remedy="Leave it empty when none was assigned yet."
             )

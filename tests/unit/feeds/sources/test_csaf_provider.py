@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from suture.errors import BadInputError
-from suture.feeds import FeedSource, FeedStatus, sync_source
+from suture.feeds import FeedSource, FeedStatus, load_files, sync_source
 from suture.feeds.policies import FeedsPolicy
 from suture.store import Store
 from tests.fleet_rows import NOW
@@ -334,3 +334,28 @@ def test_a_provider_whose_list_alone_takes_too_long_is_unreachable(
     assert outcome.status is FeedStatus.UNREACHABLE
     assert outcome.reason is not None
     assert "its time for one sync (0.2 s, sync_seconds) is over" in outcome.reason
+
+
+def test_files_that_are_loaded_by_hand_are_held_to_what_lies_beside_them(
+    store: Store, source: FeedSource, signers: dict[str, Signer], tmp_path: Path
+) -> None:
+    """1: good; 2: its content is not that of its hash; 3: no signature; 4: a stranger's; 5: no hash, and a good signature."""
+    for number in range(1, 6):
+        raw, file = advisory(1000 + number), tmp_path / f"demo-{number}.json"
+        file.write_bytes(raw if number != 2 else raw.replace(b"CVE-2024-1002", b"CVE-2024-9999"))
+        if number != 5:
+            (tmp_path / f"{file.name}.sha512").write_text(f"{hashlib.sha512(raw).hexdigest()}  {file.name}\n", "utf-8")
+        if number != 3:
+            signer = signers["stranger" if number == 4 else "provider"]
+            (tmp_path / f"{file.name}.asc").write_bytes(signer.sign(raw))
+    outcome = load_files(store, source, [tmp_path], now=datetime.now(UTC))
+    assert (outcome.status, outcome.quarantined) == (FeedStatus.ACCEPTED, 3), outcome.sentence
+    assert cves(store) == {"CVE-2024-1001", "CVE-2024-1005"}
+    told = " ".join(f"{name} {why}" for name, why in sorted(reasons(store).items()))
+    for number, why in ((2, "its SHA512 is not the one"), (3, "no signature (.asc) lies beside it"), (4, "")):
+        assert f"demo-{number}.json" in told
+        assert why in told
+    unsigned = replace(source, keyrings=(), fingerprints=frozenset(), unsigned=True)
+    outcome = load_files(store, unsigned, [tmp_path / "demo-2.json"], now=datetime.now(UTC))
+    assert (outcome.status, "its SHA512" in (outcome.reason or "")) == (FeedStatus.QUARANTINED, True)
+    assert load_files(store, unsigned, [tmp_path / "demo-3.json"], now=datetime.now(UTC)).status is FeedStatus.ACCEPTED

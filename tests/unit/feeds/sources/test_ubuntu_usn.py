@@ -55,6 +55,35 @@ def test_a_regression_that_takes_a_fix_back_is_linked_to_its_first_notice() -> N
     assert named == ["USN-8398-2"]
 
 
+QUOTE = "\n\nOriginal advisory details:\n\n It was discovered that Demo mishandles input. (CVE-2026-1000, CVE-2026-1001)\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "named", "open_again"),
+    [
+        ("The fix for CVE-2026-1001 caused a crash. This update reverts the security fix for now.", [], ["CVE-2026-1001"]),
+        ("The update caused a crash. The problematic patch has been reverted.", [], ["CVE-2026-1000", "CVE-2026-1001"]),
+        ("This update reverts the fix for CVE-2026-1001.", ["CVE-2026-1000", "CVE-2026-1001"], ["CVE-2026-1001"]),
+        ("The update caused a crash. This update fixes the problem.", [], []),
+    ],
+)  # fmt: skip
+def test_a_fix_that_is_taken_back_is_open_again_in_the_version_that_does_so(
+    words: str, named: list[str], open_again: list[str]
+) -> None:
+    again = notice(id="USN-8398-2", title="Demo regression", cves_ids=named, description=words + QUOTE, release_packages={
+        "jammy": [{"name": "demo", "version": "2.4-1ubuntu1.2", "is_source": True}]})  # fmt: skip
+    tables = decoded(notice(description="Nothing is reverted in a first notice. CVE-2026-1000"), again).tables
+    unfixed = {row["advisory_id"] for row in tables["advisory"] if row["fixed_version"] is None}
+    assert unfixed == ({"ubuntu_usn/jammy/demo@unfixed/USN-8398-2"} if open_again else set())
+    assert [row["cve_id"] for row in tables["advisory_cve"] if row["advisory_id"] in unfixed] == open_again
+    spans = [row for row in tables["advisory_range"] if row["advisory_id"] in unfixed]
+    assert [(row["introduced"], row["last_affected"], row["fixed"], row["cve_ids"]) for row in spans] == (
+        [("2.4-1ubuntu1.2", "2.4-1ubuntu1.2", None, open_again)] if open_again else []
+    )
+    fixed = {row["cve_id"] for row in tables["advisory_cve"] if row["advisory_id"].endswith("@2.4-1ubuntu1.2")}
+    assert fixed == (set(named) - set(open_again) or {"USN-8398-2"})
+
+
 def test_the_older_database_says_the_same() -> None:
     old = {"8398-1": {
         "id": "8398-1", "title": "Demo vulnerabilities", "timestamp": 1781092800.0, "cves": ["CVE-2026-1000", "bug 12"],

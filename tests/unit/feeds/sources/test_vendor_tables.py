@@ -12,6 +12,8 @@ import pytest
 
 from suture.feeds import FeedOutcome, FeedStatus, load_files
 from suture.feeds.vendor_pages import advisory_ranges, advisory_revisions, notices, threat_signals, vex_statements
+from suture.inventory.matching import match_all
+from suture.model import Priority
 from suture.store import Store
 from tests.fleet_rows import NOW, add_host, install
 from tests.unit.feeds.sources.conftest import Site, feed
@@ -23,6 +25,7 @@ from tests.unit.feeds.sources.test_mbox import FIRST
 from tests.unit.feeds.sources.test_openvex import document, statement
 from tests.unit.feeds.sources.test_osv import record
 from tests.unit.feeds.sources.test_stix import INDICATOR, bundle, objects
+from tests.unit.feeds.sources.test_ubuntu_usn import notice
 
 pytestmark = pytest.mark.database
 
@@ -60,6 +63,23 @@ def test_a_fix_that_moves_replaces_the_advisory_and_a_statement_that_is_gone_exc
     assert vex_statements(store, "debian_tracker") == []
 
 
+def test_a_copy_of_a_feed_without_a_date_that_was_there_before_the_last_one_is_a_replay(store: Store, tmp_path: Path) -> None:
+    """The tracker once called a release not affected: served again, that copy would excuse what is open since."""
+    first, later = tracker(), tracker()
+    assert load(store, tmp_path, "debian_tracker", first).status is FeedStatus.ACCEPTED
+    (excuse,) = vex_statements(store, "debian_tracker")
+    cve = later["sox"][excuse["vulnerability"]]["releases"]
+    cve[excuse["codename"]] = {"status": "open", "urgency": "high"}
+    assert load(store, tmp_path, "debian_tracker", later, hours=1).status is FeedStatus.ACCEPTED
+    assert vex_statements(store, "debian_tracker") == []
+    outcome = load(store, tmp_path, "debian_tracker", first, hours=2)
+    assert (outcome.status, outcome.reason) == (
+        FeedStatus.REPLAYED, "the copy is the one of 2026-11-23 12:00 UTC, and a newer one was accepted since"
+    )  # fmt: skip
+    assert vex_statements(store, "debian_tracker") == []
+    assert load(store, tmp_path, "debian_tracker", later, hours=3).status is FeedStatus.UNCHANGED
+
+
 def test_a_range_that_moves_leaves_no_twin_and_an_older_record_changes_nothing(store: Store, tmp_path: Path) -> None:
     first = record({"introduced": "0"}, {"fixed": "1.1"}, modified="2026-01-02T00:00:00Z")
     assert load(store, tmp_path, "osv", first).status is FeedStatus.ACCEPTED
@@ -69,6 +89,38 @@ def test_a_range_that_moves_leaves_no_twin_and_an_older_record_changes_nothing(s
     older = load(store, tmp_path, "osv", {"published": "2026-02-01T00:00:00Z", "vulns": [first]}, hours=2)
     assert older.status is FeedStatus.QUARANTINED
     assert [row["fixed"] for row in advisory_ranges(store, "pypi", "demo")] == ["1.2"]
+
+
+def test_a_fix_that_ubuntu_takes_back_is_open_again_on_the_host_that_follows(store: Store, tmp_path: Path) -> None:
+    """USN-8398: the host is patched, the patch crashes, the second notice reverts it and says so in words only."""
+
+    def findings(hours: int) -> dict[str, list[str]]:
+        match_all(store, now=NOW + timedelta(hours=hours), unscored_priority=Priority.SCHEDULED, unscored_deadline=timedelta(14))
+        rows = [row for row in store.fetch_all("finding/list_findings") if row["status"] == "open"]
+        cves = store.fetch_all("advisory/list_advisory_cves", {"advisory_ids": [row["advisory_id"] for row in rows]})
+        return {row["advisory_id"].removeprefix("ubuntu_usn/jammy/"): row["cve_ids"] for row in cves}
+
+    add_host(store, "web1", codename="jammy")
+    install(store, "web1", "demo", "2.4-1ubuntu1.1")
+    assert load(store, tmp_path, "ubuntu_usn", notice()).status is FeedStatus.ACCEPTED
+    assert findings(0) == {}
+    reverting = notice(
+        id="USN-8398-2", title="Demo regression", cves_ids=[],
+        description="The fix for CVE-2026-1000 caused a crash. This update reverts the fix pending further investigation.",
+        release_packages={"jammy": [{"name": "demo", "version": "2.4-1ubuntu1.2", "is_source": True}]},
+    )  # fmt: skip
+    assert load(store, tmp_path, "ubuntu_usn", {"notices": [notice(), reverting]}, hours=1).status is FeedStatus.ACCEPTED
+    assert findings(1) == {"demo@2.4-1ubuntu1.2": ["USN-8398-2"]}
+    store._connection.execute("UPDATE host_package SET version = '2.4-1ubuntu1.2', source_version = '2.4-1ubuntu1.2'")
+    assert findings(2) == {"demo@unfixed/USN-8398-2": ["CVE-2026-1000"]}
+    again = notice(
+        id="USN-8398-3", cves_ids=["CVE-2026-1000"],
+        release_packages={"jammy": [{"name": "demo", "version": "2.4-1ubuntu1.3", "is_source": True}]},
+    )  # fmt: skip
+    assert load(store, tmp_path, "ubuntu_usn", {"notices": [again]}, hours=3).status is FeedStatus.ACCEPTED
+    assert "demo@2.4-1ubuntu1.3" in findings(3)
+    store._connection.execute("UPDATE host_package SET version = '2.4-1ubuntu1.3', source_version = '2.4-1ubuntu1.3'")
+    assert findings(4) == {}
 
 
 def test_a_python_project_does_not_match_a_debian_package_of_its_name(store: Store, tmp_path: Path) -> None:

@@ -37,7 +37,14 @@ def fetch_documents(*asked: Any) -> Any:
     return transport.fetch_documents(*asked)
 
 
+def file_proof(*asked: Any) -> Any:
+    """As in proof.py, which is imported when it is used, for the same reason."""
+    from suture.feeds.sources.csaf_provider import proof
+
+    return proof.beside(*asked)
+
+
 FORMAT = FeedFormat(
     name="csaf_provider", decode=decode, tables=TABLES, complete=False, main_table="vex_statement",
-    transports={"csaf": fetch_documents}, scorers=("vendor",),
+    transports={"csaf": fetch_documents}, scorers=("vendor",), file_proof=file_proof,
 )  # fmt: skip

@@ -5,14 +5,18 @@ The rules:
 1. A document without a hash file is refused, and so is one whose SHA-512 or SHA-256 differs, or whose hash file names
    another file or holds no such hash. The first hash file that is there decides.
 2. Where policy pins keys, a document without a signature, with a bad one, or by another key is refused.
-3. The keys come from policy. What provider-metadata.json says of keys is the provider's own word and proves nothing.
+3. Of a file that is loaded by hand, the hash file that lies beside it must fit, and where policy pins keys its signature
+   must lie there too and be good. Without either a file is taken at the word of who loads it.
+4. The keys come from policy. What provider-metadata.json says of keys is the provider's own word and proves nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 from suture.feeds.feed_source import FeedSource
 from suture.feeds.fetch import Fetched, Fetcher
@@ -53,6 +57,39 @@ class Prover:
             if isinstance(answer, Fetched):
                 return require_hash(answer.content, content, file_name=listed.file_name, address=address)
         raise UnprovenError("it has no hash file (.sha512 or .sha256)")
+
+
+def beside(source: FeedSource, now: datetime) -> Callable[[str, bytes], None]:
+    """What is asked of files that are loaded by hand (rule 3). It raises UnprovenError; this raises BadInputError for a keyring
+    that cannot be read."""
+    signed = DetachedProof(source.keyrings, source.fingerprints) if source.fingerprints else None
+
+    def require(place: str, content: bytes) -> None:
+        path = Path(place)
+        for suffix in (".sha512", ".sha256"):
+            if (found := _beside(path, suffix)) is not None:
+                require_hash(found, content, file_name=path.name, address=suffix)
+                break
+        if signed is None:
+            return
+        signature = _beside(path, ".asc")
+        if signature is None:
+            raise UnprovenError("policy pins its keys, and no signature (.asc) lies beside it")
+        try:
+            signed.require(content, signature, at=now, subject=path.name)
+        except Refusal as refusal:
+            raise UnprovenError(f"{refusal.reason.value}: {refusal.sentence.rstrip('.')}") from refusal
+
+    return require
+
+
+def _beside(path: Path, suffix: str) -> bytes | None:
+    """What lies there (of a signature: no more than one may have); None: nothing does."""
+    try:
+        with path.with_name(path.name + suffix).open("rb") as stream:
+            return stream.read(100_000)
+    except (OSError, ValueError):
+        return None
 
 
 def require_hash(hash_file: bytes, content: bytes, *, file_name: str, address: str) -> None:

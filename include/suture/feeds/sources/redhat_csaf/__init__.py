@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from suture.feeds.decoded import Decoded
 from suture.feeds.format import FeedFormat
-from suture.feeds.sources.csaf_provider import fetch_documents
+from suture.feeds.sources.csaf_provider import fetch_documents, file_proof
 from suture.feeds.sources.csaf_provider.document import TABLES, decode_csaf
 from suture.feeds.vendor_rows import Origin
 
@@ -32,5 +32,5 @@ def decode(
 
 FORMAT = FeedFormat(
     name="redhat_csaf", decode=decode, tables=TABLES, complete=False, main_table="vex_statement",
-    transports={"csaf": fetch_documents}, scorers=("vendor",),
+    transports={"csaf": fetch_documents}, scorers=("vendor",), file_proof=file_proof,
 )  # fmt: skip

@@ -7,10 +7,14 @@ The rules:
 
 1. One advisory for each (release, source package, fixed version). Its binaries are the advisory's packages.
 2. A notice's number carries its revision: USN-5000-2 follows USN-5000-1, and is a regression update when its title says
-   regression. It is how a reverted fix comes back (USN-8398-2 took back what USN-8398-1 had fixed).
+   regression.
 3. A fix from an `esm-…` pocket is for hosts with a subscription only: the pocket stands in the details.
 4. Hidden notices (`is_hidden`) and livepatches (type LSN) are left out: they name no package that apt installs.
 5. A notice that names no CVE stands for itself under its own id.
+6. A later revision whose own words say that something is reverted takes fixes back (USN-8398-2 took back what USN-8398-1 had
+   fixed): of the CVEs that these words name, else of those in the original's details, which such a notice quotes. They get
+   an advisory without a fix about the very version that takes them back, and are not called fixed by it. Of later
+   versions later notices speak, and Ubuntu's OSV records.
 """
 
 from __future__ import annotations
@@ -44,6 +48,9 @@ TABLES = (
     "advisory_revision", "advisory", "advisory_cve", "advisory_package", "advisory_range", "advisory_alias",
 )  # fmt: skip
 _ID = re.compile(r"(?:USN-)?(\d{1,5})-(\d{1,3})")
+_QUOTED = re.compile(r"original (?:advisory|notice) details", re.IGNORECASE)
+_REVERTS = re.compile(r"\brevert(?:s|ed|ing)?\b", re.IGNORECASE)
+_CVE = re.compile(r"\bCVE-[0-9]{4}-[0-9]{4,19}\b", re.IGNORECASE)
 
 
 class Packaged(msgspec.Struct):
@@ -64,6 +71,7 @@ class Notice(msgspec.Struct):
     type: str = "USN"
     is_hidden: bool = False
     cves_ids: list[str] = msgspec.field(default_factory=list)
+    description: str | None = None
 
 
 class OldPackage(msgspec.Struct):
@@ -85,6 +93,7 @@ class OldNotice(msgspec.Struct):
     timestamp: float
     releases: dict[str, OldRelease]
     cves: list[str] = msgspec.field(default_factory=list)
+    description: str | None = None
 
 
 class Outer(msgspec.Struct):
@@ -180,7 +189,7 @@ def _read_old(item: bytes, place: str) -> tuple[Notice, list[Fix], list[str]]:
         published = datetime.fromtimestamp(old.timestamp, UTC)
     except (OverflowError, OSError, ValueError) as error:
         raise ValueError("timestamp: it is no time") from error
-    notice = Notice(old.id, old.title, published, {}, cves_ids=old.cves)
+    notice = Notice(old.id, old.title, published, {}, cves_ids=old.cves, description=old.description)
     fixes: list[Fix] = []
     faults: list[str] = []
     for release, found in old.releases.items():
@@ -226,7 +235,8 @@ def _number(text: str) -> tuple[str, str, int]:
 def _rows(
     notice: Notice, usn: str, first: str, revision: int, fixes: list[Fix], origin: Origin
 ) -> Iterator[tuple[str, Row]]:
-    cves = sorted({name.upper() for name in notice.cves_ids if is_cve(name)})
+    reverted = _taken_back(notice) if revision > 1 else []
+    cves = sorted({name.upper() for name in notice.cves_ids if is_cve(name)} - set(reverted))
     title, published = line(notice.title, 300), iso(notice.published)
     yield "advisory_revision", {
         "record_id": usn, "source": origin.feed, "revision_id": usn, "first_id": first, "revision": max(revision, 1),
@@ -258,6 +268,30 @@ def _rows(
             yield "advisory_package", {
                 "record_id": usn, "advisory_id": name, "package": package, "version": version, "architecture": "all",
             }  # fmt: skip
+        if reverted:
+            yield from _open_again(subject, usn, f"{usn} {title}", published, fix.version, reverted, origin)
+
+
+def _taken_back(notice: Notice) -> list[str]:
+    """The CVEs whose fix it takes back (rule 6)."""
+    own, *quoted = _QUOTED.split(notice.description or "", maxsplit=1)
+    if not _REVERTS.search(own):
+        return []
+    return sorted({name.upper() for name in _CVE.findall(own) or _CVE.findall("".join(quoted))})
+
+
+def _open_again(
+    subject: Subject, usn: str, title: str, published: str | None, version: str, cves: list[str], origin: Origin
+) -> Iterator[tuple[str, Row]]:
+    name = advisory_id(origin, subject, None, usn)
+    said = f"{title}: {version} takes the fix back"[:600]
+    yield "advisory", advisory_row(origin, subject, name, fixed=None, title=said, published_at=published)
+    span = Span(introduced=version, last_affected=version, cve_ids=tuple(cves))
+    yield "advisory_range", range_row(origin, subject, name, span)
+    for cve in cves:
+        yield "advisory_cve", cve_row(subject, name, cve)
+    for row in alias_rows(subject, name, {usn: "self"}):
+        yield "advisory_alias", row
 
 
 FORMAT = FeedFormat(
