@@ -145,7 +145,10 @@ def _seen_before(store: Store, copy: Copy) -> tuple[FeedStatus, str] | None:
     known = store.fetch_one("feed/find_earlier_copy", {"source": copy.source, "content_sha256": copy.sha256})
     if known is None or known["fetched_at"] is None:
         return None
-    return FeedStatus.REPLAYED, f"the copy is the one of {known['fetched_at']:%Y-%m-%d %H:%M} UTC, and a newer one was accepted since"
+    return FeedStatus.REPLAYED, (
+        f"the copy is the one of {known['fetched_at']:%Y-%m-%d %H:%M} UTC, and a newer one was accepted since; if it is to stand "
+        "again, load it from a file with a line break added"
+    )
 
 
 def _sorted_out(store: Store, copy: Copy, verdict: quality.Verdict) -> tuple[dict[str, list[Row]], list[Rejected]]:

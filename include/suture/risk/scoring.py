@@ -50,7 +50,7 @@ class ScoreCounts:
     def sentence(self) -> str:
         parts = [f"{count} {word.replace('_', ' ')}" for word, count in self.open_by_priority.items() if count]
         found = ", ".join(parts) or "none"
-        return f"Open findings: {found}; {self.unscored} of them unscored. {self.changed} changed in this run."
+        return f"Open findings: {found}; {self.unscored} of them without a score. {self.changed} changed in this run."
 
 
 def score_all(

@@ -71,7 +71,7 @@ def test_unscored_findings_have_their_own_rule(fleet: Store, policy: RiskPolicy,
     assert (row["priority"], row["score"]) == (policy.unscored_priority.value, None)
     assert row["deadline"] == NOW + policy.unscored_deadline
     assert row["reasons"]["state"] == "unscored"
-    assert "2 of them unscored" in counts.sentence
+    assert "2 of them without a score" in counts.sentence
 
 
 def test_the_same_advisory_weighs_differently_on_different_assets(

@@ -74,8 +74,10 @@ def test_a_copy_of_a_feed_without_a_date_that_was_there_before_the_last_one_is_a
     assert vex_statements(store, "debian_tracker") == []
     outcome = load(store, tmp_path, "debian_tracker", first, hours=2)
     assert (outcome.status, outcome.reason) == (
-        FeedStatus.REPLAYED, "the copy is the one of 2026-11-23 12:00 UTC, and a newer one was accepted since"
-    )  # fmt: skip
+        FeedStatus.REPLAYED,
+        "the copy is the one of 2026-11-23 12:00 UTC, and a newer one was accepted since; if it is to stand again, load it"
+        " from a file with a line break added",
+    )
     assert vex_statements(store, "debian_tracker") == []
     assert load(store, tmp_path, "debian_tracker", later, hours=3).status is FeedStatus.UNCHANGED
 
