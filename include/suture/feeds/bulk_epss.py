@@ -245,8 +245,8 @@ def _passes_plain_lines(suite: SuiteStream, dated: date, model: str) -> bool:
     least = ("CVE-0000-0000", 0.0, 0.0, dated, model)
     most = (f"CVE-9999-{'9' * 19}", 1.0, 1.0, dated, model)
     by_bounds = all(
-        column in ("score_date", "model_version") or kind in (BETWEEN, LENGTH) or regex == f"^{_ID}$"
-        for (_index, _check, column, _why), kind, regex in zip(suite.checks, suite.kinds, suite.regexes, strict=True)
+        column in ("score_date", "model_version") or kind in (BETWEEN, LENGTH) or asks == {"regex": f"^{_ID}$"}
+        for (_index, _check, column, _why), kind, asks in zip(suite.checks, suite.kinds, suite.asks, strict=True)
     )
     return by_bounds and suite.passes(least) and suite.passes(most)
 
