@@ -13,7 +13,6 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
 from typing import Any
 
 from suture.feeds import packed, record_files
@@ -108,7 +107,7 @@ class Reading:
 
     def _pack(self, chunk: Chunk, found: list[tuple[str, CveRows]]) -> None:
         tables = _tables(found)
-        if not all(self._beside[table].all_pass(rows) for table, rows in tables.items()):
+        if not all(self.suites[table].all_pass(rows) for table, rows in tables.items()):
             found = [(name, rows) for name, rows in found if self._fit(chunk, name, rows)]
             tables = _tables(found)
         chunk.rows = len(found)
@@ -116,12 +115,6 @@ class Reading:
             head, tail = packed.edges(len(COLUMNS[table]), None if table in OF_RECORD else self.snapshot_id)
             pack = _PACKERS[table]
             chunk.packed[table] = b"".join([pack(row, head, tail) for row in rows])
-
-    @cached_property
-    def _beside(self) -> Mapping[str, SuiteStream]:
-        """The suites for rows of whole records: each of a record's rows has the id of its row in `cve`."""
-        cve = self.suites["cve"]
-        return {table: cve if table == "cve" else suite.without("cve_id", cve) for table, suite in self.suites.items()}
 
     def _fit(self, chunk: Chunk, name: str, rows: CveRows) -> bool:
         reasons = [fault for table, row in _each(rows) for fault in self.suites[table].faults(row)]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from operator import itemgetter
 from typing import Any
@@ -37,8 +37,8 @@ _KNOWN_KWARGS = {
 @dataclass(frozen=True)
 class SuiteStream:
     """One table's suite. columns: the order of a row's values. unique: why a value may stand once only, by column; kinds:
-    which expectation each check is; asks: with which arguments; row_count: why there must be a floor of rows, None when the
-    suite asks for none."""
+    which expectation each check is; asks: with which arguments, none for a length of the schema; row_count: why there must
+    be a floor of rows, None when the suite asks for none."""
 
     table: str
     checks: tuple[tuple[int, Check, str, str], ...]
@@ -53,7 +53,7 @@ class SuiteStream:
         Raises ExpectationsError for what cannot be checked here."""
         checks, unique, row_count = _lengths(table, columns, guard), {}, None
         kinds = ["" if of_items else LENGTH for of_items in _of_items(table, columns, guard)]
-        asks: list[Mapping[str, Any]] = list(_allowed(table, columns, guard))
+        asks: list[Mapping[str, Any]] = [{}] * len(kinds)
         expectations = guard.expectations.get(table) if guard else shared_expectations(table)
         if not expectations:
             raise ExpectationsError(f"The table {table} has no suite: nothing would be checked.")
@@ -78,16 +78,6 @@ class SuiteStream:
             kinds.append(kind)
             asks.append({name: value for name, value in said.items() if name != "column"})
         return cls(table, tuple(checks), tuple(kinds), tuple(asks), unique, row_count)
-
-    def without(self, column: str, other: SuiteStream) -> SuiteStream:
-        """The same, but for what the other suite asks of the column too: where both hold the same values of it."""
-        theirs = [(kind, asks) for check, kind, asks in other._each() if check[2] == column]
-        own = [found for found in self._each() if found[0][2] != column or found[1:] not in theirs]
-        checks, kinds, asks = ([found[place] for found in own] for place in range(3))
-        return replace(self, checks=tuple(checks), kinds=tuple(kinds), asks=tuple(asks))
-
-    def _each(self) -> list[tuple[Any, str, Mapping[str, Any]]]:
-        return list(zip(self.checks, self.kinds, self.asks, strict=True))
 
     def faults(self, row: Sequence[Any]) -> list[str]:
         """Why the row is not fit for use; [] when it is."""
@@ -192,12 +182,6 @@ def _lengths(table: str, columns: Sequence[str], guard: Guard | None) -> list[tu
         for column, (limit, of_items) in allowed.items()
         if column in columns
     ]  # fmt: skip
-
-
-def _allowed(table: str, columns: Sequence[str], guard: Guard | None) -> list[Mapping[str, Any]]:
-    """For each of `_lengths`, what it allows."""
-    allowed = guard.shape.lengths[table] if guard else {}
-    return [{"longest": limit, "of_items": items} for column, (limit, items) in allowed.items() if column in columns]
 
 
 def _of_items(table: str, columns: Sequence[str], guard: Guard | None) -> list[bool]:

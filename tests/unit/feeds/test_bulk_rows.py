@@ -209,21 +209,6 @@ def test_an_expectation_that_a_stream_cannot_check_stops_the_load() -> None:
         suite_stream.SuiteStream.load("cve", cve_rows.COLUMNS["cve"], {}, replace(guard, expectations={}))
 
 
-def test_a_suite_beside_another_leaves_out_only_what_that_one_asks_too() -> None:
-    guard, words = plugin_of("cve5").guard, suite_stream.words(NOW)
-    columns = cve_rows.COLUMNS
-    suites = {table: suite_stream.SuiteStream.load(table, columns[table], words, guard) for table in columns}
-    for table in ("cve_score", "cve_ssvc", "cve_product"):
-        beside = suites[table].without("cve_id", suites["cve"])
-        assert {check[2] for check in beside.checks} == {check[2] for check in suites[table].checks} - {"cve_id"}
-        assert len(beside.checks) == len(beside.kinds) == len(beside.asks)
-        again = suites[table].without("source", suites["cve"])
-        assert again == suites[table], "the other asks something else of it"
-    stricter = replace(suites["cve"], asks=({"longest": 10, "of_items": False}, *suites["cve"].asks[1:]))
-    (kept,) = [check for check in suites["cve_ssvc"].without("cve_id", stricter).checks if check[2] == "cve_id"]
-    assert kept in suites["cve_ssvc"].checks, "its own length, which is not the other's"
-
-
 @settings(deadline=None)
 @given(st.binary(max_size=300) | st.text(':"a', max_size=5000).map(str.encode), st.integers(0, 70))
 def test_colons_are_counted_all(text: bytes, begin: int) -> None:
