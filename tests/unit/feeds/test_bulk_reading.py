@@ -357,7 +357,7 @@ def test_a_stricter_suite_of_epss_holds_for_plain_lines_too(
 ) -> None:
     stricter = _suite(cve_id={"regex": "^CVE-2026-[0-9]{4}$"})
     assert not bulk_epss._passes_plain_lines(stricter, date(2026, 1, 1), "v2025.03.14")
-    monkeypatch.setattr(bulk_epss.SuiteStream, "load", lambda *_args: stricter)
+    monkeypatch.setattr(SuiteStream, "load", lambda *_args: stricter)
     outcome = load_epss(store, tmp_path / "e.csv", EPSS + "CVE-2026-1000,0.5,0.9\nCVE-2025-1000,0.5,0.9\n")
     assert (outcome.records, outcome.quarantined) == (1, 1)
     assert rows(store, "epss", "cve_id, probability, percentile") == [("CVE-2026-1000", 0.5, 0.9)]
