@@ -4,7 +4,8 @@ The lines are staged, and merged at the end, when it is certain that the copy is
 Where there is no score yet they go straight into the table, in the same transaction; should an id come twice then, the
 table's key says so, and the load begins anew by the way of staging, which knows what to do.
 
-Lines are read, checked and packed many at a time. Where one of them is not as it should be, each of them is looked at.
+A block of lines is proven by one regular expression and goes to the server as it came, with the copy's date and model
+behind each line. Where a block has anything else in it, each of its lines is looked at, and only that leaves lines out.
 """
 
 from __future__ import annotations
@@ -12,32 +13,37 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime
-from itertools import islice, repeat
-from math import isfinite
+from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 from suture import collector
 from suture.errors import BadInputError
 from suture.feeds import accept as gate
-from suture.feeds import packed, quality, staging
+from suture.feeds import quality, staging
 from suture.feeds.decoded import Decoded, Rejected
 from suture.feeds.errors import FeedFormatError, FeedRefusedError
 from suture.feeds.feed_source import FeedSource
 from suture.feeds.outcome import FeedOutcome, FeedStatus
 from suture.feeds.plugin import plugin_of
 from suture.feeds.sources import epss
-from suture.feeds.suite_stream import SuiteStream, words
+from suture.feeds.suite_stream import BETWEEN, LENGTH, SuiteStream, words
 from suture.store import DuplicateKeyError, Store
 
 MAX_REASONS = 1000
 _MAX_LINE_BYTES = 4096
-_LINES_AT_ONCE = 2000
+_BLOCK = 1 << 17  # bytes that are read at once
 _COLUMNS = tuple(staging.TABLES["epss"])
+# Lines that `sources/epss` and its suite pass, however many: an id, two numbers from 0 to 1, no more digits than a double tells.
+_ID = "CVE-[0-9]{4}-[0-9]{4,19}"
+_NUMBER = r"(?:0\.[0-9]{1,17}+|1(?:\.0{1,17}+)?+|0)"
+_plain_lines = re.compile(f"(?:{_ID}+,{_NUMBER},{_NUMBER}\n)*+".encode()).fullmatch
 _Row = tuple[str, float, float, date, str]
 
 
@@ -81,15 +87,16 @@ class _Load:
     def __init__(self, store: Store, path: Path, now: datetime, *, staged: bool = False) -> None:
         self.store, self.path, self.now, self.staged = store, path, now, staged
         self.dated: datetime | None = None
-        self.records = self.packed = 0
+        self.records = self.written = self._place = 0  # _place: bytes of the file so far
         self.rejected: list[Rejected] = []
         self._suite = SuiteStream.load("epss", _COLUMNS, words(now), plugin_of("epss").guard)
 
     def run(self, source: FeedSource, copy: gate.Copy, last: Any, actor: str) -> FeedOutcome:
         store = self.store
         staging.create(store, ("epss",))
-        lines = _lines(self.path, source)
-        header = epss.header(next(lines, ""), next(lines, ""), where=str(self.path))
+        blocks = _blocks(self.path, source)
+        first, second = ("".join(self._split(next(blocks, b""))) for _line in range(2))
+        header = epss.header(first, second, where=str(self.path))
         self.dated = header.scored_at
         copy = replace(copy, decoded=Decoded(self.dated, {}))
         if refused := gate._dates_refused(copy, last, self.now):
@@ -99,8 +106,8 @@ class _Load:
             row = store.fetch_one("feed/fetch_first_scores")
             self.staged = not (row and row["first_load"])
         snapshot_id = gate._write_snapshot(store, copy, FeedStatus.ACCEPTED, None, 0, 0, self.now)
-        staging.put(store, "epss", self._packed(lines, header, snapshot_id), staged=self.staged)
-        kept = self.packed - (self._drop_twins() if self.staged else 0)
+        staging.put(store, "epss", self._csv(blocks, header, snapshot_id), staged=self.staged, csv=True)
+        kept = self.written - (self._drop_twins() if self.staged else 0)
         if kept < max(copy.floor, 1):
             raise _RefusedError(
                 FeedStatus.QUARANTINED, f"only {kept} of {self.records} records are fit for use, "
@@ -116,39 +123,38 @@ class _Load:
         gate._record(store, outcome, copy, actor, self.now)
         return outcome
 
-    def _packed(self, lines: Iterator[str], header: epss.Header, snapshot_id: int) -> Iterator[bytes]:
+    def _csv(self, blocks: Iterator[bytes], header: epss.Header, snapshot_id: int) -> Iterator[bytes]:
+        """The lines that are fit for use, as CSV with all columns."""
         dated, model = header.scored_at.date(), header.model
-        head, tail = packed.epss_edges(len(_COLUMNS), dated, model, None if self.staged else snapshot_id)
+        ending = f",{dated},{_quoted(model)}{'' if self.staged else f',{snapshot_id}'}\n".encode()
+        sure = _passes_plain_lines(self._suite, dated, model)
         number = 3
-        while chunk := list(islice(lines, _LINES_AT_ONCE)):
-            rows = self._plain(chunk, dated, model)
-            if rows is None:
-                rows = list(self._looked_at(chunk, number, dated, model))
+        for block in blocks:
+            if sure and _plain_lines(block):
+                count = block.count(b"\n")
+                self._place += len(block)
+                self.records += count
+                self.written += count
+                yield block.replace(b"\n", ending)
             else:
-                self.records += len(chunk)
-            number += len(chunk)
-            self.packed += len(rows)
-            yield b"".join([packed.epss(row[0], row[1], row[2], head, tail) for row in rows])
+                lines = list(self._split(block))
+                count = len(lines)
+                rows = list(self._looked_at(lines, number, dated, model))
+                self.written += len(rows)
+                yield "".join([f"{_quoted(row[0])},{row[1]!r},{row[2]!r}{ending.decode()}" for row in rows]).encode()
+            number += count
 
-    def _plain(self, chunk: list[str], dated: date, model: str) -> list[_Row] | None:
-        """The rows of lines that are all as they should be; None when one is not."""
-        if any(line.count(",") != 2 for line in chunk):
-            return None
-        joined = ",".join(chunk)
-        if "\0" in joined:
-            return None
-        fields = joined.split(",")
-        try:
-            probabilities, percentiles = list(map(float, fields[1::3])), list(map(float, fields[2::3]))
-        except ValueError:
-            return None
-        if not (all(map(isfinite, probabilities)) and all(map(isfinite, percentiles))):
-            return None
-        rows = list(zip(fields[::3], probabilities, percentiles, repeat(dated), repeat(model)))
-        return rows if self._suite.all_pass(rows) else None
+    def _split(self, block: bytes) -> Iterator[str]:
+        stream = io.BytesIO(block)
+        while line := stream.readline(_MAX_LINE_BYTES):
+            self._place += len(line)
+            try:
+                yield str(line, "utf-8")
+            except UnicodeDecodeError as error:
+                raise FeedFormatError(str(self.path), f"not UTF-8 near byte {self._place}") from error
 
-    def _looked_at(self, chunk: list[str], first: int, dated: date, model: str) -> Iterator[_Row]:
-        for number, line in enumerate(chunk, start=first):
+    def _looked_at(self, lines: list[str], first: int, dated: date, model: str) -> Iterator[_Row]:
+        for number, line in enumerate(lines, start=first):
             if line.isspace():
                 continue
             self.records += 1
@@ -202,23 +208,52 @@ def _digest(path: Path, source: FeedSource) -> str:
     return total.hexdigest()
 
 
-def _lines(path: Path, source: FeedSource) -> Iterator[str]:
-    size = 0
+def _blocks(path: Path, source: FeedSource) -> Iterator[bytes]:
+    """The file's content, inflated: its first line, its second, and then many lines at once, none of them in two blocks
+    unless it is longer than a line may be."""
+    size, rest = 0, b""
     try:
         with _opened(path) as stream:
-            while line := stream.readline(_MAX_LINE_BYTES):
-                size += len(line)
+            single = repeat(partial(stream.readline, _MAX_LINE_BYTES), 2)
+            for number, read in enumerate(chain(single, repeat(partial(stream.read, _BLOCK)))):
+                part = read()
+                if not part:
+                    break
+                size += len(part)
                 if size > source.max_bytes:
                     raise FeedRefusedError(
                         f"{path}: more than the {source.max_bytes} bytes that {source.name} may have."
                     )
-                yield str(line, "utf-8")
-    except UnicodeDecodeError as error:
-        raise FeedFormatError(str(path), f"not UTF-8 near byte {size}") from error
+                block = rest + part
+                end = len(block) if number < 2 else block.rfind(b"\n") + 1
+                if not end:
+                    end = len(block) // _MAX_LINE_BYTES * _MAX_LINE_BYTES
+                if end:
+                    yield block[:end]
+                rest = block[end:]
+            if rest:
+                yield rest
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FeedFormatError(str(path), f"the compressed document breaks off or is damaged: {error}") from error
     except OSError as error:
         raise BadInputError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _passes_plain_lines(suite: SuiteStream, dated: date, model: str) -> bool:
+    """Whether all that `_plain_lines` matches passes the suite with this date and model: bounds are proven by the least and
+    the greatest, an id by the pattern itself. A suite that asks for more of them is asked about each line."""
+    least = ("CVE-0000-0000", 0.0, 0.0, dated, model)
+    most = (f"CVE-9999-{'9' * 19}", 1.0, 1.0, dated, model)
+    by_bounds = all(
+        column in ("score_date", "model_version") or kind in (BETWEEN, LENGTH) or asks == {"regex": f"^{_ID}$"}
+        for (_index, _check, column, _why), kind, asks in zip(suite.checks, suite.kinds, suite.asks, strict=True)
+    )
+    return by_bounds and suite.passes(least) and suite.passes(most)
+
+
+def _quoted(text: str) -> str:
+    """A field of CSV."""
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _opened(path: Path) -> io.BufferedReader | gzip.GzipFile:

@@ -8,7 +8,6 @@ have no connection.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date
 from typing import Any
 
 from suture.store.packed_fields import (
@@ -24,7 +23,6 @@ from suture.store.packed_fields import (
     bigint,
     columns,
     day,
-    doubles,
     size,
     text,
 )
@@ -70,13 +68,3 @@ def product(row: Row, head: bytes, tail: bytes) -> bytes:
     return b"".join((
         head, IDS[cve_id], SMALL[place], TEXTS[source], TEXTS[vendor], size(products), products, tail,
     ))  # fmt: skip
-
-
-def epss_edges(count: int, score_date: date, model: str, snapshot_id: int | None) -> tuple[bytes, bytes]:
-    """As `edges`, with what is the same in every row of EPSS."""
-    head, tail = edges(count, snapshot_id)
-    return head, day(score_date) + text(model) + tail
-
-
-def epss(cve_id: str, probability: float, percentile: float, head: bytes, tail: bytes) -> bytes:
-    return b"".join((head, text(cve_id), doubles(8, probability, 8, percentile), tail))

@@ -63,12 +63,12 @@ def stream(store: Store, table: str, rows: Iterable[Sequence[Any]]) -> int:
     return store.copy_binary(f"stage_{table}", TABLES[table], rows)
 
 
-def put(store: Store, table: str, parts: Iterable[bytes], *, staged: bool) -> int:
-    """Put packed rows (`packed`) into a table's staging table, or into the table itself; how many."""
+def put(store: Store, table: str, parts: Iterable[bytes], *, staged: bool, csv: bool = False) -> int:
+    """Put packed rows (`packed`), or lines of CSV, into a table's staging table, or into the table itself; how many."""
     columns = tuple(TABLES[table])
-    if staged:
-        return store.copy_packed(f"stage_{table}", columns, parts)
-    return store.copy_packed(table, columns if table in OF_RECORD else (*columns, "snapshot_id"), parts)
+    if not staged and table not in OF_RECORD:
+        columns = (*columns, "snapshot_id")
+    return (store.copy_csv if csv else store.copy_packed)(f"stage_{table}" if staged else table, columns, parts)
 
 
 def lock(store: Store, tables: Iterable[str]) -> None:

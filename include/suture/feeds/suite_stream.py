@@ -22,8 +22,8 @@ from suture.feeds.decoded import Row
 from suture.feeds.quality import COLUMNS, DATES, ExpectationsError, Guard, Verdict, shared_expectations, well_shaped
 
 Check = Callable[[Any], bool]
-_BETWEEN = "expect_column_values_to_be_between"
-_LENGTH = "expect_column_value_lengths_to_be_between"
+BETWEEN = "expect_column_values_to_be_between"
+LENGTH = "expect_column_value_lengths_to_be_between"
 _KNOWN_KWARGS = {
     "expect_column_values_to_match_regex": {"column", "regex"},
     "expect_column_values_to_be_in_set": {"column", "value_set"},
@@ -36,13 +36,14 @@ _KNOWN_KWARGS = {
 
 @dataclass(frozen=True)
 class SuiteStream:
-    """One table's suite. columns: the order of a row's values. unique: why a value may stand once only, by column;
-    kinds: which
-    expectation each check is; row_count: why there must be a floor of rows, None when the suite asks for none."""
+    """One table's suite. columns: the order of a row's values. unique: why a value may stand once only, by column; kinds:
+    which expectation each check is; asks: with which arguments, none for a length of the schema; row_count: why there must
+    be a floor of rows, None when the suite asks for none."""
 
     table: str
     checks: tuple[tuple[int, Check, str, str], ...]
     kinds: tuple[str, ...]
+    asks: tuple[Mapping[str, Any], ...]
     unique: Mapping[str, str]
     row_count: str | None
 
@@ -51,7 +52,8 @@ class SuiteStream:
         """words: $today and $tomorrow as dates in ISO 8601; guard: the source's own, None: the shared suite alone.
         Raises ExpectationsError for what cannot be checked here."""
         checks, unique, row_count = _lengths(table, columns, guard), {}, None
-        kinds = ["" if of_items else _LENGTH for of_items in _of_items(table, columns, guard)]
+        kinds = ["" if of_items else LENGTH for of_items in _of_items(table, columns, guard)]
+        asks: list[Mapping[str, Any]] = [{}] * len(kinds)
         expectations = guard.expectations.get(table) if guard else shared_expectations(table)
         if not expectations:
             raise ExpectationsError(f"The table {table} has no suite: nothing would be checked.")
@@ -74,7 +76,8 @@ class SuiteStream:
             said = {name: words.get(v, v) if isinstance(v, str) else v for name, v in kwargs.items()}
             checks.append((columns.index(kwargs["column"]), _check(kind, said), kwargs["column"], meta["why"]))
             kinds.append(kind)
-        return cls(table, tuple(checks), tuple(kinds), unique, row_count)
+            asks.append({name: value for name, value in said.items() if name != "column"})
+        return cls(table, tuple(checks), tuple(kinds), tuple(asks), unique, row_count)
 
     def faults(self, row: Sequence[Any]) -> list[str]:
         """Why the row is not fit for use; [] when it is."""
@@ -94,9 +97,9 @@ class SuiteStream:
                 found.discard(None)
             if not found:
                 continue
-            if kind == _BETWEEN:
+            if kind == BETWEEN:
                 fine = passes(min(found)) and passes(max(found))
-            elif kind == _LENGTH:
+            elif kind == LENGTH:
                 fine = passes(max(found, key=len)) and passes(min(found, key=len))
             else:
                 fine = all(map(passes, found))

@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain
 from types import TracebackType
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -184,15 +185,22 @@ class Store:
         """COPY rows that are packed already, in PostgreSQL's binary format without its header; how many came in.
 
         Table and columns are identifiers from code, never from data."""
-        statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+        return self._copied(table, columns, "BINARY", chain((_BINARY_HEADER,), parts, (_BINARY_END,)))
+
+    def copy_csv(self, table: str, columns: Iterable[str], parts: Iterable[bytes]) -> int:
+        """COPY lines of CSV in UTF-8 without a header; how many came in. An empty field that is not quoted is NULL.
+
+        Table and columns are identifiers from code, never from data."""
+        return self._copied(table, columns, "CSV, ENCODING 'UTF8'", parts)
+
+    def _copied(self, table: str, columns: Iterable[str], form: LiteralString, parts: Iterable[bytes]) -> int:
+        statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT " + form + ")").format(
             sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
         )
         with _translated(f"copy into {table}"), self._alive().transaction(), self._connection.cursor() as cursor:
             with cursor.copy(statement) as copy:
-                copy.write(_BINARY_HEADER)
                 for part in parts:
                     copy.write(part)
-                copy.write(_BINARY_END)
             return cursor.rowcount
 
 

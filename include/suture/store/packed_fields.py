@@ -24,7 +24,6 @@ _time = struct.Struct(">iq").pack
 _day = struct.Struct(">ii").pack
 _small = struct.Struct(">ih").pack
 _count = struct.Struct(">h").pack
-doubles = struct.Struct(">idid").pack  # two fields: 8, the first, 8, the second
 
 
 def columns(count: int) -> bytes:

@@ -19,12 +19,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from suture.errors import BadInputError
-from suture.feeds import bulk, bulk_epss, cve_rows, forks, packed, record_files
+from suture.feeds import bulk, bulk_epss, cve_rows, forks, packed, record_files, suite_stream
 from suture.feeds.bulk_reading import Reading
 from suture.feeds.decoded import Rejected
 from suture.feeds.plugin import plugin_of
 from suture.feeds.record_files import UNREAD
 from suture.feeds.seen import KnownDigests
+from suture.feeds.sources import epss
 from suture.feeds.suite_stream import SuiteStream, words
 from suture.store import DuplicateKeyError, Store, StoreError
 from tests.fleet_rows import NOW
@@ -213,7 +214,7 @@ def test_a_file_that_is_gone_stops_the_load_and_one_that_is_too_large_is_left_ou
     with pytest.raises(BadInputError, match=r"gone\.json cannot be read"):
         reading()(chunk_of(tmp_path, ["a", "gone"]))
     found = reading(max_record_bytes=4000)(chunk_of(tmp_path, ["a", "b"]))
-    assert (found.ids, found.rows, len(found.rejected)) == (["CVE-2026-1000"], 1, 1)
+    assert (list(found.ids), found.rows, len(found.rejected)) == (["CVE-2026-1000"], 1, 1)
 
 
 def written(store: Store) -> list[Any]:
@@ -294,8 +295,8 @@ def test_epss_by_many_lines_gives_what_single_lines_give(store: Store, tmp_path:
     }  # fmt: skip
     text = EPSS + "".join(line + bad.get(number, "") for number, line in enumerate(lines))
     found = []
-    for size in (1, 10, 2000):
-        monkeypatch.setattr(bulk_epss, "_LINES_AT_ONCE", size)
+    for size in (1, 300, 1 << 17):
+        monkeypatch.setattr(bulk_epss, "_BLOCK", size)
         store._connection.execute("TRUNCATE epss, feed_quarantine, feed_snapshot CASCADE")
         outcome = load_epss(store, tmp_path / "e.csv", text)
         assert (outcome.records, outcome.quarantined) == (300, 4)
@@ -303,6 +304,82 @@ def test_epss_by_many_lines_gives_what_single_lines_give(store: Store, tmp_path:
         found.append((what, reasons(store), rows(store, "feed_snapshot", "source, record_count, quarantined_count, content_sha256")))
     assert found[0] == found[1] == found[2]
     assert set(found[0][1]) == {"CVE-2026-1", "line 126", "line 128", "line 130"}, "a blank line counts, and is no fault"
+
+
+PLAIN = ("CVE-2026-1000,0.5,0.9\n", "CVE-2026-1000,0,1\n", "CVE-1999-0001,1.0,0.00000000000000001\n", "")
+
+
+@pytest.mark.parametrize("lines", [*PLAIN, "".join(PLAIN)])
+def test_lines_of_scores_are_plain(lines: str) -> None:
+    assert bulk_epss._plain_lines(lines.encode())
+    for line in lines.splitlines():
+        found = epss.values(line)
+        assert not isinstance(found, str)
+        assert 0 <= found[1] <= 1
+        assert 0 <= found[2] <= 1
+
+
+@pytest.mark.parametrize("line", [
+    "CVE-2026-1000,0.5,0.9", "CVE-2026-1000,0.5,0.9\r\n", "\n", "CVE-2026-1000,1.1,0.9\n", "CVE-2026-1000,-0.5,0.9\n",
+    "CVE-2026-1000,1e-5,0.9\n", "CVE-2026-1000,0.5,\n", "CVE-2026-1000,0.,0.9\n", "CVE-2026-1000,00.5,0.9\n",
+    "CVE-2026-100,0.5,0.9\n", " CVE-2026-1000,0.5,0.9\n", "CVE-2026-1000,0.5,0.9,\n", "CVE-2026-1000,nan,0.9\n",
+    "CVE-2026-1000,0.5,1.00000000000000001\n", "cve-2026-1000,0.5,0.9\n", "CVE-2026-1000,0.5 ,0.9\n", "\\.\n",
+    "CVE-2026-١١١١,0.5,0.9\n", f"CVE-2026-{'1' * 20},0.5,0.9\n", '"CVE-2026-1000",0.5,0.9\n',
+])  # fmt: skip
+def test_any_other_line_is_looked_at(line: str) -> None:
+    assert not bulk_epss._plain_lines(line.encode())
+    assert not bulk_epss._plain_lines(("".join(PLAIN) + line + "".join(PLAIN)).encode())
+
+
+def _suite(**changed: Any) -> suite_stream.SuiteStream:
+    guard = plugin_of("epss").guard
+    expectations = [
+        {**said, "kwargs": {**said["kwargs"], **changed.get(said["kwargs"].get("column", ""), {})}}
+        if not said["type"].endswith("unique") else said
+        for said in guard.expectations["epss"]
+    ]  # fmt: skip
+    return suite_stream.SuiteStream.load("epss", bulk_epss._COLUMNS, {}, replace(guard, expectations={"epss": expectations}))
+
+
+def test_plain_lines_pass_the_suite_as_it_is_and_a_stricter_one_is_asked() -> None:
+    def proven(suite: suite_stream.SuiteStream, model: str = "v2025.03.14") -> bool:
+        return bulk_epss._passes_plain_lines(suite, date(2026, 1, 1), model)
+
+    assert proven(_suite())
+    assert not proven(_suite(), "v1")
+    assert not proven(_suite(probability={"max_value": 0.9}))
+    assert not proven(_suite(percentile={"min_value": 0.1}))
+
+
+@pytest.mark.database
+def test_a_stricter_suite_of_epss_holds_for_plain_lines_too(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stricter = _suite(cve_id={"regex": "^CVE-2026-[0-9]{4}$"})
+    assert not bulk_epss._passes_plain_lines(stricter, date(2026, 1, 1), "v2025.03.14")
+    monkeypatch.setattr(SuiteStream, "load", lambda *_args: stricter)
+    outcome = load_epss(store, tmp_path / "e.csv", EPSS + "CVE-2026-1000,0.5,0.9\nCVE-2025-1000,0.5,0.9\n")
+    assert (outcome.records, outcome.quarantined) == (1, 1)
+    assert rows(store, "epss", "cve_id, probability, percentile") == [("CVE-2026-1000", 0.5, 0.9)]
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("block", [7, 1 << 17])
+def test_odd_lines_of_epss_come_in_as_they_would_alone(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(bulk_epss, "_BLOCK", block)
+    long = "CVE-2026-1003,0.5,0." + "3" * 9000
+    text = EPSS + (
+        f"CVE-2026-1000,1e-5,9e-1\r\nCVE-2026-1001, 0.25 ,1e-400\n{long}\n\\.\nCVE-2026-1002,0.1,0.30000000000000004\n"
+        "CVE-2026-1004,0.5,0.5"
+    )
+    outcome = load_epss(store, tmp_path / "e.csv", text)
+    assert rows(store, "epss", "cve_id, probability, percentile") == [
+        ("CVE-2026-1000", 1e-5, 0.9), ("CVE-2026-1001", 0.25, 0.0), ("CVE-2026-1002", 0.1, 0.30000000000000004),
+        ("CVE-2026-1003", 0.5, 1 / 3), ("CVE-2026-1004", 0.5, 0.5),
+    ]  # fmt: skip
+    assert (outcome.records, outcome.quarantined) == (5, 3), "the rest of a line that is too long, in two pieces, and a dot"
 
 
 @pytest.mark.database
@@ -327,11 +404,18 @@ def test_the_snapshot_that_a_row_names_must_be_there_and_stays(store: Store, tmp
 
 @pytest.mark.database
 def test_a_key_that_is_there_already_is_an_error_of_its_own(store: Store) -> None:
-    head, tail = packed.epss_edges(5, date(2026, 1, 1), "v2025.03.14", None)
-    parts = [packed.epss("CVE-2026-1000", 0.5, 0.5, head, tail)] * 2
-    columns = ("cve_id", "probability", "percentile", "score_date", "model_version")
-    with pytest.raises(DuplicateKeyError, match="epss_pkey"):
-        store.copy_packed("epss", columns, parts)
+    head, tail = packed.edges(6, None)
+    parts = [packed.ssvc(("CVE-2026-1000", "none", "yes", "total", None, "adp:x"), head, tail)] * 2
+    columns = ("cve_id", "exploitation", "automatable", "technical_impact", "dated_at", "source")
+    with pytest.raises(DuplicateKeyError, match="cve_ssvc_pkey"):
+        store.copy_packed("cve_ssvc", columns, parts)
     with pytest.raises(StoreError):
-        store.copy_packed("epss", columns, [b"\x00"])
+        store.copy_packed("cve_ssvc", columns, [b"\x00"])
+    assert rows(store, "cve_ssvc") == []
+    scores = ("cve_id", "probability", "percentile", "score_date", "model_version")
+    line = b'"CVE-2026-1000",0.5,0.5,2026-01-01,"v2025.03.14"\n'
+    with pytest.raises(DuplicateKeyError, match="epss_pkey"):
+        store.copy_csv("epss", scores, [line, line])
+    with pytest.raises(StoreError):
+        store.copy_csv("epss", scores, [b"CVE-2026-1000,0.5\n"])
     assert rows(store, "epss") == []

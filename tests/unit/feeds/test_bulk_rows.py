@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suture.feeds import cve_rows, cve_shape, quality, suite_stream
+from suture.feeds import colons, cve_rows, cve_shape, quality, suite_stream
 from suture.feeds.errors import FeedFormatError
 from suture.feeds.plugin import plugin_of
-from suture.feeds.seen import KnownDigests, SeenIds
+from suture.feeds.seen import Ids, KnownDigests, SeenIds
 from suture.feeds.sources import FORMATS
 from suture.settings import PROJECT_ROOT
 
@@ -210,17 +210,46 @@ def test_an_expectation_that_a_stream_cannot_check_stops_the_load() -> None:
 
 
 @settings(deadline=None)
+@given(st.binary(max_size=300) | st.text(':"a', max_size=5000).map(str.encode), st.integers(0, 70))
+def test_colons_are_counted_all(text: bytes, begin: int) -> None:
+    text = text[begin:]  # begins anywhere in memory
+    truth = sum(byte == 58 for byte in text)
+    for count in [colons.colons_in, colons._one_by_one]:
+        assert count(text) == count(bytearray(text)) == truth
+    assert colons.colons_in(b"::" * 100_000 + b"x") == 200_000
+
+
+@settings(deadline=None)
 @given(st.lists(st.from_regex(r"CVE-20[0-2][0-9]-[0-9]{4,9}", fullmatch=True) | st.text(max_size=5)))
 def test_seen_ids_are_a_set(ids: list[str]) -> None:
     seen, truth = SeenIds(), set()
     for cve_id in [*ids, *ids]:
-        assert seen.add(cve_id) == (cve_id not in truth)
+        assert seen.add(Ids.of([cve_id])) == ({cve_id} if cve_id in truth else set())
         truth.add(cve_id)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.lists(
+            st.from_regex(r"CVE-202[0-2]-[0-9]{3,4}|CVE-2024-(00?|1)[0-3][0-9]{2}", fullmatch=True) | st.text("0123١", max_size=4)
+        )
+    )
+)
+def test_ids_of_many_records_are_met_as_one_by_one(chunks: list[list[str]]) -> None:
+    seen, truth = SeenIds(), set()
+    for ids in chunks:
+        assert sorted(Ids.of(ids)) == sorted(ids), "each one as often as it came"
+        again = {cve_id for place, cve_id in enumerate(ids) if cve_id in truth or cve_id in ids[:place]}
+        assert seen.add(Ids.of(ids)) == again
+        truth.update(ids)
 
 
 def test_ids_written_with_a_leading_zero_are_other_ids() -> None:
     seen = SeenIds()
-    assert [seen.add(text) for text in ("CVE-2024-1234", "CVE-2024-01234", "CVE-2024-1234")] == [True, True, False]
+    for texts in (("CVE-2024-1234", "CVE-2024-01234", "CVE-2024-0123"), ("CVE-2024-00123",)):
+        assert not seen.add(Ids.of(texts))
+    assert seen.add(Ids.of(["CVE-2024-1234", "CVE-2024-0123", "CVE-2024-1235"])) == {"CVE-2024-1234", "CVE-2024-0123"}
 
 
 def test_known_digests_are_found_and_met_once() -> None:
