@@ -27,7 +27,6 @@ from typing import Any
 import msgspec
 
 from suture.feeds import affected
-from suture.feeds.colons import colons_in
 from suture.feeds.cve_shape import Container, Provider, Record
 from suture.feeds.decoded import Rejected, utc
 from suture.feeds.sources import cve5
@@ -86,9 +85,9 @@ def _quick(raw: bytes, digest: bytes, scratch: bytearray) -> CveRows:
     versions: list[bytes] = []
     rows = _rows(record, containers, digest, versions)
     _write_into(record, scratch)
-    kept_colons = colons_in(scratch) + b"".join(versions).count(b":") + len(versions)  # and one for each list's key
+    kept_colons = scratch.count(b":") + b"".join(versions).count(b":") + len(versions)  # and one for each list's key
     legacy = [container for container in containers if container.x_legacyV4Record is not None]
-    if colons_in(raw) != kept_colons or legacy:
+    if raw.count(b":") != kept_colons or legacy:
         _require_strict(raw)
     return rows
 
@@ -97,7 +96,7 @@ def _require_strict(raw: bytes) -> None:
     """Raise _UnsureError when a record with fields that `cve_shape` does not name, or with one that may be nested as deep as
     it likes, cannot be proven by its whole tree."""
     str(raw, "utf-8")
-    if colons_in(raw) != colons_in(_write(_read(raw))):
+    if raw.count(b":") != _write(_read(raw)).count(b":"):
         raise _UnsureError
     # As many brackets close as open, so half of them bounds the depth: most records need no closer look.
     if len(raw.translate(None, _NO_BRACKETS)) > 2 * MAX_DEPTH and not _shallow(raw):

@@ -210,16 +210,6 @@ def test_an_expectation_that_a_stream_cannot_check_stops_the_load() -> None:
 
 
 @settings(deadline=None)
-@given(st.binary(max_size=300) | st.text(':"a', max_size=5000).map(str.encode), st.integers(0, 70))
-def test_colons_are_counted_all(text: bytes, begin: int) -> None:
-    text = text[begin:]  # begins anywhere in memory
-    truth = sum(byte == 58 for byte in text)
-    for count in [colons.colons_in, colons._one_by_one]:
-        assert count(text) == count(bytearray(text)) == truth
-    assert colons.colons_in(b"::" * 100_000 + b"x") == 200_000
-
-
-@settings(deadline=None)
 @given(st.lists(st.from_regex(r"CVE-20[0-2][0-9]-[0-9]{4,9}", fullmatch=True) | st.text(max_size=5)))
 def test_seen_ids_are_a_set(ids: list[str]) -> None:
     seen, truth = SeenIds(), set()
