@@ -222,7 +222,7 @@ class _Load:
             again = reading.read([items[number]], KnownDigests(None))
             chunk.rejected += again.rejected
             self._met_again.update(again.ids)  # its twin was passed over as unchanged
-        self._met_again |= self._seen.add(chunk.ids)
+        self._met_again.update(cve_id for cve_id in chunk.ids if not self._seen.add(cve_id))
 
     def _write(self, batch: _Batch) -> None:
         store = self.store

@@ -19,7 +19,7 @@ from suture.feeds import packed, record_files
 from suture.feeds.cve_rows import COLUMNS, CveRows, rows_of
 from suture.feeds.decoded import Rejected, kept
 from suture.feeds.errors import FeedFormatError
-from suture.feeds.seen import Ids, KnownDigests
+from suture.feeds.seen import KnownDigests
 from suture.feeds.staging import OF_RECORD
 from suture.feeds.suite_stream import SuiteStream
 
@@ -37,7 +37,7 @@ class Chunk:
     records: int = 0
     audit: bytes = b""
     size: int = 0
-    ids: Ids = field(default_factory=Ids)
+    ids: list[str] = field(default_factory=list)
     known: list[tuple[int, int]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     rows: int = 0
@@ -63,7 +63,6 @@ class Reading:
         chunk = Chunk(records=len(items))
         audit: list[bytes] = []
         found: list[tuple[str, CveRows]] = []
-        ids: list[str] = []
         scratch = bytearray()
         for number, (name, content) in enumerate(items):
             if isinstance(content, record_files.Unread):
@@ -79,16 +78,14 @@ class Reading:
             if place is not None:
                 chunk.known.append((number, place))
             else:
-                self._take(chunk, found, ids, name, content, digest, scratch)
-        chunk.ids = Ids.of(ids)
+                self._take(chunk, found, name, content, digest, scratch)
         chunk.audit = b"".join(audit)
         self._pack(chunk, found)
         return chunk
 
     def _take(
-        self, chunk: Chunk, found: list[tuple[str, CveRows]], ids: list[str], name: str, content: bytes, digest: bytes,
-        scratch: bytearray,
-    ) -> None:  # fmt: skip
+        self, chunk: Chunk, found: list[tuple[str, CveRows]], name: str, content: bytes, digest: bytes, scratch: bytearray
+    ) -> None:
         try:
             rows = rows_of(content, digest, where=name, scratch=scratch)
         except FeedFormatError as error:
@@ -101,7 +98,7 @@ class Reading:
             said = f"{name}: cve.cve_id is {cve_id[:100]!r}: {why}"
             chunk.rejected.append(Rejected(cve_id, said, _shown(rows)))
             return
-        ids.append(cve_id)
+        chunk.ids.append(cve_id)
         chunk.rejected += rows.rejected
         found.append((name, rows))
 

@@ -6,41 +6,10 @@ import re
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from threading import Lock
 
-# A thousand ids that differ in their last three digits, of a number that is written in one way only.
-_PLAIN_PAGE = re.compile(r"CVE-([0-9]{4})-([0-9]|[1-9][0-9]{1,3})")
-_PAGE = 125  # bytes: a bit for each
-_BITS = {f"{number:03d}": 1 << number for number in range(_PAGE * 8)}
-
-
-@dataclass(slots=True)
-class Ids:
-    """Ids that some records named. pages: what thousand of them begin with → a bit for each one's last three digits; others:
-    those that end otherwise, and each that comes a second time."""
-
-    pages: dict[str, int] = field(default_factory=dict)
-    others: list[str] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, ids: Iterable[str]) -> Ids:
-        pages: dict[str, int] = {}
-        others: list[str] = []
-        for cve_id in ids:
-            page, bit = cve_id[:-3], _BITS.get(cve_id[-3:], 0)
-            mask = pages.get(page, 0)
-            if mask & bit or not bit:
-                others.append(cve_id)
-            else:
-                pages[page] = mask | bit
-        return cls(pages, others)
-
-    def __iter__(self) -> Iterator[str]:
-        for page, mask in self.pages.items():
-            yield from _named(page, mask)
-        yield from self.others
+_PLAIN_ID = re.compile(r"CVE-([0-9]{4})-([0-9]{4,7})")
+_MAX_NUMBER = 10_000_000
 
 
 class SeenIds:
@@ -50,40 +19,21 @@ class SeenIds:
         self._years: dict[str, bytearray] = {}
         self._others: set[str] = set()
 
-    def add(self, ids: Ids) -> set[str]:
-        """Those of them that were there before."""
-        again: set[str] = set()
-        for page, mask in ids.pages.items():
-            again.update(_named(page, self._add_page(page, mask)))
-        for cve_id in ids.others:
-            bit = _BITS.get(cve_id[-3:], 0)
-            if self._add_page(cve_id[:-3], bit) if bit else self._add_other(cve_id):
-                again.add(cve_id)
-        return again
-
-    def _add_page(self, page: str, mask: int) -> int:
-        """Which of the mask's bits were there before."""
-        plain = _PLAIN_PAGE.fullmatch(page)
-        if plain is None:
-            return sum(_BITS[cve_id[-3:]] for cve_id in _named(page, mask) if self._add_other(cve_id))
-        bits, place = self._years.setdefault(plain[1], bytearray()), int(plain[2]) * _PAGE
+    def add(self, cve_id: str) -> bool:
+        """False when it was there before."""
+        plain = _PLAIN_ID.fullmatch(cve_id)
+        if plain is None or (plain[2][0] == "0" and len(plain[2]) > 4):
+            known = cve_id in self._others
+            self._others.add(cve_id)
+            return not known
+        bits, number = self._years.setdefault(plain[1], bytearray()), int(plain[2])
+        place, mask = number >> 3, 1 << (number & 7)
         if place >= len(bits):
-            bits.extend(bytes(place + _PAGE * 32 - len(bits)))
-        known = int.from_bytes(bits[place : place + _PAGE], "little")
-        bits[place : place + _PAGE] = (known | mask).to_bytes(_PAGE, "little")
-        return known & mask
-
-    def _add_other(self, cve_id: str) -> bool:
-        known = cve_id in self._others
-        self._others.add(cve_id)
-        return known
-
-
-def _named(page: str, mask: int) -> Iterator[str]:
-    while mask:
-        lowest = mask & -mask
-        yield f"{page}{lowest.bit_length() - 1:03d}"
-        mask ^= lowest
+            bits.extend(bytes(place + 4096 - len(bits)))
+        if bits[place] & mask:
+            return False
+        bits[place] |= mask
+        return True
 
 
 class KnownDigests:

@@ -214,7 +214,7 @@ def test_a_file_that_is_gone_stops_the_load_and_one_that_is_too_large_is_left_ou
     with pytest.raises(BadInputError, match=r"gone\.json cannot be read"):
         reading()(chunk_of(tmp_path, ["a", "gone"]))
     found = reading(max_record_bytes=4000)(chunk_of(tmp_path, ["a", "b"]))
-    assert (list(found.ids), found.rows, len(found.rejected)) == (["CVE-2026-1000"], 1, 1)
+    assert (found.ids, found.rows, len(found.rejected)) == (["CVE-2026-1000"], 1, 1)
 
 
 def written(store: Store) -> list[Any]:
