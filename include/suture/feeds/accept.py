@@ -3,9 +3,9 @@
 The rules, in the order in which they are checked:
 
 1. A copy with the content of the one accepted last is unchanged: nothing is written.
-2. A copy that says it is older than the one accepted last is a replay and refused; so is a whole feed's copy without a date
-   that had been accepted before the last one. One from the future is quarantined; so is one older than policy allows. A
-   single record older than the one we have is left out.
+2. A copy that says it is older than the one accepted last is a replay and refused; so is a whole feed's copy that had been
+   accepted before the last one, unless a person loaded that one. One from the future is quarantined; so is one older than
+   policy allows. A single record older than the one we have is left out.
 3. The suites are run. A fault of the whole copy quarantines it; a faulty record is left out and kept in the quarantine.
    What then remains must still reach the floor.
 4. All of it is written in one transaction, with its snapshot and evidence: a copy is in whole or not at all.
@@ -72,7 +72,7 @@ def accept(
     last = store.fetch_one("feed/fetch_accepted_snapshot", {"source": copy.source})
     if last is not None and last["content_sha256"] == copy.sha256:
         return conclude(store, copy, FeedStatus.UNCHANGED, None, now=now, actor=actor)
-    refused = _dates_refused(copy, last, now) or _seen_before(store, copy)
+    refused = _dates_refused(copy, last, now) or _seen_before(store, copy, last)
     if refused is not None:
         return conclude(store, copy, refused[0], refused[1], now=now, actor=actor)
     verdict = check(copy.decoded.tables, now=now, floor=copy.floor, main_table=copy.main_table, guard=copy.guard)
@@ -138,9 +138,11 @@ def _dates_refused(copy: Copy, last: Mapping[str, Any] | None, now: datetime) ->
     return None
 
 
-def _seen_before(store: Store, copy: Copy) -> tuple[FeedStatus, str] | None:
-    """The copy that stands is another one: that was checked before."""
-    if not copy.complete or copy.decoded.data_date is not None:
+def _seen_before(store: Store, copy: Copy, last: Mapping[str, Any] | None) -> tuple[FeedStatus, str] | None:
+    """The copy that stands is another one: that was checked before. One that a person loaded since may be older than it: what
+    the source itself says then counts."""
+    by_hand = last is not None and last["url"].startswith("file:") and not copy.url.startswith("file:")
+    if not copy.complete or by_hand:
         return None
     known = store.fetch_one("feed/find_earlier_copy", {"source": copy.source, "content_sha256": copy.sha256})
     if known is None or known["fetched_at"] is None:

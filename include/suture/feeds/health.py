@@ -19,7 +19,8 @@ _OLD = timedelta(hours=72)  # catalogues are silent over a weekend
 
 class FeedState(StrEnum):
     """fresh: well within its goal. quarantined: the last good data is, but what came since was refused. stale: the last
-    good data is older than its goal. never: there is no good data. off: policy does not use it."""
+    good data was read longer ago than its goal, or is too old by its own date. never: there is no good data. off: policy
+    does not use it."""
 
     FRESH = "fresh"
     QUARANTINED = "quarantined"
@@ -83,9 +84,9 @@ def _health(name: str, source: FeedSource | None, row: Mapping[str, Any] | None,
     well_at = row["well_at"] if row else None
     data_date = row["data_date"] if row else None
     stale = enabled and (well_at is None or now - well_at > freshness)
-    limits = [limit for limit in (source.max_data_age, source.data_freshness) if limit] if source else []
-    live = source is not None and source.dated_snapshot is None
-    if live and limits and data_date and now - data_date > min(limits):
+    snapshot = source.dated_snapshot if source else None
+    limits = [source.max_data_age, None if snapshot else source.data_freshness] if source else []
+    if data_date and any(limit is not None and now - data_date > limit for limit in limits):
         stale = enabled
     return FeedHealth(
         source=name,
@@ -101,7 +102,7 @@ def _health(name: str, source: FeedSource | None, row: Mapping[str, Any] | None,
         dated_snapshot=source.dated_snapshot if source else None,
         records=(row["record_count"] or 0) if row else 0,
         quarantined=row["quarantined"] if row else 0,
-        sentence=_sentence(name, enabled, row, source.dated_snapshot if source else None, stale, now),
+        sentence=_sentence(name, enabled, row, snapshot, stale, now),
         state=_state(enabled, stale, row),
         age=now - well_at if well_at else None,
         goal=freshness,

@@ -332,8 +332,9 @@ def _nothing(source: FeedSource) -> Copy:
     )
 
 
-def _digest(contents: Any) -> str:
-    total = hashlib.sha256()
-    for content in contents:
-        total.update(hashlib.sha256(content).digest())
-    return total.hexdigest()
+def _digest(contents: Iterable[bytes]) -> str:
+    """Of one content its own, as when it is fetched; of several that of their digests."""
+    digests = [hashlib.sha256(content) for content in contents]
+    if len(digests) == 1:
+        return digests[0].hexdigest()
+    return hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()

@@ -244,8 +244,10 @@ def test_what_a_mirror_that_stands_still_serves_grows_old_visibly_and_is_stale_a
     assert said[2].endswith("; stale.")
     with pytest.raises(StaleFeedError, match="33 days old"):
         require_fresh(store, policy, now=NOW + timedelta(days=30))
-    dated = FeedsPolicy((replace(feed, dated_snapshot=date(2026, 11, 20)),))  # policy itself asks for a copy of that day
-    require_fresh(store, dated, now=NOW + timedelta(days=30))
+    dated = replace(feed, dated_snapshot=date(2026, 11, 20))  # policy itself asks for a copy of that day
+    require_fresh(store, FeedsPolicy((dated,)), now=NOW + timedelta(days=30))
+    with pytest.raises(StaleFeedError):  # but no copy may be older than it would be accepted
+        require_fresh(store, FeedsPolicy((replace(dated, max_data_age=timedelta(days=10)),)), now=NOW + timedelta(days=30))
 
 
 EPSS = "#model_version:v2025.03.14,score_date:2026-11-23T00:00:00+0000\ncve,epss,percentile\n"

@@ -43,11 +43,11 @@ def test_the_overview_calls_a_feed_stale_only_where_the_feeds_page_does(store: S
     text = words(browser, "/")
     assert "1 stale, 1 not read well, 1 required never loaded" in text
     assert "The feed epss is stale" in text
-    assert "The feed kev was not read well, and its last good data is within its goal" in text
+    assert "The feed kev wants a look, and its last good data is within its goal" in text
     assert "Required, and never loaded: cve5." in text
     feeds = words(browser, "/feeds")
     assert "epss is stale" in feeds
-    assert "kev was not read well" in feeds
+    assert "kev wants a look" in feeds
     freshness = feeds[feeds.index("Freshness") : feeds.index("Last tries")]
     assert freshness.index("epss") < freshness.index("kev") < freshness.index("switched off")
 

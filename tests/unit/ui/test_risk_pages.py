@@ -375,7 +375,7 @@ def test_a_feed_whose_last_try_failed_is_not_called_stale_while_its_data_is_with
     store._connection.execute(snapshot, ("accepted", None, now - timedelta(hours=2)))
     store._connection.execute(snapshot, ("unreachable", "kev: no answer (3 tries).", now - timedelta(hours=1)))
     text = words(browser, "/feeds")
-    assert "kev was not read well, and its last good data is within its goal" in text
+    assert "kev wants a look, and its last good data is within its goal" in text
     assert "kev is stale" not in text
     assert "(3 tries).." not in text
 

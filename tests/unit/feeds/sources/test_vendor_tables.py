@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from suture.feeds import FeedOutcome, FeedStatus, load_files
+from suture.feeds import FeedOutcome, FeedStatus, load_files, sync_source
 from suture.feeds.vendor_pages import advisory_ranges, advisory_revisions, notices, threat_signals, vex_statements
 from suture.inventory.matching import match_all
 from suture.model import Priority
@@ -80,6 +80,42 @@ def test_a_copy_of_a_feed_without_a_date_that_was_there_before_the_last_one_is_a
     )
     assert vex_statements(store, "debian_tracker") == []
     assert load(store, tmp_path, "debian_tracker", later, hours=3).status is FeedStatus.UNCHANGED
+
+
+def served(store: Store, site: Site, content: Any, hours: float) -> FeedStatus:
+    source = replace(feed(site, "debian_tracker", "debian_tracker", "document", "/x"), max_shrink_share=1.0)
+    site.replace("/x", content)
+    return sync_source(store, source, now=NOW + timedelta(hours=hours), sleep=lambda _seconds: None).status
+
+
+def test_a_replay_is_known_whichever_way_the_copy_came(store: Store, tmp_path: Path, site: Site) -> None:
+    first, later = tracker(), tracker()
+    del later["sox"]
+    assert load(store, tmp_path, "debian_tracker", first).status is FeedStatus.ACCEPTED
+    assert served(store, site, first, hours=1) is FeedStatus.UNCHANGED
+    assert served(store, site, later, hours=2) is FeedStatus.ACCEPTED
+    assert served(store, site, first, hours=3) is FeedStatus.REPLAYED
+    assert load(store, tmp_path, "debian_tracker", first, hours=4).status is FeedStatus.REPLAYED
+
+
+def test_what_the_source_says_stands_again_after_a_person_loaded_an_older_copy(
+    store: Store, tmp_path: Path, site: Site
+) -> None:
+    older, live = tracker(), tracker()
+    del older["sox"]
+    assert served(store, site, live, hours=0) is FeedStatus.ACCEPTED
+    assert load(store, tmp_path, "debian_tracker", older, hours=1).status is FeedStatus.ACCEPTED
+    assert served(store, site, live, hours=2) is FeedStatus.ACCEPTED
+
+
+def test_an_earlier_copy_of_the_same_date_is_a_replay(store: Store, tmp_path: Path) -> None:
+    """The date is that of the newest entry: an older one that was mended leaves it as it was."""
+    mended = LIST.replace(b"deb11u1", b"deb11u3")
+    assert mended != LIST
+    for hours, (content, status) in enumerate(
+        ((LIST, FeedStatus.ACCEPTED), (mended, FeedStatus.ACCEPTED), (LIST, FeedStatus.REPLAYED))
+    ):
+        assert load(store, tmp_path, "debian_lists", content, hours=hours).status is status
 
 
 def test_a_range_that_moves_leaves_no_twin_and_an_older_record_changes_nothing(store: Store, tmp_path: Path) -> None:

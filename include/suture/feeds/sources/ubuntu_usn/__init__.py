@@ -11,10 +11,11 @@ The rules:
 3. A fix from an `esm-…` pocket is for hosts with a subscription only: the pocket stands in the details.
 4. Hidden notices (`is_hidden`) and livepatches (type LSN) are left out: they name no package that apt installs.
 5. A notice that names no CVE stands for itself under its own id.
-6. A later revision whose own words say that something is reverted takes fixes back (USN-8398-2 took back what USN-8398-1 had
-   fixed): of the CVEs that these words name, else of those in the original's details, which such a notice quotes. They get
-   an advisory without a fix about the very version that takes them back, and are not called fixed by it. Of later
-   versions later notices speak, and Ubuntu's OSV records.
+6. A later revision whose own words say that it reverts something takes fixes back (USN-8398-2 took back what USN-8398-1 had
+   fixed): of the CVEs that the sentence names, else of those in its own words, else of those in the original's details,
+   which such a notice quotes. They get an advisory without a fix about the very version that takes them back. What an
+   earlier notice reverted, and one that brings a fix again, takes none back (USN-1732-3, USN-5966-3). Of later versions
+   later notices speak, and Ubuntu's OSV records.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import msgspec
 from suture.feeds.decoded import Decoded, Rejected, Row, iso, kept
 from suture.feeds.errors import FeedFormatError
 from suture.feeds.format import FeedFormat
-from suture.feeds.outside_text import is_cve, line
+from suture.feeds.outside_text import cve_ids, is_cve, line
 from suture.feeds.package_names import CODENAMES, checked_version, package_name
 from suture.feeds.strict_json import decode_document, decode_record, refuse_web_page
 from suture.feeds.vendor_rows import (
@@ -50,7 +51,13 @@ TABLES = (
 _ID = re.compile(r"(?:USN-)?(\d{1,5})-(\d{1,3})")
 _QUOTED = re.compile(r"original (?:advisory|notice) details", re.IGNORECASE)
 _REVERTS = re.compile(r"\brevert(?:s|ed|ing)?\b", re.IGNORECASE)
-_CVE = re.compile(r"\bCVE-[0-9]{4}-[0-9]{4,19}\b", re.IGNORECASE)
+# What an earlier notice reverted is history, and a notice that brings a fix again tells it.
+_HISTORY = re.compile(r"\brevert(?:s|ed|ing)?\s+(?:in|by|with)\s+USN-\d+-\d+", re.IGNORECASE)
+_BRINGS_AGAIN = re.compile(
+    r"\bthis\s+update\s+(?:\w+\s+)?(?:restor|reinstat|re-?enabl|re-?appl|provid)\w*\s+(?:[\w-]+\s+){0,4}(?:fix|patch|update)",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
 class Packaged(msgspec.Struct):
@@ -236,7 +243,7 @@ def _rows(
     notice: Notice, usn: str, first: str, revision: int, fixes: list[Fix], origin: Origin
 ) -> Iterator[tuple[str, Row]]:
     reverted = _taken_back(notice) if revision > 1 else []
-    cves = sorted({name.upper() for name in notice.cves_ids if is_cve(name)} - set(reverted))
+    cves = sorted({name.upper() for name in notice.cves_ids if is_cve(name)})
     title, published = line(notice.title, 300), iso(notice.published)
     yield "advisory_revision", {
         "record_id": usn, "source": origin.feed, "revision_id": usn, "first_id": first, "revision": max(revision, 1),
@@ -275,9 +282,11 @@ def _rows(
 def _taken_back(notice: Notice) -> list[str]:
     """The CVEs whose fix it takes back (rule 6)."""
     own, *quoted = _QUOTED.split(notice.description or "", maxsplit=1)
-    if not _REVERTS.search(own):
+    own = _HISTORY.sub("", own)
+    reverting = [sentence for sentence in _SENTENCE.split(own) if _REVERTS.search(sentence)]
+    if not reverting or _BRINGS_AGAIN.search(own):
         return []
-    return sorted({name.upper() for name in _CVE.findall(own) or _CVE.findall("".join(quoted))})
+    return cve_ids(reverting) or cve_ids([own]) or cve_ids(quoted)
 
 
 def _open_again(
