@@ -8,9 +8,9 @@ from pathlib import Path
 from suture.errors import BadInputError
 
 
-def read_given(name: str | Path, *, most: int) -> bytes:
+def read_given(name: str | Path, *, most: int, remedy: str | None = None) -> bytes:
     """The file's bytes; `-` is standard input. Raises BadInputError that names it when it cannot be read, or has more than
-    `most` bytes."""
+    `most` bytes (with `remedy`)."""
     try:
         if str(name) == "-":
             found = sys.stdin.buffer.read(most + 1)
@@ -20,13 +20,13 @@ def read_given(name: str | Path, *, most: int) -> bytes:
     except OSError as error:
         raise BadInputError(f"{name} cannot be read: {error.strerror}.") from error
     if len(found) > most:
-        raise BadInputError(f"{name} has more than the {most} bytes that are read.")
+        raise BadInputError(f"{name} has more than the {most} bytes that are read.", remedy=remedy)
     return found
 
 
-def text_given(name: str | Path, *, most: int) -> str:
+def text_given(name: str | Path, *, most: int, remedy: str | None = None) -> str:
     """The same as UTF-8 text. Raises BadInputError for what is none, too."""
     try:
-        return read_given(name, most=most).decode("utf-8")
+        return read_given(name, most=most, remedy=remedy).decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadInputError(f"{name} cannot be read: it is not UTF-8 ({error.reason} at byte {error.start}).") from error

@@ -31,10 +31,40 @@ def test_what_is_longer_is_no_text_or_is_not_there_is_named(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "words",
     [["score", "--record", "/dev/zero"], ["capacity", "plan", "--file", "/dev/zero"],
-     ["strategy", "simulate", "--history", "/dev/zero"], ["judge", "--file", "/dev/zero"]],
+     ["strategy", "simulate", "--history", "/dev/zero"], ["judge", "--file", "/dev/zero"],
+     ["case", "describe", "CASE-1", "/dev/zero"]],
 )  # fmt: skip
 def test_a_device_without_an_end_is_refused_by_name(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     said = capsys.readouterr().err
     assert "/dev/zero" in said
     assert "bytes" in said
+
+
+def test_a_cases_text_that_is_too_long_is_refused_with_its_limit_and_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text").write_text("title\n" + "x" * 65_536, "utf-8")
+    assert main(["case", "describe", "CASE-1", str(tmp_path / "text")]) == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'text'} has more than the 65536 bytes that are read." in said
+    assert "A title has at most 200 characters, a summary 4000: shorten the text." in said
+
+
+def test_a_line_without_an_end_is_refused_by_its_number_and_the_lines_before_it_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "1\t2\n" + "x" * 65_536 + "\n" + "2\t" + "1" * 65_535
+    (tmp_path / "pairs").write_text(text, "utf-8")
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    for name in (str(tmp_path / "pairs"), "-"):
+        assert main(["vercmp", "deb", "--batch", name]) == 2
+        out, err = capsys.readouterr()
+        assert out.split() == ["<", "error"]  # the second is just as long as a line may be, and no pair
+        assert f"{name}, line 3: it has more than the 65536 characters that are read of a line." in err
+        assert "One pair of versions a line, with a tab between them." in err
+
+
+def test_a_batch_that_is_a_device_without_an_end_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["vercmp", "deb", "--batch", "/dev/zero"]) == 2
+    assert "/dev/zero, line 1: it has more than the 65536 characters" in capsys.readouterr().err

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from suture.sourcing.cases import Case
 
+_MOST_BYTES = 64 * 1024  # a title and a summary as long as they may be have a quarter of it
+
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
@@ -38,7 +40,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "describe", help="give a case its text (TLP:RED, TLP:AMBER+STRICT), before the vendor is asked"
     )
     describing.add_argument("case_id", metavar="CASE")
-    describing.add_argument("file", metavar="FILE", type=Path, help="first line: the title; the rest: the summary")
+    describing.add_argument(
+        "file", metavar="FILE", type=Path, help="first line: the title; the rest: the summary; - reads standard input"
+    )
     describing.set_defaults(handler=describe)
     acknowledging = verbs.add_parser("acknowledge", help="a vendor without a desk has answered")
     acknowledging.add_argument("case_id", metavar="CASE")
@@ -139,14 +143,14 @@ def show_request(args: argparse.Namespace) -> int:
 
 def describe(args: argparse.Namespace) -> int:
     """0: done; 1: the vendor was asked already; 2: no such case, or a file without title and summary."""
-    from suture.errors import BadInputError
+    from suture.command.given_files import text_given
     from suture.sourcing.cases import fetch_case
+    from suture.sourcing.cases.case import MOST_CHARACTERS, MOST_TITLE
     from suture.sourcing.cases.case import describe as give_text
 
-    try:
-        title, _, summary = args.file.read_text("utf-8").strip().partition("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"{args.file} cannot be read: {error}.") from error
+    remedy = f"A title has at most {MOST_TITLE} characters, a summary {MOST_CHARACTERS}: shorten the text."
+    given = text_given(args.file, most=_MOST_BYTES, remedy=remedy).replace("\r\n", "\n")
+    title, _, summary = given.strip().partition("\n")
     with _open() as store:
         case = fetch_case(store, args.case_id)
         give_text(store, case, title=title, summary=summary, actor=_me(), now=datetime.now(UTC))

@@ -7,8 +7,10 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 ECOSYSTEMS = ("deb", "rpm", "pypi", "npm", "maven")
+_MOST_CHARACTERS = 64 * 1024  # of one line: a pair of versions has some dozens
 WORDS = {"<": "older", "=": "equal", ">": "newer"}
 
 
@@ -78,10 +80,24 @@ def _compare_batch(args: argparse.Namespace) -> int:
 
 
 def _lines(name: str) -> Iterator[str]:
+    """Raises BadInputError at a line that is longer than one may be: where it ends, and whether, is not known."""
     if name == "-":
-        for line in sys.stdin:
-            yield line.rstrip("\n")
+        yield from _short_lines(sys.stdin, name)
         return
     with Path(name).open(encoding="utf-8", newline="\n") as file:
-        for line in file:
-            yield line.rstrip("\n")
+        yield from _short_lines(file, name)
+
+
+def _short_lines(file: TextIO, name: str) -> Iterator[str]:
+    from suture.errors import BadInputError
+
+    number = 0
+    while line := file.readline(_MOST_CHARACTERS + 1):
+        number += 1
+        line = line.removesuffix("\n")
+        if len(line) > _MOST_CHARACTERS:
+            raise BadInputError(
+                f"{name}, line {number}: it has more than the {_MOST_CHARACTERS} characters that are read of a line.",
+                remedy="One pair of versions a line, with a tab between them. The lines before it are compared.",
+            )
+        yield line

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import json
+import re
 import subprocess
+import tarfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +23,7 @@ import pytest
 from suture.errors import BadInputError
 from suture.feeds import FeedSource, FeedStatus, load_files, sync_source
 from suture.feeds.policies import FeedsPolicy
+from suture.feeds.sources.csaf_provider.proof import UnprovenError, beside
 from suture.store import Store
 from tests.fleet_rows import NOW
 from tests.unit.feeds.sources.conftest import Site, feed
@@ -352,10 +358,108 @@ def test_files_that_are_loaded_by_hand_are_held_to_what_lies_beside_them(
     assert (outcome.status, outcome.quarantined) == (FeedStatus.ACCEPTED, 3), outcome.sentence
     assert cves(store) == {"CVE-2024-1001", "CVE-2024-1005"}
     told = " ".join(f"{name} {why}" for name, why in sorted(reasons(store).items()))
-    for number, why in ((2, "its SHA512 is not the one"), (3, "no signature (.asc) lies beside it"), (4, "")):
-        assert f"demo-{number}.json" in told
-        assert why in told
+    for number, why in ((2, "its SHA512 is not the one"), (3, "no signature (.asc) lies beside it"), (4, "key_untrusted")):
+        assert re.search(rf"demo-{number}\.json (?:(?!demo-\d\.json ).)*{re.escape(why)}", told)
     unsigned = replace(source, keyrings=(), fingerprints=frozenset(), unsigned=True)
     outcome = load_files(store, unsigned, [tmp_path / "demo-2.json"], now=datetime.now(UTC))
     assert (outcome.status, "its SHA512" in (outcome.reason or "")) == (FeedStatus.QUARANTINED, True)
     assert load_files(store, unsigned, [tmp_path / "demo-3.json"], now=datetime.now(UTC)).status is FeedStatus.ACCEPTED
+
+
+def _proofs(signer: Signer, raw: bytes, name: str) -> dict[str, bytes]:
+    """What a provider puts beside a document."""
+    digest = hashlib.sha512(raw).hexdigest()
+    return {f"{name}.sha512": f"{digest}  {name}\n".encode(), f"{name}.asc": signer.sign(raw)}
+
+
+def _archive(path: Path, members: dict[str, bytes]) -> Path:
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as packed:
+            for name, content in members.items():
+                packed.writestr(name, content)
+        return path
+    with tarfile.open(path, "w:gz") as packed_tar:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            packed_tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("name", ["copy.zip", "copy.tar.gz", f"{'c' * 200}.zip"])
+def test_an_archive_is_refused_where_keys_are_pinned_and_the_remedy_is_told(
+    store: Store, source: FeedSource, signers: dict[str, Signer], tmp_path: Path, name: str
+) -> None:
+    raw = advisory(1001)
+    proofs = _proofs(signers["provider"], raw, "demo-1.json")
+    long = f"{'d' * 150}.json"  # with the archive's name, longer than a file's name may be
+    members = {"demo-1.json": raw, long: raw, **proofs}
+    outcome = load_files(store, source, [_archive(tmp_path / name, members)], now=datetime.now(UTC))
+    assert (outcome.quarantined, cves(store)) == (2, set())
+    told = reasons(store)
+    assert len(told) == 2
+    for why in told.values():
+        assert "no signature (.asc) is looked for within an archive or a pipe: unpack it first, and load the folder" in why
+    for member, content in members.items():
+        if member != long:
+            (tmp_path / member).write_bytes(content)
+    (tmp_path / name).unlink()
+    assert load_files(store, source, [tmp_path], now=datetime.now(UTC)).status is FeedStatus.ACCEPTED
+    assert cves(store) == {"CVE-2024-1001"}
+
+
+def test_a_members_name_opens_nothing_and_without_pins_it_is_taken_at_the_loaders_word(
+    store: Store, source: FeedSource, tmp_path: Path
+) -> None:
+    archive = _archive(tmp_path / "copy.zip", {"demo-1.json": advisory(1001)})
+    (tmp_path / "copy.zip:demo-1.json.sha512").write_text("of no file that is there", "utf-8")
+    unsigned = replace(source, keyrings=(), fingerprints=frozenset(), unsigned=True)
+    assert load_files(store, unsigned, [archive], now=datetime.now(UTC)).status is FeedStatus.ACCEPTED
+    assert cves(store) == {"CVE-2024-1001"}
+
+
+def test_what_lies_beside_a_packed_file_is_of_the_packed_bytes(
+    store: Store, source: FeedSource, signers: dict[str, Signer], tmp_path: Path
+) -> None:
+    for number, proven in ((1, None), (2, advisory(1002))):  # of 2, hash and signature are of what it inflates to
+        packed = gzip.compress(advisory(1000 + number))
+        name = f"demo-{number}.json.gz"
+        (tmp_path / name).write_bytes(packed)
+        for its, content in _proofs(signers["provider"], proven or packed, name).items():
+            (tmp_path / its).write_bytes(content)
+    outcome = load_files(store, source, [tmp_path], now=datetime.now(UTC))
+    assert (outcome.status, outcome.quarantined, cves(store)) == (FeedStatus.ACCEPTED, 1, {"CVE-2024-1001"})
+    (told,) = reasons(store).items()
+    assert told[0].endswith("demo-2.json.gz")
+    assert "its SHA512 is not the one" in told[1]
+
+
+def test_a_packed_file_that_changes_between_reading_and_proof_is_refused(
+    source: FeedSource, signers: dict[str, Signer], tmp_path: Path
+) -> None:
+    file = tmp_path / "demo-1.json.gz"
+    file.write_bytes(gzip.compress(advisory(1001)))
+    for name, content in _proofs(signers["provider"], file.read_bytes(), file.name).items():
+        (tmp_path / name).write_bytes(content)
+    require = beside(source, datetime.now(UTC))
+    require(str(file), advisory(1001))
+    with pytest.raises(UnprovenError, match="it changed while it was loaded"):
+        require(str(file), advisory(1002))
+
+
+@pytest.mark.parametrize("end", [".sha512", ".sha256", ".asc"])
+@pytest.mark.parametrize("how", ["a folder", "a loop of links"])
+def test_a_proof_that_cannot_be_read_does_not_count_as_not_there(
+    source: FeedSource, signers: dict[str, Signer], tmp_path: Path, end: str, how: str
+) -> None:
+    raw, file = advisory(1001), tmp_path / "demo-1.json"
+    file.write_bytes(raw)
+    place = tmp_path / f"{file.name}{end}"
+    if how == "a folder":
+        place.mkdir()
+    else:
+        place.symlink_to(place.name)
+    if end != ".asc":
+        (tmp_path / f"{file.name}.asc").write_bytes(signers["provider"].sign(raw))
+    with pytest.raises(UnprovenError, match=re.escape(f"its {end} file cannot be read: ")):
+        beside(source, datetime.now(UTC))(str(file), raw)

@@ -6,24 +6,31 @@ The rules:
    another file or holds no such hash. The first hash file that is there decides.
 2. Where policy pins keys, a document without a signature, with a bad one, or by another key is refused.
 3. Of a file that is loaded by hand, the hash file that lies beside it must fit, and where policy pins keys its signature
-   must lie there too and be good. Without either a file is taken at the word of who loads it.
-4. The keys come from policy. What provider-metadata.json says of keys is the provider's own word and proves nothing.
+   must lie there too and be good. Without either a file is taken at the word of who loads it. What lies beside a packed
+   file (.gz) is of its bytes as they lie there. What cannot be looked at is refused: it does not count as not there.
+4. Nothing lies beside what is no file of its own (an archive's member, a pipe): nothing is opened by its name, and where
+   policy pins keys it is refused.
+5. The keys come from policy. What provider-metadata.json says of keys is the provider's own word and proves nothing.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
+import stat
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from suture.feeds.errors import FeedRefusedError, FeedUnreachableError
 from suture.feeds.feed_source import FeedSource
-from suture.feeds.fetch import Fetched, Fetcher
+from suture.feeds.fetch import Fetched, Fetcher, bounded_gunzip
 from suture.feeds.sources.csaf_provider.listing import Listed
 from suture.sourcing.proof import DetachedProof, Refusal
 
 _LINE = re.compile(r"([0-9A-Fa-f]{64}|[0-9A-Fa-f]{128})(?:[ \t]+\*?([^\s/]+))?")
+_GZIP = b"\x1f\x8b"
 
 
 class UnprovenError(ValueError):
@@ -66,6 +73,14 @@ def beside(source: FeedSource, now: datetime) -> Callable[[str, bytes], None]:
 
     def require(place: str, content: bytes) -> None:
         path = Path(place)
+        if not _is_file(path):
+            if signed is None:
+                return
+            raise UnprovenError(
+                "policy pins its keys, and no signature (.asc) is looked for within an archive or a pipe: "
+                "unpack it first, and load the folder"
+            )
+        content = _as_it_lies(path, content, source)
         for suffix in (".sha512", ".sha256"):
             if (found := _beside(path, suffix)) is not None:
                 require_hash(found, content, file_name=path.name, address=suffix)
@@ -83,13 +98,47 @@ def beside(source: FeedSource, now: datetime) -> Callable[[str, bytes], None]:
     return require
 
 
+def _is_file(path: Path) -> bool:
+    """Whether a regular file is called so; what an archive's member is called (unpack.py) is no path. Raises UnprovenError when
+    that cannot be told."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # of an archive and its member: no file has such a name
+            return False
+        raise UnprovenError(f"it cannot be told what lies beside it: {error.strerror}") from error
+
+
+def _as_it_lies(path: Path, content: bytes, source: FeedSource) -> bytes:
+    """The bytes that a hash or a signature beside the file is of: its content, or what that was inflated from. Raises
+    UnprovenError when the file cannot be read again, or holds other content by now."""
+    try:
+        with path.open("rb") as stream:
+            if stream.read(2) != _GZIP:
+                return content
+            packed = _GZIP + stream.read(max(source.max_bytes, source.max_total_bytes))
+        same = bounded_gunzip(packed, source) == content
+    except OSError as error:
+        raise UnprovenError(f"it cannot be read again for its proof: {error.strerror}") from error
+    except (FeedRefusedError, FeedUnreachableError):
+        same = False
+    if not same:
+        raise UnprovenError("it changed while it was loaded: load it again")
+    return packed
+
+
 def _beside(path: Path, suffix: str) -> bytes | None:
-    """What lies there (of a signature: no more than one may have); None: nothing does."""
+    """What lies there (of a signature: no more than one may have); None: nothing does. Raises UnprovenError for what lies there
+    and cannot be read."""
     try:
         with path.with_name(path.name + suffix).open("rb") as stream:
             return stream.read(100_000)
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise UnprovenError(f"its {suffix} file cannot be read: {error.strerror}") from error
 
 
 def require_hash(hash_file: bytes, content: bytes, *, file_name: str, address: str) -> None:
