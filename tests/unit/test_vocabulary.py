@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from suture.feeds.outside_text import names_a_cve
 from suture.model import is_cve_id
 
 
@@ -19,3 +20,14 @@ def test_a_cve_id_is_known(text: str) -> None:
 )  # fmt: skip
 def test_what_is_none_is_not(text: str) -> None:
     assert not is_cve_id(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "written"),
+    [
+        ("CVE-2024-3094", True, True), ("cve-2024-3094", True, False), ("CVE-2124-3094", False, True),
+        ("CVE-2024-3094 ", False, False), ("see CVE-2024-3094", False, False), ("CVE-2024-3094\n", False, False),
+    ],
+)  # fmt: skip
+def test_what_a_source_means_by_an_id_is_not_how_it_is_written(text: str, named: bool, written: bool) -> None:
+    assert (names_a_cve(text), is_cve_id(text)) == (named, written)

@@ -17,12 +17,12 @@ from suture.store import Store
 
 @dataclass(frozen=True)
 class RiskCount:
-    """Findings: open, of these overdue (to the hour) and unscored (without a CVSS score: fewer are in the decision's state
+    """Findings: open, of these overdue (to the hour) and without_score (no CVSS score: fewer are in the decision's state
     `unscored`, of which nothing is known at all), and accepted. Times None: nothing is open."""
 
     open: int = 0
     overdue: int = 0
-    unscored: int = 0
+    without_score: int = 0
     accepted: int = 0
     oldest_at: datetime | None = None
     next_deadline: datetime | None = None
@@ -55,7 +55,7 @@ def risk_overview(store: Store, *, now: datetime) -> RiskOverview:
 def _sum(rows: Iterable[Mapping[str, Any]]) -> RiskCount:
     found = list(rows)
     return RiskCount(
-        **{name: sum(row[name] or 0 for row in found) for name in ("open", "overdue", "unscored", "accepted")},
+        **{name: sum(row[name] or 0 for row in found) for name in ("open", "overdue", "without_score", "accepted")},
         oldest_at=min((row["oldest_at"] for row in found if row["oldest_at"]), default=None),
         next_deadline=min((row["next_deadline"] for row in found if row["next_deadline"]), default=None),
     )

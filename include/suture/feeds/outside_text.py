@@ -37,8 +37,10 @@ def cve_ids(texts: Iterable[str]) -> list[str]:
     return sorted({found.upper() for text in texts for found in CVE_ID.findall(text)})
 
 
-def is_cve(name: str) -> bool:
-    return CVE_ID.fullmatch(name) is not None
+def names_a_cve(text: str) -> bool:
+    """Whether a source means a CVE by this text, in any letter case, of a year from 1900 to 2099, and nothing around it. Put it
+    in upper case to keep it; whether a text is an id as CVE records write it, of any year, is model.is_cve_id."""
+    return CVE_ID.fullmatch(text) is not None
 
 
 def web_address(text: str | None) -> str | None:

@@ -62,7 +62,12 @@ class AssetRegister:
                     raise BadInputError(f"assets.yaml: {group.name} names {other!r}, which is no asset group.")
             if group.staging_group == group.name:
                 raise BadInputError(f"assets.yaml: {group.name} is its own staging_group: nothing would be tested before it.")
-        _refuse_circle({group.name: group.depends_on for group in register.groups})
+        circle = circle_in({group.name: group.depends_on for group in register.groups})
+        if circle:
+            raise BadInputError(
+                f"assets.yaml: depends_on goes in a circle: {' needs '.join(circle)}.",
+                remedy="Take one of these out of depends_on: there is no order in which to bring them back.",
+            )
         return register
 
     def group(self, name: str) -> AssetGroup:
@@ -76,15 +81,14 @@ class AssetRegister:
         return next((g for g in self.groups if set(g.inventory_groups) <= set(inventory_groups)), None)
 
 
-def _refuse_circle(depends_on: Mapping[str, Collection[str]]) -> None:
+def circle_in(depends_on: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Groups that need one another in a circle: each needs the next, and the first one stands at the end again. (): none."""
     try:
         TopologicalSorter(depends_on).prepare()
     except CycleError as error:
-        circle: list[str] = error.args[1][::-1]  # graphlib walks from needed to needing
-        raise BadInputError(
-            f"assets.yaml: depends_on goes in a circle: {' needs '.join(circle)}.",
-            remedy="Take one of these out of depends_on: there is no order in which to bring them back.",
-        ) from error
+        circle: list[str] = error.args[1]
+        return tuple(reversed(circle))  # graphlib walks from needed to needing
+    return ()
 
 
 def _group(entry: Mapping[str, Any]) -> AssetGroup:

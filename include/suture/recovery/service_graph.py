@@ -6,16 +6,17 @@ A group is restored after every group that it depends on. A cycle has no such or
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from graphlib import CycleError, TopologicalSorter
+from graphlib import TopologicalSorter
 
 from suture.errors import BadInputError
+from suture.model.assets import circle_in
 
 
 class DependencyCycleError(BadInputError):
     """Groups that depend on one another in a circle. `cycle`: the groups, the first one again at the end."""
 
-    def __init__(self, cycle: list[str]) -> None:
-        self.cycle = tuple(cycle)
+    def __init__(self, cycle: tuple[str, ...]) -> None:
+        self.cycle = cycle
         super().__init__(
             f"The service graph has a cycle: {' needs '.join(cycle)}; there is no order in which to bring them back.",
             remedy="Take one of these out of depends_on in assets.yaml.",
@@ -26,12 +27,11 @@ def restore_order(depends_on: Mapping[str, Collection[str]], wanted: Collection[
     """The wanted groups in waves: a wave needs only earlier ones. Groups in between count for the order as
     well.
     """
+    cycle = circle_in(depends_on)
+    if cycle:
+        raise DependencyCycleError(cycle)
     sorter = TopologicalSorter(depends_on)
-    try:
-        sorter.prepare()
-    except CycleError as error:
-        # graphlib walks from needed to needing; read backwards it says who needs whom.
-        raise DependencyCycleError(list(reversed(error.args[1]))) from error
+    sorter.prepare()
     waves: list[tuple[str, ...]] = []
     while sorter.is_active():
         ready = sorter.get_ready()

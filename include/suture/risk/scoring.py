@@ -38,19 +38,19 @@ _FULL_LOOK = timedelta(days=1)  # at all decisions, also where nothing is marked
 @dataclass(frozen=True)
 class ScoreCounts:
     """decisions: groups looked at; changed: findings whose priority, score, deadline or reasons changed;
-    open_by_priority: what is open (or accepted) now on hosts that are not retired; unscored: how much of it no source
-    gives a CVSS score."""
+    open_by_priority: what is open (or accepted) now on hosts that are not retired; without_score: how much of it no
+    source gives a CVSS score (fewer are in the decision's state `unscored`, of which nothing is known at all)."""
 
     decisions: int
     changed: int
-    unscored: int
+    without_score: int
     open_by_priority: Mapping[str, int]
 
     @property
     def sentence(self) -> str:
         parts = [f"{count} {word.replace('_', ' ')}" for word, count in self.open_by_priority.items() if count]
         found = ", ".join(parts) or "none"
-        return f"Open findings: {found}; {self.unscored} of them without a score. {self.changed} changed in this run."
+        return f"Open findings: {found}; {self.without_score} of them without a score. {self.changed} changed in this run."
 
 
 def score_all(
@@ -107,7 +107,7 @@ def score_all(
                 subject="findings:all",
                 grounds={
                     "changed": counts.changed,
-                    "unscored": counts.unscored,
+                    "without_score": counts.without_score,
                     "open_by_priority": dict(counts.open_by_priority),
                     "table": policy.table_name,
                     "policies": dict(policy.digests),
@@ -154,14 +154,14 @@ def _scored(store: Store, asked: Mapping[str, Any], restated: Sequence[int]) -> 
 def _summed(store: Store, now: datetime, *, decisions: int, changed: int) -> ScoreCounts:
     store.execute("risk/fold_risk_summary", {"now": now})
     found: dict[str, int] = defaultdict(int)
-    unscored = 0
+    without_score = 0
     for row in store.fetch_all("risk/list_risk_summary", {"now": now}):
         found[row["priority"]] += (row["open"] or 0) + (row["accepted"] or 0)
-        unscored += (row["unscored"] or 0) + (row["accepted_unscored"] or 0)
+        without_score += (row["without_score"] or 0) + (row["accepted_without_score"] or 0)
     return ScoreCounts(
         decisions=decisions,
         changed=changed,
-        unscored=unscored,
+        without_score=without_score,
         open_by_priority={one.value: found[one.value] for one in Priority if found[one.value]},
     )
 

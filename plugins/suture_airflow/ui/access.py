@@ -38,7 +38,8 @@ def reader(user: Annotated[Any, Depends(get_user)]) -> Any:
 
 
 def refused(request: Request, error: HTTPException) -> Response:
-    """The page for what no route answered: nobody is logged in, no right, no such page, no such method."""
+    """The page for what no route answered: nobody is logged in, no right, no such page, no such method, or in the error's own
+    words (an auth manager that cannot answer). The error's headers stand beside ours, except where the login is shown."""
     now = datetime.now(UTC)
     if isinstance(error, NotAllowedError):
         said = {
@@ -49,10 +50,15 @@ def refused(request: Request, error: HTTPException) -> Response:
         return drawn(request, "problem", status=403, now=now, **said)
     if error.status_code in (401, 403):  # Airflow says 403 to a token that it cannot read or that was revoked
         return drawn(request, "login", status=401, now=now, next=_in_frame(request))
-    said = {"message": "There is no such page.", "remedy": "The links above lead to all there are."}
-    if error.status_code != 404:
+    said = {"message": str(error.detail), "remedy": "If it stays so, ask your Airflow administrator."}
+    if error.status_code == 404:
+        said = {"message": "There is no such page.", "remedy": "The links above lead to all there are."}
+    elif error.status_code == 405:
         said = {"message": f"{request.method} is not answered here: these pages are only read.", "remedy": ""}
-    return drawn(request, "problem", status=error.status_code, now=now, **said)
+    answer = drawn(request, "problem", status=error.status_code, now=now, **said)
+    for name, value in (error.headers or {}).items():
+        answer.headers.setdefault(name, value)
+    return answer
 
 
 def misasked(request: Request, error: RequestValidationError) -> Response:

@@ -88,6 +88,10 @@ def test_nothing_known_is_unscored_on_every_table(capsys: pytest.CaptureFixture[
     found = scored(capsys)
     assert (found["state"], found["score"]) == ("unscored", None)
     assert [t["outcome"] for t in found["tables"]] == ["unscored", "unscored"]
+    assert main(["score"]) == 0
+    said = capsys.readouterr().out
+    assert "\tno score\t" in said.splitlines()[0]
+    assert ": unscored (" in said  # the state keeps its word
 
 
 def test_text_marks_what_decides_and_what_holds(capsys: pytest.CaptureFixture[str]) -> None:

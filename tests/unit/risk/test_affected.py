@@ -96,7 +96,7 @@ def test_the_verb_and_the_register(
     assert main(["feed", "affected", "--vendor", "Acme"]) == 0
     said = capsys.readouterr().out
     assert "2026-03-01  CVE-2026-1002  7.8 (cna:acme)  KEV since 2026-03-05  t1002" in said
-    assert "unscored" in said
+    assert "no score" in said
     assert "Acme Anvil: 1.0 to before 1.4" in said
     assert "\x1b" not in said
     assert main(["feed", "affected", "--vendor", "nobody"]) == 1

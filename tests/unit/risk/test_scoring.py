@@ -66,12 +66,14 @@ def fleet(store: Store) -> Store:
 
 def test_unscored_findings_have_their_own_rule(fleet: Store, policy: RiskPolicy, register: AssetRegister) -> None:
     counts = run(fleet, policy, register)
-    assert (counts.decisions, counts.changed, counts.unscored) == (2, 2, 2)
+    assert (counts.decisions, counts.changed, counts.without_score) == (2, 2, 2)
     row = finding(fleet, "app1")
     assert (row["priority"], row["score"]) == (policy.unscored_priority.value, None)
     assert row["deadline"] == NOW + policy.unscored_deadline
     assert row["reasons"]["state"] == "unscored"
     assert "2 of them without a score" in counts.sentence
+    (record,) = [row for row in fleet.fetch_all("evidence/list_evidence", {"campaign_id": None}) if row["action"] == "findings_scored"]
+    assert record["grounds"]["without_score"] == 2
 
 
 def test_the_same_advisory_weighs_differently_on_different_assets(

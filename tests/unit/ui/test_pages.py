@@ -25,7 +25,7 @@ from suture_airflow.auth_manager import SutureAuthManager
 from suture_airflow.ui import EXTERNAL_VIEWS, URL_PREFIX, access
 from suture_airflow.ui.access import reader
 from suture_airflow.ui.drawing import HEADERS
-from suture_airflow.ui.pages import build, router
+from suture_airflow.ui.pages import build, open_router, router
 from tests.unit.compliance import scene
 from tests.unit.compliance.test_report import Page
 
@@ -57,10 +57,18 @@ def browser(installation: Settings) -> Iterator[TestClient]:
 
 ROUTES = [route for route in router.routes if isinstance(route, APIRoute)]
 PATHS = sorted({route.path for route in ROUTES})
+OPEN = ["/links.js", "/style.css"]  # to anyone: the page that leads to the login needs them
 
 
 def test_there_are_routes_to_guard() -> None:
     assert len(PATHS) == len(router.routes) >= 15
+
+
+def test_whoever_is_not_logged_in_gets_the_style_and_the_script_only() -> None:
+    assert sorted(route.path for route in open_router.routes if isinstance(route, APIRoute)) == OPEN
+    built = [route.path for route in build().routes if isinstance(route, APIRoute)]
+    assert len(built) == len(build().routes)  # nothing is mounted beside the routes
+    assert sorted(built) == sorted([*PATHS, *OPEN])
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/docs", "/openapi.json", "/redoc"])
@@ -73,7 +81,7 @@ def test_a_stranger_sees_nothing(path: str) -> None:
     assert CAMPAIGN not in answer.text.replace(quote(asked), "")
 
 
-@pytest.mark.parametrize("path", ["/style.css", "/links.js"])
+@pytest.mark.parametrize("path", OPEN)
 def test_the_page_that_leads_to_the_login_has_its_style_and_its_script(path: str) -> None:
     with _mounted(signed_in=False) as client:
         assert client.get(URL_PREFIX + path).status_code == 200
@@ -118,6 +126,23 @@ def test_a_session_that_ended_is_told_like_none(installation: Settings, error: H
     assert error.detail not in answer.text
 
 
+@pytest.mark.parametrize("status", [500, 503])
+def test_an_auth_manager_that_cannot_answer_is_told_in_its_own_words(installation: Settings, status: int) -> None:
+    def broken() -> None:
+        headers = {"Retry-After": "30", "Content-Security-Policy": "default-src *"}
+        raise HTTPException(status, "The directory is <away>", headers=headers)
+
+    pages = build()
+    pages.dependency_overrides[get_user] = broken
+    with TestClient(pages) as client:
+        answer = client.get("/queue")
+    assert answer.status_code == status
+    assert "The directory is <away>" in Page(answer.text).text
+    assert "only read" not in answer.text
+    assert answer.headers["Retry-After"] == "30"
+    assert answer.headers["Content-Security-Policy"] == HEADERS["Content-Security-Policy"]
+
+
 @pytest.mark.parametrize(("role", "status"), [(None, 403), ("", 403), ("viewer", 200), ("op", 200)])
 def test_whom_airflow_shows_no_plugins_gets_no_page_by_its_address(
     installation: Settings, monkeypatch: pytest.MonkeyPatch, role: str | None, status: int
@@ -139,6 +164,7 @@ def test_what_no_page_answers_is_said_with_a_page(browser: TestClient) -> None:
     assert (unknown.status_code, "There is no such page" in unknown.text) == (404, True)
     acting = browser.post(f"{URL_PREFIX}/queue")
     assert (acting.status_code, "only read" in acting.text) == (405, True)
+    assert acting.headers["Allow"] == "GET"
     wrong = browser.get(f"{URL_PREFIX}/findings?page=<script>&priority=urgent")
     assert wrong.status_code == 422
     words = " ".join(Page(wrong.text).text.split())

@@ -135,7 +135,7 @@ def test_a_case_shows_what_is_published_of_its_vendors_products(
     assert listed.index("CVE-2026-1001") < listed.index("CVE-2026-1000")  # the newest first
     assert "CVE-2026-1002" not in listed
     assert "9.8" in listed
-    assert "unscored" in listed
+    assert "no score" in listed
 
 
 @pytest.mark.parametrize(("state", "shown"), [("rolling_out", False), ("rolled_back", True)])

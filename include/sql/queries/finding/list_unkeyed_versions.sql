@@ -1,6 +1,6 @@
 -- Versions without a key: all that hosts have (work_installed), what their advisories fix, and the bounds of
 -- their ranges. whole: also versions of packages that were removed, and all of Debian that advisories fix. names: of
--- the packages in work_installed, where they are few, for the index; else NULL.
+-- the packages asked for, for the index; NULL: all in work_installed.
 WITH RECURSIVE named AS MATERIALIZED (
     SELECT DISTINCT
         installed.ecosystem,

@@ -1,6 +1,6 @@
 -- Which installed versions lie in which advisory's ranges: every distinct version once, compared by its key. Maven's
 -- versions have no key, and lists of versions hold spellings: those come along, and are compared by the caller. names:
--- of the packages in work_installed, where they are few, for the index; else NULL.
+-- of the packages asked for, for the index; NULL: all in work_installed.
 WITH span AS MATERIALIZED (
     SELECT
         advisory_range.advisory_id,

@@ -216,7 +216,7 @@ def affected(args: argparse.Namespace) -> int:
         print(json.dumps([_plain(asdict(item)) for item in found], indent=2))
         return 0 if found else 1
     for item in found:
-        score = f"{item.score:.1f} ({item.score_source})" if item.score is not None else "unscored"
+        score = f"{item.score:.1f} ({item.score_source})" if item.score is not None else "no score"
         kev = f"  KEV since {item.kev_added}" if item.kev_added else ""
         dated = f"{item.published_at:%Y-%m-%d}" if item.published_at else "no date   "
         print(_visible(f"{dated}  {item.cve_id}  {score}{kev}  {item.title or ''}".rstrip()))

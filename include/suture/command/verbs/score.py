@@ -192,7 +192,7 @@ def _show_host(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([_row_document(row) for row in rows], indent=2))
     for row in rows if not args.json else ():
-        score = f"{row['score']:.1f}" if row["score"] is not None else "unscored"
+        score = f"{row['score']:.1f}" if row["score"] is not None else "no score"
         print(
             f"{row['priority']:<13} {score:>8}  due {row['deadline']:%Y-%m-%d}  {row['source_package']} "
             f"{row['installed_version']} → {row['fixed_version']}"
@@ -229,7 +229,7 @@ def _row_document(row: dict[str, Any]) -> dict[str, Any]:
 
 def _text(decision: Decision, seen_at: datetime) -> str:
     _, holds = decision.deadline(seen_at)
-    score = f"{decision.score:.1f}" if decision.score is not None else "unscored"
+    score = f"{decision.score:.1f}" if decision.score is not None else "no score"
     hours = decision.within.total_seconds() / 3600
     lines = [f"{decision.priority.value}\t{score}\twithin {hours:.0f} hours", decision.sentence, "Tables:"]
     for answer in decision.answers:

@@ -25,7 +25,7 @@ import msgspec
 
 from suture.feeds.decoded import Decoded, Rejected, Row, iso, kept
 from suture.feeds.errors import FeedFormatError
-from suture.feeds.outside_text import is_cve, line, paragraph
+from suture.feeds.outside_text import line, names_a_cve, paragraph
 from suture.feeds.sources.csaf_provider.products import Product, Products, Tree, remediated
 from suture.feeds.strict_json import decode_record, refuse_web_page
 from suture.feeds.vendor_rows import (
@@ -197,7 +197,7 @@ class _Reader:
 
     def _vulnerability(self, found: Vulnerability) -> str:
         name = found.cve or next((one.text for one in found.ids), "")
-        if found.cve is not None and not is_cve(found.cve):
+        if found.cve is not None and not names_a_cve(found.cve):
             raise ValueError(f"cve: {found.cve[:40]!r} is no CVE id")
         if not name or len(name) > 60 or not name.isascii() or not name.isprintable():
             raise ValueError("it has neither a CVE nor an id of its own")

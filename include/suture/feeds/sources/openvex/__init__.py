@@ -22,7 +22,7 @@ import msgspec
 from suture.feeds.decoded import Decoded, Rejected, Row, iso, kept
 from suture.feeds.errors import FeedFormatError
 from suture.feeds.format import FeedFormat
-from suture.feeds.outside_text import is_cve, line, paragraph
+from suture.feeds.outside_text import line, names_a_cve, paragraph
 from suture.feeds.package_names import Part, UnknownEcosystemError, part_of
 from suture.feeds.strict_json import decode_document, decode_record
 from suture.feeds.vendor_rows import Origin, vex_row, without_twins
@@ -177,7 +177,7 @@ def _name(component: Component) -> str:
 
 def _vulnerability(found: Vulnerability) -> str:
     names = [found.name, *found.aliases]
-    name = next((name.upper() for name in names if is_cve(name)), found.name)
+    name = next((name.upper() for name in names if names_a_cve(name)), found.name)
     if not name or len(name) > 100 or not name.isascii() or not name.isprintable():
         raise ValueError("vulnerability.name: it is no id")
     return name

@@ -30,7 +30,7 @@ import msgspec
 from suture.feeds.decoded import Decoded, Rejected, Row, iso, kept
 from suture.feeds.errors import FeedFormatError
 from suture.feeds.format import FeedFormat
-from suture.feeds.outside_text import cve_ids, is_cve, line
+from suture.feeds.outside_text import cve_ids, line, names_a_cve
 from suture.feeds.package_names import CODENAMES, checked_version, package_name
 from suture.feeds.strict_json import decode_document, decode_record, refuse_web_page
 from suture.feeds.vendor_rows import (
@@ -243,7 +243,7 @@ def _rows(
     notice: Notice, usn: str, first: str, revision: int, fixes: list[Fix], origin: Origin
 ) -> Iterator[tuple[str, Row]]:
     reverted = _taken_back(notice) if revision > 1 else []
-    cves = sorted({name.upper() for name in notice.cves_ids if is_cve(name)})
+    cves = sorted({name.upper() for name in notice.cves_ids if names_a_cve(name)})
     title, published = line(notice.title, 300), iso(notice.published)
     yield "advisory_revision", {
         "record_id": usn, "source": origin.feed, "revision_id": usn, "first_id": first, "revision": max(revision, 1),
