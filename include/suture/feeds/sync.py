@@ -334,7 +334,5 @@ def _nothing(source: FeedSource) -> Copy:
 
 def _digest(contents: Iterable[bytes]) -> str:
     """Of one content its own, as when it is fetched; of several that of their digests."""
-    digests = [hashlib.sha256(content) for content in contents]
-    if len(digests) == 1:
-        return digests[0].hexdigest()
-    return hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()
+    digests = [hashlib.sha256(content).digest() for content in contents]
+    return digests[0].hex() if len(digests) == 1 else hashlib.sha256(b"".join(digests)).hexdigest()
