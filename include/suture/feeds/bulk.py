@@ -200,7 +200,7 @@ class _Load:
         reading = Reading(suites, self._known, self.twins, self._max_record_bytes, snapshot_id)
         items = record_files.records(paths, max_record_bytes=self._max_record_bytes, **self._most, unread=True)
         batch, told = _Batch(), 0
-        with closing(worked(_chunks(items), reading)) as results:
+        with closing(worked(_chunks(items), reading, prepare=reading.prepare)) as results:
             for chunk_items, chunk in results:
                 self.records += chunk.records
                 self._bytes += chunk.size
