@@ -43,7 +43,7 @@ from suture.feeds.seen import KnownDigests, SeenIds
 from suture.feeds.suite_stream import SuiteStream, words
 from suture.store import Store
 
-BATCH = 4000
+BATCH = 2000
 WAITING = 1  # batches that wait while one is written
 CHUNK = 250  # records that a reading process gets at once: about a megabyte, ten milliseconds
 CHUNK_BYTES = 2 * 1024 * 1024
