@@ -62,21 +62,21 @@ class Reading:
     max_record_bytes: int
     snapshot_id: int | None
     compiled: bool = True
-    _reader: tuple[int, CompiledReader] | None = field(default=None, init=False)  # with the process that it is for
+    _reader: tuple[int, CompiledReader | None] | None = field(default=None, init=False)  # with the process that it is for
+
+    _reads_many: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.compiled = self.compiled and not self.twins and compiled_reading.serves(self.suites)
-        self._reads_many = False
 
     def __call__(self, items: Sequence[record_files.Item]) -> Chunk:
         """Raises BadInputError for a file that cannot be read."""
         return self.read(items, self.digests)
 
     def prepare(self) -> None:
-        """More is to come than a few chunks: make ready for it, once for all processes where all of it will be read."""
-        self._reads_many = self.compiled
-        if self._reads_many and not len(self.digests):
-            self._reads_many = compiled_reading.prepare()
+        """More is to come than a few chunks: the compiled reader pays. Where all of it will be read it is compiled now, for all
+        forks; else by whoever meets a record that is not known."""
+        self._reads_many = self.compiled and (len(self.digests) > 0 or compiled_reading.prepare())
 
     def read(self, items: Sequence[record_files.Item], digests: KnownDigests) -> Chunk:
         chunk = Chunk(records=len(items))
@@ -129,10 +129,8 @@ class Reading:
         return [item for item, fits in zip(items, fit, strict=True) if not (fits and next(taken))]
 
     def _own_reader(self) -> CompiledReader | None:
-        if not compiled_reading.prepare():
-            return None
         if self._reader is None or self._reader[0] != os.getpid():
-            self._reader = os.getpid(), CompiledReader(self.snapshot_id)
+            self._reader = os.getpid(), compiled_reading.reader(self.snapshot_id)
         return self._reader[1]
 
     def _take(

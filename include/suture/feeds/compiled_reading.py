@@ -22,13 +22,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from suture.feeds import packed
 from suture.feeds.cve_rows import COLUMNS, SOURCE
 from suture.feeds.staging import OF_RECORD
 from suture.feeds.suite_stream import BETWEEN, LENGTH, SuiteStream
 from suture.store.packed_fields import NUMBERS
+
+if TYPE_CHECKING:
+    from wasmtime import Engine, Func, Memory, Module, Store
 
 WASM = Path(__file__).with_name("cve_reader.wasm")
 MAX_RECORD_BYTES = 1024 * 1024  # larger ones are Python's
@@ -82,7 +85,7 @@ def serves(suites: Mapping[str, SuiteStream]) -> bool:
 
 
 @cache
-def _module() -> tuple[Any, Any] | None:
+def _module() -> tuple[Engine, Module] | None:
     """The engine and the compiled module, for this process and its forks; None where there is none."""
     try:
         import wasmtime
@@ -110,34 +113,50 @@ def prepare() -> bool:
     return _module() is not None
 
 
-class CompiledReader:
-    """An instance, for one process. snapshot_id: as for `bulk_reading.Reading`."""
+def reader(snapshot_id: int | None) -> CompiledReader | None:
+    """One for this process; None where there is none (no wasmtime, or no address space for it). snapshot_id: as for
+    `bulk_reading.Reading`."""
+    module = _module()
+    if module is None:
+        return None
+    import wasmtime
 
-    def __init__(self, snapshot_id: int | None) -> None:
-        """Raises RuntimeError where there is none (`prepare`)."""
-        module = _module()
-        if module is None:
-            raise RuntimeError("wasmtime cannot run here")
+    try:
+        return CompiledReader(module, snapshot_id)
+    except wasmtime.WasmtimeError:
+        return None
+
+
+class CompiledReader:
+    """An instance, for one process: a fork makes its own."""
+
+    def __init__(self, module: tuple[Engine, Module], snapshot_id: int | None) -> None:
         self._module = module
+        self._store: Store | None = None
         edges = [packed.edges(len(COLUMNS[table]), None if table in OF_RECORD else snapshot_id) for table in _TABLES]
         self._settings = [edge[0] for edge in edges] + [edge[1] for edge in edges] + [NUMBERS[tenth] for tenth in _TENTHS]
         self._start()
 
-    def _start(self) -> None:
+    def _start(self) -> Store:
+        """A new instance. Raises WasmtimeError where it finds no room."""
         import wasmtime
 
+        if self._store is not None:
+            self._store.close()
+            self._store = None
         engine, module = self._module
-        self._store = wasmtime.Store(engine)
-        exports = wasmtime.Instance(self._store, module, []).exports(self._store)
-        self._memory, self._room, self._configure, self._read = (
-            exports[name] for name in ("memory", "room", "configure", "read")
-        )
-        self._put(b"".join([part for field in self._settings for part in (_size.pack(len(field)), field)]))
-        if not self._configure(self._store):
-            raise RuntimeError("the compiled reader refuses its settings")
+        store = wasmtime.Store(engine)
+        exports = wasmtime.Instance(store, module, []).exports(store)
+        self._memory = cast("Memory", exports["memory"])
+        self._room, self._configure, self._read = (cast("Func", exports[name]) for name in ("room", "configure", "read"))
+        self._put(store, b"".join([part for field in self._settings for part in (_size.pack(len(field)), field)]))
+        if not self._configure(store):
+            raise AssertionError("the compiled reader refuses its settings")
+        self._store = store
+        return store
 
-    def _put(self, content: bytes) -> None:
-        self._memory.write(self._store, content, self._room(self._store, len(content)))
+    def _put(self, store: Store, content: bytes) -> None:
+        self._memory.write(store, content, self._room(store, len(content)))
 
     def read(self, records: Sequence[tuple[bytes, bytes]]) -> Found | None:
         """What (digest, content) become; each content is UTF-8. None: the instance failed, and took nothing."""
@@ -145,15 +164,18 @@ class CompiledReader:
 
         parts = [part for digest, raw in records for part in (_record.pack(len(raw), digest), raw)]
         try:
-            self._put(b"".join(parts))
-            place = self._read(self._store)
-            *where, fine = _results.unpack(self._memory.read(self._store, place, place + _results.size))
+            store = self._store or self._start()
+            self._put(store, b"".join(parts))
+            place = self._read(store)
+            *where, fine = _results.unpack(self._memory.read(store, place, place + _results.size))
             results = [
-                bytes(self._memory.read(self._store, start, start + size))
+                bytes(self._memory.read(store, start, start + size))
                 for start, size in zip(where[::2], where[1::2], strict=True)
             ]
         except (wasmtime.Trap, wasmtime.WasmtimeError, IndexError):
-            self._start()
+            if self._store is not None:  # whatever it holds now: the next call makes another one
+                self._store.close()
+                self._store = None
             return None
         if not fine or len(results[5]) != len(records):
             return None
