@@ -4,6 +4,7 @@
 set -eu
 output=$(readlink -f -- "${1:-$(dirname -- "$0")/cve_reader.wasm}")
 cd -- "$(dirname -- "$(readlink -f -- "$0")")"
-exec "${RUSTC:-/usr/bin/rustc}" --edition 2021 --crate-type cdylib --target wasm32-unknown-unknown -C opt-level=3 -C panic=abort -C lto=fat \
+"${RUSTC:-/usr/bin/rustc}" --edition 2021 --crate-type cdylib --target wasm32-unknown-unknown -C opt-level=3 -C panic=abort -C lto=fat \
     -C codegen-units=1 -C strip=symbols -C target-feature=+simd128,+bulk-memory -C linker=wasm-ld \
     -C link-arg=--max-memory=67108864 cve_reader.rs -o "$output"
+chmod 644 "$output"

@@ -93,6 +93,7 @@ def _module() -> tuple[Engine, Module] | None:
         return None
     config = wasmtime.Config()
     config.parallel_compilation = False  # no threads: helpers are forks
+    config.memory_init_cow = False  # no file for it: helpers close all that they inherit
     try:
         engine = wasmtime.Engine(config)
         module = wasmtime.Module(engine, WASM.read_bytes())

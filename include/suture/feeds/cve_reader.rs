@@ -11,13 +11,15 @@
 //!    printable ASCII.
 //! 4. Of the values in the rows the caller gets what the suites need: distinct ones, or the least and the greatest.
 
-#![deny(unsafe_op_in_unsafe_fn)]
-
 use std::cell::RefCell;
 use std::collections::HashSet;
 
 const MAX_DEPTH: u32 = 50; // the strict reader allows 60
-const MAX_KEYS: usize = 200; // of one object: each new key is compared with those before it
+const MAX_KEYS: usize = 100; // of one object: each new key is compared with those before it
+const MAX_KEY: usize = 100; // bytes of one
+const MAX_CONTAINERS: usize = 100;
+const MAX_METRICS: usize = 100; // of a container
+const MAX_SCORES: usize = 200; // of a record: each is compared with those before it
 const MAX_PRODUCTS: usize = 1000;
 const MAX_VERSIONS: usize = 10_000;
 const MAX_NAME: usize = 500;
@@ -156,7 +158,8 @@ impl<'a> Json<'a> {
         head[..length].copy_from_slice(&key[..length]);
         let head = u64::from_le_bytes(head);
         let others = &self.keys[first..];
-        require(others.len() < MAX_KEYS && !others.iter().any(|other| other.0 == head && other.1 == key))?;
+        require(others.len() < MAX_KEYS && key.len() <= MAX_KEY)?;
+        require(!others.iter().any(|other| other.0 == head && other.1 == key))?;
         self.keys.push((head, key));
         Ok(())
     }
@@ -396,7 +399,10 @@ fn record<'a>(json: &mut Json<'a>) -> Sure<Record<'a>> {
                 found.has_cna = true;
                 Ok(found.cna = container(json)?)
             }
-            b"adp" => json.array(|json| Ok(found.adp.push(container(json)?))),
+            b"adp" => json.array(|json| {
+                require(found.adp.len() < MAX_CONTAINERS)?;
+                Ok(found.adp.push(container(json)?))
+            }),
             _ => json.skip(),
         }),
         _ => json.skip(),
@@ -456,7 +462,10 @@ fn container<'a>(json: &mut Json<'a>) -> Sure<Container<'a>> {
                 _ => json.skip(),
             })
         }),
-        b"metrics" => json.array(|json| Ok(found.metrics.push(metric(json)?))),
+        b"metrics" => json.array(|json| {
+            require(found.metrics.len() < MAX_METRICS)?;
+            Ok(found.metrics.push(metric(json)?))
+        }),
         b"affected" if !json.null()? => json.array(|json| {
             require(found.affected.len() < MAX_PRODUCTS)?;
             Ok(found.affected.push(entry(json)?))
@@ -751,7 +760,8 @@ impl Output {
                 for (place, score) in metric.scores.iter().enumerate() {
                     if let Some(score) = score {
                         let row = (who.clone(), place, *score, container.dated);
-                        match scores.iter_mut().find(|old| old.0 == row.0 && old.1 == place && old.2.vector == score.vector) {
+                        require(scores.len() < MAX_SCORES)?;
+                        match scores.iter_mut().find(|old| old.1 == place && old.2.vector == score.vector && old.0 == row.0) {
                             Some(old) => *old = row,
                             None => scores.push(row),
                         }
@@ -1025,8 +1035,8 @@ pub extern "C" fn read() -> *const u32 {
         output.taken.clear();
         output.summary.clear();
         let mut seen = Seen::new();
-        let mut rest = &input[..];
-        while let Some((digest_and_raw, after)) = sized(rest, 32) {
+        let (mut rest, mut few) = (&input[..], true);
+        while let (true, Some((digest_and_raw, after))) = (few, sized(rest, 32)) {
             let (digest, raw) = digest_and_raw.split_at(32);
             let before = output.lengths();
             let mut json = Json { raw, at: 0, depth: 0, keys: Vec::with_capacity(64) };
@@ -1036,8 +1046,9 @@ pub extern "C" fn read() -> *const u32 {
             }
             output.taken.push(sure as u8);
             rest = after;
+            few = seen.sets().iter().all(|set| set.len() <= MAX_DISTINCT);
         }
-        let few = seen.summarise(&mut output.summary);
+        seen.summarise(&mut output.summary);
         let results = output.tables.iter().chain([&output.ids, &output.taken, &output.summary]);
         for (place, result) in results.enumerate() {
             head[place * 2] = result.as_ptr() as usize as u32;
@@ -1049,9 +1060,16 @@ pub extern "C" fn read() -> *const u32 {
 }
 
 impl Seen {
+    fn sets(&self) -> [&HashSet<Vec<u8>>; 7] {
+        [
+            &self.cwes, &self.scorers, &self.vectors, &self.severities, &self.ssvc_sources, &self.product_sources,
+            &self.vendors,
+        ]
+    }
+
     /// Least first: six times, two lengths; then a byte for each value of a known list; then the distinct texts, each list with
-    /// their number before it. False when there are too many.
-    fn summarise(&self, out: &mut Vec<u8>) -> bool {
+    /// their number before it.
+    fn summarise(&self, out: &mut Vec<u8>) {
         for span in [self.published, self.updated, self.added] {
             out.extend_from_slice(&span.0.to_le_bytes());
             out.extend_from_slice(&span.1.to_le_bytes());
@@ -1059,17 +1077,12 @@ impl Seen {
         out.extend_from_slice(&self.title.0.to_le_bytes());
         out.extend_from_slice(&self.title.1.to_le_bytes());
         out.extend(self.states.iter().chain(&self.cvss).chain(&self.tenths).chain(self.ssvc.iter().flatten()).map(|&met| met as u8));
-        let sets = [
-            &self.cwes, &self.scorers, &self.vectors, &self.severities, &self.ssvc_sources, &self.product_sources,
-            &self.vendors,
-        ];
-        for set in sets {
+        for set in self.sets() {
             out.extend_from_slice(&(set.len() as u32).to_le_bytes());
             for value in set {
                 out.extend_from_slice(&(value.len() as u32).to_le_bytes());
                 out.extend_from_slice(value);
             }
         }
-        sets.iter().all(|set| set.len() <= MAX_DISTINCT)
     }
 }
