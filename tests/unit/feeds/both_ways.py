@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import random
-from collections.abc import Sequence
+import struct
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
 from suture.feeds import bulk_reading, cve_rows, packed
+from suture.feeds.bulk_reading import Chunk, Reading
 from suture.feeds.compiled_reading import CompiledReader
 from suture.feeds.errors import FeedFormatError
+from suture.feeds.staging import OF_RECORD
 from suture.settings import PROJECT_ROOT
+from tests.unit.feeds.test_bulk_reading import reading
 
+SNAPSHOT_ID = 4711
 REAL = [path.read_bytes() for path in sorted((PROJECT_ROOT / "lab" / "feeds" / "cve5").glob("*.json"))]
 SAMPLE = (PROJECT_ROOT / "tests" / "unit" / "feeds" / "samples" / "cve5.json").read_bytes()
 VECTOR = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
@@ -28,9 +35,11 @@ FULL: dict[str, Any] = {
                     "datePublished": "2024-02-29T23:59:59.123Z", "dateUpdated": "2025-01-02T03:04:05"},
     "containers": {
         "cna": {
-            "providerMetadata": {"shortName": "acme", "dateUpdated": "2024-12-31T23:59:59.654321Z"}, "title": "Über\nall",
+            "providerMetadata": {"shortName": "acme", "dateUpdated": "2024-12-31T23:59:59.654321Z"},
+            "title": "Über\nall",
             "problemTypes": [{"descriptions": [{"cweId": "CWE-79", "lang": "en"}, {"cweId": "CWE-100"}]}],
-            "metrics": [{"cvssV3_1": CVSS, "cvssV4_0": {"vectorString": "", "baseScore": 10}}, {"cvssV2_0": {"baseScore": 5.0}}],
+            "metrics": [{"cvssV3_1": CVSS, "cvssV4_0": {"vectorString": "", "baseScore": 10}},
+                        {"cvssV2_0": {"baseScore": 5.0}}],
             "affected": [
                 {"vendor": "anvils", "product": "anvil 2", "defaultStatus": "unaffected", "versions": [
                     {"version": "1.0", "status": "affected", "lessThan": "1.5", "versionType": "semver",
@@ -50,7 +59,7 @@ TEXT = json.dumps(FULL, ensure_ascii=False)
 
 @cache
 def reader() -> CompiledReader:
-    return CompiledReader(4711)
+    return CompiledReader(SNAPSHOT_ID)
 
 
 def is_text(raw: bytes) -> bool:
@@ -66,10 +75,11 @@ def by_python(raw: bytes, digest: bytes, read: Any = cve_rows.rows_of) -> dict[s
     if rows.rejected:
         return None
     tables = bulk_reading._tables([("w", rows)])
-    edges = {table: packed.edges(len(columns), 4711 if table != "cve_product" else None) for table, columns in cve_rows.COLUMNS.items()}
-    return {
-        table: b"".join(bulk_reading._PACKERS[table](row, *edges[table]) for row in found) for table, found in tables.items()
-    }
+    made = {}
+    for table, found in tables.items():
+        edges = packed.edges(len(cve_rows.COLUMNS[table]), None if table in OF_RECORD else SNAPSHOT_ID)
+        made[table] = b"".join(bulk_reading._PACKERS[table](row, *edges) for row in found)
+    return made
 
 
 def taken(raws: Sequence[bytes]) -> list[bool]:
@@ -112,7 +122,8 @@ def shuffled(node: Any, rand: random.Random) -> Any:
 def odd(rand: random.Random) -> str:
     """A whole record with values that are odd and valid, its keys in any order."""
     pick = rand.choice
-    dates = ["gone", None, "2024-02-29T00:00:00Z", "1999-12-31T23:59:59", "0001-01-01T00:00:00.001", "9999-12-31T23:59:59.999999Z",
+    dates = ["gone", None, "2024-02-29T00:00:00Z", "1999-12-31T23:59:59", "0001-01-01T00:00:00.001",
+             "9999-12-31T23:59:59.999999Z",
              "2000-03-01T00:00:00.000Z", "2100-02-28T12:00:00Z", "1600-02-29T00:00:00Z"]  # fmt: skip
     names = ["CISA-ADP", "cisa", "Cisa-ADP", "CVE", "acme", "acme", "", "gone", "xCISA", "a  b ", "CIS"]
     lines = ["gone", None, "a", "b", "a b c", "x" * 500, "~!#$%&'()*+,-./:;<=>?@[]^_`{|}"]
@@ -120,7 +131,8 @@ def odd(rand: random.Random) -> str:
 
     def cvss() -> Any:
         found = {"vectorString": pick(["", "V", "W", VECTOR]), "baseScore": pick([0, 0.0, 10, 10.0, 7, 0.1, 9.9, 4.3]),
-                 "baseSeverity": pick(["gone", None, "", "HIGH", "low"]), "version": pick(["3.1", 3.1, None])}  # fmt: skip
+                 "baseSeverity": pick(["gone", None, "", "HIGH", "low"]),
+                 "version": pick(["3.1", 3.1, None])}  # fmt: skip
         return pick([found, found, {**found, "vectorString": "W", "baseScore": pick([None, "gone"])}, None, "gone"])
 
     def other() -> Any:
@@ -128,7 +140,7 @@ def odd(rand: random.Random) -> str:
                               {"Technical Impact": pick(["partial", "total"])}, {"Exploitation": pick(["none", "poc"])}]
         rand.shuffle(options)
         options += [{"Exploitation": "active", "Automatable": "yes", "Technical Impact": "total"}]
-        options = options[: pick([4, 5])] if pick([0, 1]) else options[4:]
+        options = options[: pick([4, 5])] if pick([0, 1]) else options[4:]  # each point at least once
         ssvc = {"type": "ssvc", "id": 1, "content": {"timestamp": pick(dates), "options": options}}
         day = pick(["2024-02-29", "2021-11-03", "1999-12-31T00:00:00Z", "0001-01-01", "9999-12-31", "2000-02-29x"])
         kev = {"type": "kev", "content": {"dateAdded": day, "reference": "r", "timestamp": pick(dates)}}
@@ -136,21 +148,24 @@ def odd(rand: random.Random) -> str:
 
     def version() -> Any:
         changes = [{"at": pick(["1", "2 3"]), "status": pick(status), "x": 1} for _number in range(pick([1, 2]))]
-        return {"version": pick(lines[2:]), "status": pick(status), "lessThan": pick(lines), "lessThanOrEqual": pick(lines),
-                "versionType": pick(lines), "changes": pick(["gone", None, changes])}  # fmt: skip
+        return {"version": pick(lines[2:]), "status": pick(status), "lessThan": pick(lines),
+                "lessThanOrEqual": pick(lines), "versionType": pick(lines),
+                "changes": pick(["gone", None, changes])}  # fmt: skip
 
     def entry() -> Any:
-        found = {"vendor": pick(["gone", None, "v", "v", "w"]), "product": pick(lines), "packageName": pick(lines), "repo": None,
-                 "collectionURL": pick(lines), "defaultStatus": pick(["gone", None, *status]),
+        found = {"vendor": pick(["gone", None, "v", "v", "w"]), "product": pick(lines), "packageName": pick(lines),
+                 "repo": None, "collectionURL": pick(lines), "defaultStatus": pick(["gone", None, *status]),
                  "versions": pick(["gone", None, [], [version() for _number in range(pick([1, 3]))]])}  # fmt: skip
         named = any(found[key] not in ("gone", None) for key in ("vendor", "product", "packageName"))
         return found if named else {**found, "vendor": pick(["v", "w"])}
 
     def container() -> Any:
-        metrics = [{**{f"cvssV{key}": cvss() for key in ("2_0", "3_0", "3_1", "4_0")}, "other": other()} for _n in range(pick([0, 1, 3]))]
+        keys = [f"cvssV{key}" for key in ("2_0", "3_0", "3_1", "4_0")]
+        metrics = [{**{key: cvss() for key in keys}, "other": other()} for _number in range(pick([0, 1, 3]))]
         cwes = [{"cweId": pick(["gone", None, "", "CWE-1", "CWE-20", "CWE-3"])} for _number in range(pick([0, 1, 3]))]
         return {
-            "providerMetadata": pick([{"shortName": pick(names), "dateUpdated": pick(dates)}, "gone"]), "x": [[{"y": -0.5}]],
+            "providerMetadata": pick([{"shortName": pick(names), "dateUpdated": pick(dates)}, "gone"]),
+            "x": [[{"y": -0.5}]],
             "title": pick(["gone", None, "", "t", "acme", "x" * 200]), "metrics": pick(["gone", metrics, metrics]),
             "problemTypes": pick(["gone", [], [{"descriptions": cwes}], [{}, {"descriptions": cwes}]]),
             "affected": pick(["gone", None, [], [entry() for _number in range(pick([1, 2, 5]))]]),
@@ -161,13 +176,61 @@ def odd(rand: random.Random) -> str:
         "dataType": "CVE_RECORD", "dataVersion": pick(["5.0", "5.1", "5.2.0", "5."]),
         "cveMetadata": {"cveId": pick(["CVE-1999-0001", "CVE-2024-1234567890123456789", "CVE-0000-0000"]),
                         "state": pick(["PUBLISHED", "PUBLISHED", "PUBLISHED", "REJECTED"]),
-                        "assignerShortName": pick(["gone", "", "mitre"]), "datePublished": pick(dates), "dateUpdated": pick(dates)},
+                        "assignerShortName": pick(["gone", "", "mitre"]), "datePublished": pick(dates),
+                        "dateUpdated": pick(dates)},
         "containers": {"cna": cna, "adp": pick(["gone", [], [container() for _number in range(pick([1, 2, 4]))]])},
     }  # fmt: skip
     ascii_only = pick([True, False]) and "😀" not in str(cna["title"])
     blanks = [(", ", ": "), (",", ":"), ("\n,\t", " \r:\n")]
-    return json.dumps(shuffled(found, rand), ensure_ascii=ascii_only, separators=pick(blanks), indent=pick([None, None, 1]))
+    layout = {"separators": pick(blanks), "indent": pick([None, None, 1])}
+    return json.dumps(shuffled(found, rand), ensure_ascii=ascii_only, **layout)
 
 
 def odd_records(count: int, first: int = 0) -> list[bytes]:
     return [odd(random.Random(seed)).encode() for seed in range(first, first + count)]
+
+
+Items = Sequence[tuple[str, Any]]
+
+
+def fields(rows: bytes) -> Iterator[tuple[bytes | None, ...]]:
+    """The rows of PostgreSQL's binary COPY format."""
+    at = 0
+    while at < len(rows):
+        (count,) = struct.unpack_from(">h", rows, at)
+        at, found = at + 2, []
+        for _field in range(count):
+            (size,) = struct.unpack_from(">i", rows, at)
+            at += 4 + max(size, 0)
+            found.append(rows[at - size : at] if size >= 0 else None)
+        yield tuple(found)
+
+
+def told(chunk: Chunk) -> Any:
+    """All that a chunk says; the order of its rows and ids is of no account."""
+    rows = {table: Counter(fields(found)) for table, found in chunk.packed.items()}
+    rejected = Counter(repr(item) for item in chunk.rejected)
+    return chunk.records, chunk.audit, chunk.size, Counter(chunk.ids), chunk.known, rejected, chunk.rows, rows
+
+
+def ready(**changes: Any) -> Reading:
+    found = reading(**changes)
+    found.prepare()
+    return found
+
+
+def same(items: Items, **changes: Any) -> Chunk:
+    """The chunk with the compiled reader, once it is seen to be the chunk without."""
+    found, truth = ready(**changes)(items), ready(compiled=False, **changes)(items)
+    assert told(found) == told(truth)
+    return found
+
+
+def record(number: int, **changes: Any) -> bytes:
+    found = copy.deepcopy(FULL)
+    found["cveMetadata"] |= {"cveId": f"CVE-2024-{number}", **changes}
+    return json.dumps(found).encode()
+
+
+def plain(count: int) -> list[tuple[str, Any]]:
+    return [(f"r{number}", record(number)) for number in range(1000, 1000 + count)]

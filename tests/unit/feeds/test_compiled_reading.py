@@ -1,4 +1,4 @@
-"""The compiled reader takes most records, and each only when Python makes the same bytes of it and rejects no part of it."""
+"""The compiled reader takes most records, and each only when Python makes the same bytes of it and rejects no part."""
 
 from __future__ import annotations
 
@@ -13,33 +13,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suture.feeds import cve_rows
-from tests.unit.feeds.both_ways import FULL, REAL, SAMPLE, TEXT, by_python, odd, taken, takes
+from tests.unit.feeds.both_ways import FULL, REAL, SAMPLE, TEXT, by_python, odd, odd_records, taken, takes
 
 DEEP = 45  # what may be nested below a field of a description, for 50 in all
 
 # What may stand in place of a value, as JSON or what is none.
 TOKENS = [
-    "null", "true", "false", "0", "-0", "-1", "00", "01", "1.", ".5", "-", "+1", "1e0", "1E1", "1e400", "-1e400", "NaN", "Infinity",
-    "9.8", "9.80", "9.85", "0.0", "-0.0", "10.0", "10.1", "11", "100", "999999999999999999", "9" * 19, "1.0000000000000001",
-    '""', '" "', '" a"', '"a "', '"a  b"', '"a b"', '"a\tb"', '"a\\tb"', '"a\\nb"', '"a\x7fb"', '"a\\u007f"', '"\\u0000"',
-    '"\\\\u0000"', '"\\u0001"', '"a\x00"', '"a\x1f"', '"\\ud800"', '"\\udc00x"', '"\\ud83d\\ude00"', '"\\u00fc\\u20AC"', '"ü"', '"€😀"',
-    '"\u2028"', '"\u200b"', '"\ufeff"', '"\\u003a"', '":"', '"\\/\\"\\\\\\b\\f\\r"', '"\\x"', '"\\u12"', '"\\u00g0"', '"a', "'a'",
-    "[]", "{}", "[[]]", "[{}]", "[null]", '[""]', '[{"": 1}]', '{"a": 1, "a": 1}', '{"a": 1, "\\u0061": 1}', '{"a": 1,}', "[1,]",
-    '{"type": "kev"}', '{"type": "SSVC", "content": {}}', '{"content": {"text": "High"}}', '{"vectorString": "V"}',
-    '"2024-02-29T00:00:00Z"', '"2023-02-29T00:00:00Z"', '"1900-02-29T00:00:00"', '"2000-02-29T00:00:00"', '"0000-01-01T00:00:00Z"',
-    '"0001-01-01T00:00:00Z"', '"9999-12-31T23:59:59.999999Z"', '"2024-04-31T00:00:00Z"', '"2024-13-01T00:00:00Z"',
-    '"2024-01-01T24:00:00Z"', '"2024-01-01T23:60:00Z"', '"2024-01-01T23:59:60Z"', '"2024-01-01t00:00:00z"', '"2024-01-01 00:00:00"',
-    '"2024-01-01T00:00:00+02:00"', '"2024-01-01T00:00:00-00:00"', '"2024-01-01T00:00Z"', '"2024-01-01"', '"2024-00-01"', '"2024-1-1"',
-    '"2024-02-30"', '"2024-01-01x"', '"20240101"', '"2024-W01-1"', '"0001-01-01T00:00:00+14:00"',
+    "null", "true", "false", "0", "-0", "-1", "00", "01", "1.", ".5", "-", "+1", "1e0", "1E1", "1e400", "-1e400", "NaN",
+    "Infinity", "9.8", "9.80", "9.85", "0.0", "-0.0", "10.0", "10.1", "11", "100", "999999999999999999", "9" * 19,
+    "1.0000000000000001", '""', '" "', '" a"', '"a "', '"a  b"', '"a b"', '"a\tb"', '"a\\tb"', '"a\\nb"', '"a\x7fb"',
+    '"a\\u007f"', '"\\u0000"', '"\\\\u0000"', '"\\u0001"', '"a\x00"', '"a\x1f"', '"\\ud800"', '"\\udc00x"',
+    '"\\ud83d\\ude00"', '"\\u00fc\\u20AC"', '"ü"', '"€😀"', '"\u2028"', '"\u200b"', '"\ufeff"', '"\\u003a"', '":"',
+    '"\\/\\"\\\\\\b\\f\\r"', '"\\x"', '"\\u12"', '"\\u00g0"', '"a', "'a'", "[]", "{}", "[[]]", "[{}]", "[null]", '[""]',
+    '[{"": 1}]', '{"a": 1, "a": 1}', '{"a": 1, "\\u0061": 1}', '{"a": 1,}', "[1,]", '{"type": "kev"}',
+    '{"type": "SSVC", "content": {}}', '{"content": {"text": "High"}}', '{"vectorString": "V"}',
+    '"2024-02-29T00:00:00Z"', '"2023-02-29T00:00:00Z"', '"1900-02-29T00:00:00"', '"2000-02-29T00:00:00"',
+    '"0000-01-01T00:00:00Z"', '"0001-01-01T00:00:00Z"', '"9999-12-31T23:59:59.999999Z"', '"2024-04-31T00:00:00Z"',
+    '"2024-13-01T00:00:00Z"', '"2024-01-01T24:00:00Z"', '"2024-01-01T23:60:00Z"', '"2024-01-01T23:59:60Z"',
+    '"2024-01-01t00:00:00z"', '"2024-01-01 00:00:00"', '"2024-01-01T00:00:00+02:00"', '"2024-01-01T00:00:00-00:00"',
+    '"2024-01-01T00:00Z"', '"2024-01-01"', '"2024-00-01"', '"2024-1-1"', '"2024-02-30"', '"2024-01-01x"', '"20240101"',
+    '"2024-W01-1"', '"0001-01-01T00:00:00+14:00"',
     *(f'"2024-01-01T00:00:00.{"123456789"[:count]}Z"' for count in range(10)), '"2024-01-01T00:00:00,123Z"',
     *(f'"{"x" * count}"' for count in (40, 41, 100, 101, 200, 201, 500, 501)), '"x y ' + "z" * 40 + '"',
-    *(f'"{known}"' for known in ("REJECTED", "rejected", "PUBLISHED", "affected", "unknown", "Affected", "none", "yes", "ssvc", "kev",
-                                 "CISA", "cisa-adp", "5.", "5", "CVE-2024-0001", "CVE-2024-123", "CVE-0000-12345678901234567890")),
+    *(f'"{known}"' for known in (
+        "REJECTED", "rejected", "PUBLISHED", "affected", "unknown", "Affected", "none", "yes", "ssvc", "kev", "CISA",
+        "cisa-adp", "5.", "5", "CVE-2024-0001", "CVE-2024-123", "CVE-0000-12345678901234567890",
+    )),
     "[" * 44 + "]" * 44, "[" * 70 + "]" * 70, '{"a":' * 70 + "1" + "}" * 70,
 ]  # fmt: skip
 BYTES = [
-    *(bytes([code]) for code in (*b' \t\r\n"\\{}[]:,0-.eEuTZn/', 0, 1, 0x0B, 0x1F, 0x7F, 0x80, 0xC3, 0xFF)),
-    b"\\u0000", b"\\ud800", b"\\u0061", b"\\\\", b'\\"', b"  ", "\u00a0".encode(), "\ufeff".encode(), "é".encode(), b'"a":1,', b"null",
+    *(bytes([code]) for code in (*b' \t\r\n"\\{}[]:,0-.eEuTZn/', 0, 1, 0x0B, 0x1F, 0x7F, 0x80, 0xC3, 0xFF)), b"\\u0000",
+    b"\\ud800", b"\\u0061", b"\\\\", b'\\"', b"  ", "\u00a0".encode(), "\ufeff".encode(), "é".encode(), b'"a":1,',
+    b"null",
 ]  # fmt: skip
 
 
@@ -47,8 +52,10 @@ def test_real_records_are_taken_most_of_the_time_and_give_the_same() -> None:
     assert len(REAL) == 62
     assert sum(taken(REAL)) >= 50
     assert taken([SAMPLE, TEXT.encode()]) == [True, True]
-    named = [json.dumps(json.loads(raw), indent=indent).encode() for raw in [*REAL, SAMPLE] for indent in (None, 0, "\t")]
-    assert sum(taken(named)) >= 150
+    for indent in (None, 0, "\t"):
+        assert sum(taken([json.dumps(json.loads(raw), indent=indent).encode() for raw in REAL])) >= 50
+
+PIECES = [*BYTES, *(token.encode() for token in TOKENS)]
 
 
 def places(node: Any) -> Iterator[tuple[Any, Any]]:
@@ -71,7 +78,8 @@ def test_any_value_in_any_place_gives_the_same() -> None:
             node[key] = before
             node["@@"] = before
             text = json.dumps(found, ensure_ascii=False)
-            texts += [text.replace('"@@"', name) for name in (f'"{key}"', f'"\\u{ord(key[0]):04x}{key[1:]}"', '"x"', '"ü"', '"\x01"')]
+            names = (f'"{key}"', f'"\\u{ord(key[0]):04x}{key[1:]}"', '"x"', '"ü"', '"\x01"')
+            texts += [text.replace('"@@"', name) for name in names]
             del node["@@"]
     which = taken([text.encode("utf-8", "surrogatepass") for text in texts])
     assert len(texts) > 9000
@@ -80,7 +88,7 @@ def test_any_value_in_any_place_gives_the_same() -> None:
 
 def test_any_byte_changed_anywhere_gives_the_same() -> None:
     raw = TEXT.encode()
-    changed = [raw[:at] + raw[at + 1 :] for at in range(len(raw))] + [raw[: at + 1] + raw[at:] for at in range(len(raw))]
+    changed = [raw[: at + more] + raw[at + 1 - more :] for at in range(len(raw)) for more in (0, 1)]
     changed += [raw[:at] + new + raw[at + gone :] for at in range(len(raw) + 1) for new in BYTES for gone in (0, 1)]
     changed += [raw[:at] for at in range(len(raw))]
     share = sum(taken(changed)) / len(changed)
@@ -91,11 +99,13 @@ def test_any_byte_changed_anywhere_gives_the_same() -> None:
 @given(
     st.sampled_from([TEXT.encode(), SAMPLE, *REAL]),
     st.lists(
-        st.tuples(st.floats(0, 1), st.integers(0, 30), st.floats(0, 1), st.sampled_from([*BYTES, *(t.encode() for t in TOKENS[:120])])),
+        st.tuples(st.floats(0, 1), st.integers(0, 30), st.floats(0, 1), st.sampled_from(PIECES)),
         max_size=4,
     ),
 )
-def test_a_record_changed_in_several_places_gives_the_same(raw: bytes, edits: list[tuple[float, int, float, bytes]]) -> None:
+def test_a_record_changed_anywhere_gives_the_same_both_ways(
+    raw: bytes, edits: list[tuple[float, int, float, bytes]]
+) -> None:
     for place, length, source, token in edits:
         at, other = int(place * len(raw)), int(source * len(raw))
         taken([raw[:at] + raw[at + length :], raw[:at] + raw[other : other + length] + raw[at:]])
@@ -103,7 +113,8 @@ def test_a_record_changed_in_several_places_gives_the_same(raw: bytes, edits: li
     taken([raw])
 
 
-CAREFUL: list[tuple[str, str, str]] = [  # what stands in the record; in its place: what is left to Python, and what is not
+# What stands in the record; in its place: what is left to Python, and what is beside it and taken.
+CAREFUL: list[tuple[str, str, str]] = [
     ('"CVE_RECORD"', '"CVE_Record"', '"CVE_RECORD" '), ('"5.1"', '"4.0"', '"5.9.9"'), ('"5.1"', '"51"', '"5."'),
     ('"dataType": "CVE_RECORD", ', "", '"datatype": "", "dataType": "CVE_RECORD", '), ('"5.1"', '"5.\\u0031"', '"5.~"'),
     ("CVE-2024-1234", "CVE-2024-123", "CVE-2024-1234567890123456789"),
@@ -115,7 +126,8 @@ CAREFUL: list[tuple[str, str, str]] = [  # what stands in the record; in its pla
     ('"acme"', '"a\\"b"', '"  a  b"'), ('"acme"', f'"{"x" * 201}"', f'"{"x" * 200}"'),
     ('"lang": "de"', '"lang": "de", "lang": "en"', '"lang": "de", "lung": "en"'),
     ('"lang": "de"', '"language": 1, "language": 2', '"language": 1, "languages": 2, "languageX": 3'),
-    ('"lang": "de"', '"a": {}, "b": {"c": 1, "d": {"c": 1}, "c": 2}', '"a": {"a": 1}, "b": {"c": 1, "d": {"c": 1}}, "c": 2'),
+    ('"lang": "de"', '"a": {}, "b": {"c": 1, "d": {"c": 1}, "c": 2}',
+     '"a": {"a": 1}, "b": {"c": 1, "d": {"c": 1}}, "c": 2'),
     ('"lang": "de"', '"": 1, "": 1', '"": 1, "\x7f": 1, "é": 2, "è": 2'),
     ('"serial": 7', '"serial": 7, "serial": 7', '"serial": 7, "Serial": 7'),
     ('"lang": "de"', '"l\\u0061ng": "de"', '"lang": "d\\u0065"'), ('"lang": "de"', '"l\\/": 1', '"l/": "\\/"'),
@@ -145,7 +157,8 @@ CAREFUL: list[tuple[str, str, str]] = [  # what stands in the record; in its pla
     ('"descriptions": [{"c', '"descriptions": null, "x": [{"c', '"x": [{"c'),
     ('"metrics": [{"c', '"metrics": null, "x": [{"c', '"metrics": [], "x": [{"c'),
     ('"cvssV3_1": {', '"cvssV3_1": [], "x": {', '"cvssV3_1": null, "x": {'),
-    ('"cvssV2_0": {"baseScore": 5.0}', '"cvssV2_0": {"baseScore": null}', '"cvssV2_0": {"baseScore": 5, "vectorString": ""}'),
+    ('"cvssV2_0": {"baseScore": 5.0}', '"cvssV2_0": {"baseScore": null}',
+     '"cvssV2_0": {"baseScore": 5, "vectorString": ""}'),
     ('"vectorString": "V"', '"vectorString": null', '"vectorString": ""'), ('"V"', '"Ⅴ"', f'"{"x" * 500}"'),
     ('"V"', f'"{"x" * 501}"', '" "'), ("9.8", "9.85", "10.0"), ("9.8", "10.1", "0"), ("9.8", "9.8e0", "null"),
     ("9.8", '"9.8"', "10"), ("9.8", "true", "0.0"), ("9.8", "-1", "1.0"), ("9.8", "-0", "0.9"), ("9.8", "09.8", "9.9"),
@@ -156,7 +169,8 @@ CAREFUL: list[tuple[str, str, str]] = [  # what stands in the record; in its pla
     ('"other": {"type": "kev"', '"other": {"x": {}}, "x": {"type": "kev"', '"other": null, "x": {"type": "kev"'),
     ('"poc"', '"PoC"', '"active"'), ('"Exploitation"', '"exploitation"', ' "Exploitation"'),
     ('{"Automatable": "no"}, ', "", '{"Automatable": "no"}, {}, '),
-    ('{"Automatable": "no"}, ', '{"Automatable": "no", "Other": 1}, ', '{"Automatable": "no"}, {"Automatable": "yes"}, '),
+    ('{"Automatable": "no"}, ', '{"Automatable": "no", "Other": 1}, ',
+     '{"Automatable": "no"}, {"Automatable": "yes"}, '),
     ('"total"', "null", '"partial"'), ('"2025-03-01T00:00:00.123456Z"', '"yesterday"', "null"),
     ('"2024-03-01"', "null", '"2024-03-01T99"'), ('"2024-03-01"', '"2024-3-1"', '"2024-02-29"'),
     ('"2024-03-01"', '"2023-02-29"', f'"2024-03-01{"x" * 30}"'),
@@ -181,15 +195,19 @@ CAREFUL: list[tuple[str, str, str]] = [  # what stands in the record; in its pla
 
 
 @pytest.mark.parametrize(("old", "unsure", "sure"), CAREFUL)
-def test_each_thing_that_is_unusual_is_left_to_python_and_what_is_beside_it_is_not(old: str, unsure: str, sure: str) -> None:
+def test_each_unusual_thing_is_left_to_python_and_what_is_beside_it_is_not(old: str, unsure: str, sure: str) -> None:
     assert old in TEXT
     assert (takes(TEXT.replace(old, unsure, 1)), takes(TEXT.replace(old, sure, 1))) == (False, True)
 
 
 def test_nothing_but_blanks_may_stand_around_a_record() -> None:
-    around = [("", ""), (" \t\r\n", "\n\r\t "), ("\ufeff", ""), ("", "}"), ("", "\x00"), ("", " {}"), ("[", "]"), ("\x0b", ""), ("", "\u00a0"), ("", ",")]
-    assert [takes(before + TEXT + after) for before, after in around] == [True, True] + [False] * 8
-    assert taken([b"", b" ", b"<html>", b"[]", b"null", b"\xff" + TEXT.encode(), TEXT.replace("all", "\ud800").encode("utf-8", "surrogatepass")]) == [False] * 7
+    assert takes(TEXT)
+    assert takes(" \t\r\n" + TEXT + "\n\r\t ")
+    around = [("\ufeff", ""), ("", "}"), ("", "\x00"), ("", " {}"), ("[", "]"), ("\x0b", ""), ("", "\u00a0"), ("", ",")]
+    assert [takes(before + TEXT + after) for before, after in around] == [False] * len(around)
+    others = [b"", b" ", b"<html>", b"[]", b"null", b"\xff" + TEXT.encode(), TEXT.encode("utf-16")]
+    assert taken(others) == [False] * len(others)
+    assert not takes(TEXT.replace("all", "\ud800"))
 
 
 def test_as_many_products_and_versions_as_are_kept_are_taken_and_one_more_is_not() -> None:
@@ -201,7 +219,8 @@ def test_as_many_products_and_versions_as_are_kept_are_taken_and_one_more_is_not
 
     assert [takes(many(*counts)) for counts in ((1000, 0), (999, 1), (1, 999))] == [True] * 3
     assert [takes(many(*counts)) for counts in ((1001, 0), (1000, 1), (1, 1000))] == [False] * 3
-    assert [takes(many(2, 2, *counts)) for counts in ((10_000,), (4000, 6000), (10_001,), (4000, 6001))] == [True, True, False, False]
+    assert [takes(many(2, 2, *counts)) for counts in ((10_000,), (4000, 6000))] == [True] * 2
+    assert [takes(many(2, 2, *counts)) for counts in ((10_001,), (4000, 6001))] == [False] * 2
     assert takes(many(1, 1, 10, state="REJECTED"))
 
 
@@ -215,6 +234,6 @@ def test_whole_records_of_odd_values_are_taken_and_give_the_same(rand: random.Ra
 
 
 def test_many_whole_records_of_odd_values_are_taken_and_give_the_same() -> None:
-    texts = [odd(random.Random(seed)) for seed in range(3000)]
-    assert [text for text, took in zip(texts, taken([text.encode() for text in texts]), strict=True) if not took] == []
-    assert all(len({text.count(mark) > 1 for text in texts}) == 2 for mark in ('"kev"', '"ssvc"', '"vendor"', "acme"))
+    raws = odd_records(3000)
+    assert [raw for raw, took in zip(raws, taken(raws), strict=True) if not took] == []
+    assert all(len({raw.count(mark) > 1 for raw in raws}) == 2 for mark in (b'"kev"', b'"ssvc"', b'"vendor"', b"acme"))
