@@ -31,7 +31,8 @@ TOKENS = [
     '"0000-01-01T00:00:00Z"', '"0001-01-01T00:00:00Z"', '"9999-12-31T23:59:59.999999Z"', '"2024-04-31T00:00:00Z"',
     '"2024-13-01T00:00:00Z"', '"2024-01-01T24:00:00Z"', '"2024-01-01T23:60:00Z"', '"2024-01-01T23:59:60Z"',
     '"2024-01-01t00:00:00z"', '"2024-01-01 00:00:00"', '"2024-01-01T00:00:00+02:00"', '"2024-01-01T00:00:00-00:00"',
-    '"2024-01-01T00:00Z"', '"2024-01-01"', '"2024-00-01"', '"2024-1-1"', '"2024-02-30"', '"2024-01-01x"', '"20240101"',
+    '"2024-01-01T00:00Z"', '"2024-01-01"', '"2024-00-01"',
+    '"2024-01-00"', '"2024-01-00T00:00:00Z"', '"2024-1-1"', '"2024-02-30"', '"2024-01-01x"', '"20240101"',
     '"2024-W01-1"', '"0001-01-01T00:00:00+14:00"',
     *(f'"2024-01-01T00:00:00.{"123456789"[:count]}Z"' for count in range(10)), '"2024-01-01T00:00:00,123Z"',
     *(f'"{"x" * count}"' for count in (40, 41, 100, 101, 200, 201, 500, 501)), '"x y ' + "z" * 40 + '"',
@@ -89,7 +90,9 @@ def test_any_value_in_any_place_gives_the_same() -> None:
 def test_any_byte_changed_anywhere_gives_the_same() -> None:
     raw = TEXT.encode()
     changed = [raw[: at + more] + raw[at + 1 - more :] for at in range(len(raw)) for more in (0, 1)]
-    changed += [raw[:at] + new + raw[at + gone :] for at in range(len(raw) + 1) for new in BYTES for gone in (0, 1)]
+    # Within a word all places are alike: some of them will do.
+    telling = [at for at in range(len(raw) + 1) if not (raw[at - 1 : at + 2].isalpha() and at % 8)]
+    changed += [raw[:at] + new + raw[at + gone :] for at in telling for new in BYTES for gone in (0, 1)]
     changed += [raw[:at] for at in range(len(raw))]
     share = sum(taken(changed)) / len(changed)
     assert 0.05 < share < 0.9
@@ -191,6 +194,13 @@ CAREFUL: list[tuple[str, str, str]] = [
     ('"1.4", "status": "unknown"', '"1.4"', '"1.4", "status": "affected"'),
     ('"adp": [', '"adp": null, "x": [', '"adp": [], "x": ['),
     ('{"title": "another"', 'null, {"title": "another"', '{}, {"title": "another"'),
+    ("02-29T23", "02-00T23", "02-01T23"), ("02-29T23", "00-29T23", "01-31T23"),
+    ("24-02-29T23", "24-06-31T23", "24-06-30T23"), ("24-02-29T23", "24-09-31T23", "24-09-30T23"),
+    ("24-02-29T23", "24-11-31T23", "24-10-31T23"), ("24-02-29T23", "2x-02-29T23", "24-07-31T23"),
+    ("24-02-29T23", "24-02-2xT23", "24-08-31T23"), ("24-02-29T23", "24/02/29T23", "24-01-31T23"),
+    ("T23:59", "T2x:59", "T20:09"), ("T23:59", "T23-59", "T09:00"), ("59:59.123", "59-59.123", "00:00.123"),
+    ('"2024-03-01"', '"2024-03-00"', '"2024-02-01"'), ('"2024-03-01"', '"2024-06-31"', '"2024-06-30"'),
+    ('"2024-03-01"', '"0000-03-01"', '"2000-02-29"'), ('"2024-03-01"', '"1900-02-29"', '"1900-02-28"'),
 ]  # fmt: skip
 
 
@@ -224,7 +234,7 @@ def test_as_many_products_and_versions_as_are_kept_are_taken_and_one_more_is_not
     assert takes(many(1, 1, 10, state="REJECTED"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_whole_records_of_odd_values_are_taken_and_give_the_same(rand: random.Random) -> None:
     text = odd(rand)
@@ -234,6 +244,6 @@ def test_whole_records_of_odd_values_are_taken_and_give_the_same(rand: random.Ra
 
 
 def test_many_whole_records_of_odd_values_are_taken_and_give_the_same() -> None:
-    raws = odd_records(3000)
+    raws = odd_records(2000)
     assert [raw for raw, took in zip(raws, taken(raws), strict=True) if not took] == []
     assert all(len({raw.count(mark) > 1 for raw in raws}) == 2 for mark in (b'"kev"', b'"ssvc"', b'"vendor"', b"acme"))
