@@ -182,7 +182,7 @@ def odd(rand: random.Random) -> str:
     }  # fmt: skip
     ascii_only = pick([True, False]) and "😀" not in str(cna["title"])
     blanks = [(", ", ": "), (",", ":"), ("\n,\t", " \r:\n")]
-    layout = {"separators": pick(blanks), "indent": pick([None, None, 1])}
+    layout: dict[str, Any] = {"separators": pick(blanks), "indent": pick([None, None, 1])}
     return json.dumps(shuffled(found, rand), ensure_ascii=ascii_only, **layout)
 
 

@@ -106,7 +106,9 @@ def test_more_distinct_values_than_are_kept_are_left_to_python(by_python: list[s
     assert CompiledReader(None).read([(b"d" * 32, raw) for _name, raw in named("n", 4097)]) is None
 
 
-def test_an_instance_that_fails_took_nothing_and_the_next_one_reads_on(by_python: list[str]) -> None:
+def test_an_instance_that_fails_took_nothing_and_the_next_one_reads_on(
+    by_python: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     both = ready()
     truth = told(ready(compiled=False)(plain(3)))
     by_python.clear()
@@ -117,7 +119,7 @@ def test_an_instance_that_fails_took_nothing_and_the_next_one_reads_on(by_python
     def trap(*_anything: object) -> int:
         raise wasmtime.Trap("unreachable")
 
-    both._reader[1]._read = trap
+    monkeypatch.setattr(both._reader[1], "_read", trap)
     assert told(both(plain(3))) == truth
     assert by_python == ["r1000", "r1001", "r1002"]
     by_python.clear()

@@ -205,6 +205,7 @@ CAREFUL: list[tuple[str, str, str]] = [
     ('"de"', '{"a" 1}', '{"a":1}'), ('"de"', "[1, 2}", "[1, [2]]"), ('"de"', '{"a": 1]', '{"a": [1]}'),
     ('"de"', "{1: 2}", '{"1": 2}'), ('"de"', "[,1]", "[[],1]"),
     ('"de"', '"\\udfff"', '"\\ue000"'), ('"de"', '"\\uDBFF"', '"\\uD7FF"'), ('"de"', '"\\uD800"', '"\\ud7ff"'),
+    ('"product": "nobodys"', '"collectionURL": "nobodys"', '"packageName": "nobodys"'),
 ]  # fmt: skip
 
 
