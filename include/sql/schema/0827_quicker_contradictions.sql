@@ -1,5 +1,5 @@
--- The contradictions of 0501 by a cheaper way to the same rows: who scored is asked only where scores differ. Of 300,000 scores
--- 0.39 s became 0.30, of 600,000 (two of each CVE) 0.59 became 0.53.
+-- The contradictions of 0501 by a cheaper way to the same rows: who scored is asked only where scores differ.
+-- Of 300,000 scores 0.39 s became 0.30, of 600,000 (two of each CVE) 0.59 became 0.53.
 
 CREATE OR REPLACE VIEW present_contradiction AS
 WITH scorer AS NOT MATERIALIZED (

@@ -14,6 +14,7 @@ The rules:
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import struct
@@ -100,6 +101,7 @@ def _module() -> tuple[Engine, Module] | None:
     except (wasmtime.WasmtimeError, OSError):
         return None
     _give_back_memory()
+    atexit.register(_module.cache_clear)  # while wasmtime is whole: later it complains
     return engine, module
 
 

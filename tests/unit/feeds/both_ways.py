@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
 import hashlib
 import json
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from suture.feeds import bulk_reading, cve_rows, packed
+from suture.feeds import bulk_reading, compiled_reading, cve_rows, packed
 from suture.feeds.bulk_reading import Chunk, Reading
 from suture.feeds.compiled_reading import CompiledReader
 from suture.feeds.errors import FeedFormatError
@@ -57,9 +58,18 @@ FULL: dict[str, Any] = {
 TEXT = json.dumps(FULL, ensure_ascii=False)
 
 
+def new_reader(snapshot_id: int | None) -> CompiledReader:
+    found = compiled_reading.reader(snapshot_id)
+    assert found is not None
+    return found
+
+
 @cache
 def reader() -> CompiledReader:
-    return CompiledReader(SNAPSHOT_ID)
+    return new_reader(SNAPSHOT_ID)
+
+
+atexit.register(reader.cache_clear)
 
 
 def is_text(raw: bytes) -> bool:

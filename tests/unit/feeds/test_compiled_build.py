@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from suture.feeds import compiled_reading
-from suture.feeds.compiled_reading import CompiledReader, Found
-from tests.unit.feeds.both_ways import REAL, SAMPLE, TEXT, odd_records
+from suture.feeds.compiled_reading import Found
+from tests.unit.feeds.both_ways import REAL, SAMPLE, TEXT, new_reader, odd_records
 
 SCRIPT = compiled_reading.WASM.with_name("build_cve_reader.sh")
 KEPT_BY = "1.63.0"  # Debian 12's
@@ -63,7 +63,7 @@ def test_a_module_that_is_built_here_gives_the_rows_of_the_one_that_is_kept(
 
     def read() -> Found:
         compiled_reading._module.cache_clear()
-        found = CompiledReader(4711).read(records)
+        found = new_reader(4711).read(records)
         assert found is not None
         assert sum(found.taken) > 250
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -10,15 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import wasmtime
 
-from suture.feeds import compiled_reading
-from suture.feeds.compiled_reading import CompiledReader
+from suture.feeds import compiled_reading, cve_rows, forks
 from suture.feeds.decoded import Rejected
 from suture.feeds.record_files import UNREAD
 from suture.feeds.seen import KnownDigests
-from tests.unit.feeds.both_ways import FULL, REAL, SAMPLE, TEXT, plain, ready, record, same, told
+from tests.unit.feeds.both_ways import FULL, REAL, SAMPLE, TEXT, new_reader, plain, ready, record, same, told
 from tests.unit.feeds.test_bulk_reading import reading
 
 
@@ -100,10 +101,10 @@ def test_more_distinct_values_than_are_kept_are_left_to_python(by_python: list[s
 
     assert ready()(named("few", 2000)).rows == 2000
     assert by_python == []
-    many = CompiledReader(None).read([(b"d" * 32, raw) for _name, raw in named("n", 4096)])
+    many = new_reader(None).read([(b"d" * 32, raw) for _name, raw in named("n", 4096)])
     assert many is not None
     assert all(many.taken)
-    assert CompiledReader(None).read([(b"d" * 32, raw) for _name, raw in named("n", 4097)]) is None
+    assert new_reader(None).read([(b"d" * 32, raw) for _name, raw in named("n", 4097)]) is None
 
 
 def test_an_instance_that_fails_took_nothing_and_the_next_one_reads_on(
@@ -128,7 +129,7 @@ def test_an_instance_that_fails_took_nothing_and_the_next_one_reads_on(
 
 
 def test_more_than_its_memory_holds_makes_the_real_instance_fail_and_a_new_one_reads_on() -> None:
-    reader = CompiledReader(None)
+    reader = new_reader(None)
     good = [(b"d" * 32, TEXT.encode())]
     first = reader.read(good)
     assert first is not None
@@ -140,15 +141,14 @@ def test_more_than_its_memory_holds_makes_the_real_instance_fail_and_a_new_one_r
 
 def test_settings_that_are_not_whole_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled_reading, "_TENTHS", compiled_reading._TENTHS[:-1])
-    with pytest.raises(RuntimeError, match="refuses its settings"):
-        CompiledReader(None)
+    with pytest.raises(AssertionError, match="refuses its settings"):
+        compiled_reading.reader(None)
 
 
 @pytest.mark.usefixtures("no_wasmtime")
 def test_where_wasmtime_is_not_there_python_reads_all(by_python: list[str]) -> None:
     assert not compiled_reading.prepare()
-    with pytest.raises(RuntimeError, match="cannot run here"):
-        CompiledReader(None)
+    assert compiled_reading.reader(None) is None
     same(plain(3))
     assert by_python == ["r1000", "r1001", "r1002"] * 2
     with_digests = ready(digests=KnownDigests(b"x" * 16))  # it does not compile until it must
@@ -181,3 +181,62 @@ def test_a_fork_gets_an_instance_of_its_own(by_python: list[str]) -> None:
         os._exit(0 if fine else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert both._reader is ours
+
+
+def test_helpers_have_it_although_an_instance_was_made_here_before_them_and_they_close_all_files() -> None:
+    assert new_reader(None).read([]) is not None
+
+    def served(_number: int) -> bool:
+        found = compiled_reading.reader(None)
+        return found is not None and found.read([(b"d" * 32, TEXT.encode())]) is not None
+
+    assert list(forks.worked([1, 2, 3, 4, 5, 6], served, 2)) == [(number, True) for number in range(1, 7)]
+
+
+BARE = {"dataType": "CVE_RECORD", "dataVersion": "5.1", "cveMetadata": {"cveId": "CVE-2024-1234", "state": "PUBLISHED"}}
+
+
+@pytest.mark.parametrize(
+    ("most", "of"),
+    [
+        (200, lambda count: {"cna": {"metrics": [scored(number) for number in range(count // 2)]},
+                             "adp": [{"metrics": [scored(number) for number in range(count - count // 2)]}]}),
+        (100, lambda count: {"cna": {"metrics": [{}] * count}}),
+        (100, lambda count: {"cna": {}, "adp": [{}] * count}),
+        (100, lambda count: {"cna": {"x": {f"k{number}": 1 for number in range(count)}}}),
+        (100, lambda count: {"cna": {"x": {"k" * count: 1}}}),
+    ],
+    ids=["scores", "metrics", "containers", "keys", "key"],
+)  # fmt: skip
+def test_what_would_take_long_or_much_room_is_left_to_python(most: int, of: Any) -> None:
+    raws = [json.dumps({**BARE, "containers": of(count)}).encode() for count in (most, most + 1, 20_000)]
+    found = new_reader(None).read([(b"d" * 32, raw) for raw in raws])
+    assert found is not None
+    assert found.taken == [True, False, False]
+
+
+def scored(number: int) -> dict[str, Any]:
+    return {"cvssV2_0": {"vectorString": f"V{number}"}}
+
+
+def test_an_instance_that_failed_gives_its_memory_back_at_once(by_python: list[str]) -> None:
+    reader = new_reader(None)
+    sizes = []
+    gc.disable()  # as in a load
+    try:
+        for _time in range(6):
+            assert reader.read([(b"d" * 32, b" " * (70 << 20))]) is None
+            assert reader.read([(b"d" * 32, TEXT.encode())]) is not None
+            sizes.append(psutil.Process().memory_info().vms)
+    finally:
+        gc.enable()
+    assert sizes[-1] - sizes[1] < 1 << 30  # an instance reserves four times as much
+
+
+def test_blanks_before_a_record_count_for_nothing_however_many() -> None:
+    raw = b" " * 600 + TEXT.encode()
+    found = new_reader(None).read([(b"d" * 32, raw)])
+    assert found is not None
+    assert found.taken == [True]
+    odd = b" " * 600 + TEXT.replace("German", "\\u0030", 1).encode()
+    assert cve_rows.rows_of(odd, b"d" * 32, where="here").cve == cve_rows.rows_of(odd.strip(), b"d" * 32, where="here").cve

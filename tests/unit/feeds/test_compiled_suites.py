@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from suture.feeds import bulk_reading, compiled_reading, cve_rows
-from suture.feeds.compiled_reading import CompiledReader
 from suture.feeds.plugin import plugin_of
 from suture.feeds.suite_stream import BETWEEN, LENGTH, SuiteStream, words
 from tests.fleet_rows import NOW
-from tests.unit.feeds.both_ways import TEXT, odd_records, plain, ready, same
+from tests.unit.feeds.both_ways import TEXT, new_reader, odd_records, plain, ready, same
 from tests.unit.feeds.test_bulk_reading import suites
 
 REGEX, SET = "expect_column_values_to_match_regex", "expect_column_values_to_be_in_set"
@@ -115,7 +114,7 @@ def test_a_suite_that_asks_for_titles_is_run_by_python(by_python: list[str]) -> 
 @pytest.mark.parametrize("seeds", [range(0), range(1), range(7, 8), range(300), range(1000, 1400)])
 def test_what_is_known_of_the_rows_is_what_stands_in_them(seeds: range) -> None:
     raws = odd_records(len(seeds), seeds.start)
-    found = CompiledReader(None).read([(b"d" * 32, raw) for raw in raws])
+    found = new_reader(None).read([(b"d" * 32, raw) for raw in raws])
     assert found is not None
     assert all(found.taken)
     tables = bulk_reading._tables([("w", cve_rows.rows_of(raw, b"d" * 32, where="w")) for raw in raws])
