@@ -45,6 +45,7 @@ KILLED_PATIENCE_S = 20.0
 SERVER_SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "128MB",
+    "max_wal_size": "2GB",  # loading all CVE records writes 0.8 GB; a checkpoint meanwhile has every page logged whole once more
     "log_min_messages": "warning",
     "password_encryption": "scram-sha-256",
     "idle_in_transaction_session_timeout": "600000",

@@ -43,7 +43,7 @@ from suture.feeds.seen import KnownDigests, SeenIds
 from suture.feeds.suite_stream import SuiteStream, words
 from suture.store import Store
 
-BATCH = 4000
+BATCH = 2000
 WAITING = 1  # batches that wait while one is written
 CHUNK = 250  # records that a reading process gets at once: about a megabyte, ten milliseconds
 CHUNK_BYTES = 2 * 1024 * 1024
@@ -200,7 +200,7 @@ class _Load:
         reading = Reading(suites, self._known, self.twins, self._max_record_bytes, snapshot_id)
         items = record_files.records(paths, max_record_bytes=self._max_record_bytes, **self._most, unread=True)
         batch, told = _Batch(), 0
-        with closing(worked(_chunks(items), reading)) as results:
+        with closing(worked(_chunks(items), reading, prepare=reading.prepare)) as results:
             for chunk_items, chunk in results:
                 self.records += chunk.records
                 self._bytes += chunk.size

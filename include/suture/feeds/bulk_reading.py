@@ -5,17 +5,20 @@ The rules:
 1. Each record is read, compared with what we have by its digest, read into rows and checked by the suites, all by itself.
    What needs the whole copy (twins, floors, limits of the copy) is the caller's: he gets every id and every size.
 2. A suite is run over a chunk's columns. Only where that finds something is each row asked for its faults.
+3. Most records are read by a compiled reader, many at once (`compiled_reading`); what it does not take is read here.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from suture.feeds import packed, record_files
+from suture.feeds import compiled_reading, packed, record_files
+from suture.feeds.compiled_reading import CompiledReader
 from suture.feeds.cve_rows import COLUMNS, CveRows, rows_of
 from suture.feeds.decoded import Rejected, kept
 from suture.feeds.errors import FeedFormatError
@@ -42,28 +45,45 @@ class Chunk:
     rejected: list[Rejected] = field(default_factory=list)
     rows: int = 0
     packed: dict[str, bytes] = field(default_factory=dict)
+    parts: dict[str, list[bytes]] = field(default_factory=lambda: {table: [] for table in COLUMNS})
 
 
-@dataclass(frozen=True)
+_Item = tuple[str, bytes, bytes]  # a record that is not known: its name, its digest, its content
+
+
+@dataclass
 class Reading:
     """How to read. digests: of the records that we have; twins: ids that stand more than once; snapshot_id: a column of
-    the rows, None where they are staged."""
+    the rows, None where they are staged; compiled: whether a compiled reader may be asked first."""
 
     suites: Mapping[str, SuiteStream]
     digests: KnownDigests
     twins: frozenset[str]
     max_record_bytes: int
     snapshot_id: int | None
+    compiled: bool = True
+    _reader: tuple[int, CompiledReader | None] | None = field(default=None, init=False)  # with the process that it is for
+
+    _reads_many: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self.compiled = self.compiled and not self.twins and compiled_reading.serves(self.suites)
 
     def __call__(self, items: Sequence[record_files.Item]) -> Chunk:
         """Raises BadInputError for a file that cannot be read."""
         return self.read(items, self.digests)
 
+    def prepare(self) -> None:
+        """More is to come than a few chunks: the compiled reader pays. Where all of it will be read it is compiled now, for all
+        forks; else by whoever meets a record that is not known."""
+        self._reads_many = self.compiled and (len(self.digests) > 0 or compiled_reading.prepare())
+
     def read(self, items: Sequence[record_files.Item], digests: KnownDigests) -> Chunk:
         chunk = Chunk(records=len(items))
         audit: list[bytes] = []
         found: list[tuple[str, CveRows]] = []
-        scratch = bytearray()
+        waiting: list[_Item] = []
+        size = 0
         for number, (name, content) in enumerate(items):
             if isinstance(content, record_files.Unread):
                 content = record_files.read(name, self.max_record_bytes)
@@ -77,11 +97,41 @@ class Reading:
             place = digests.find(digest)
             if place is not None:
                 chunk.known.append((number, place))
-            else:
-                self._take(chunk, found, name, content, digest, scratch)
+                continue
+            waiting.append((name, digest, content))
+            size += len(content)
+            if size >= compiled_reading.ROOM:
+                self._take_all(chunk, found, waiting)
+                waiting, size = [], 0
+        self._take_all(chunk, found, waiting)
         chunk.audit = b"".join(audit)
         self._pack(chunk, found)
         return chunk
+
+    def _take_all(self, chunk: Chunk, found: list[tuple[str, CveRows]], items: list[_Item]) -> None:
+        scratch = bytearray()
+        for name, digest, content in self._take_most(chunk, items) if self._reads_many else items:
+            self._take(chunk, found, name, content, digest, scratch)
+
+    def _take_most(self, chunk: Chunk, items: list[_Item]) -> list[_Item]:
+        """Have the compiled reader take what it can; the others."""
+        fit = [len(item[2]) <= compiled_reading.MAX_RECORD_BYTES and _is_utf8(item[2]) for item in items]
+        reader = self._own_reader() if any(fit) else None
+        asked = [(digest, content) for (_name, digest, content), fits in zip(items, fit, strict=True) if fits]
+        done = reader.read(asked) if reader else None
+        if done is None or not all(suite.values_pass(done.values[table]) for table, suite in self.suites.items()):
+            return items
+        chunk.ids += done.ids
+        chunk.rows += len(done.ids)
+        for table, rows in done.packed.items():
+            chunk.parts[table].append(rows)
+        taken = iter(done.taken)
+        return [item for item, fits in zip(items, fit, strict=True) if not (fits and next(taken))]
+
+    def _own_reader(self) -> CompiledReader | None:
+        if self._reader is None or self._reader[0] != os.getpid():
+            self._reader = os.getpid(), compiled_reading.reader(self.snapshot_id)
+        return self._reader[1]
 
     def _take(
         self, chunk: Chunk, found: list[tuple[str, CveRows]], name: str, content: bytes, digest: bytes, scratch: bytearray
@@ -107,11 +157,11 @@ class Reading:
         if not all(self.suites[table].all_pass(rows) for table, rows in tables.items()):
             found = [(name, rows) for name, rows in found if self._fit(chunk, name, rows)]
             tables = _tables(found)
-        chunk.rows = len(found)
+        chunk.rows += len(found)
         for table, rows in tables.items():
             head, tail = packed.edges(len(COLUMNS[table]), None if table in OF_RECORD else self.snapshot_id)
             pack = _PACKERS[table]
-            chunk.packed[table] = b"".join([pack(row, head, tail) for row in rows])
+            chunk.packed[table] = b"".join(chunk.parts.pop(table) + [pack(row, head, tail) for row in rows])
 
     def _fit(self, chunk: Chunk, name: str, rows: CveRows) -> bool:
         reasons = [fault for table, row in _each(rows) for fault in self.suites[table].faults(row)]
@@ -119,6 +169,16 @@ class Reading:
             cve_id, said = rows.cve[0], "; ".join(dict.fromkeys(reasons))
             chunk.rejected.append(Rejected(cve_id, f"{name}, {cve_id[:80]}: {said}", _shown(rows)))
         return not reasons
+
+
+def _is_utf8(content: bytes) -> bool:
+    if content.isascii():
+        return True
+    try:
+        str(content, "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _tables(found: Sequence[tuple[str, CveRows]]) -> dict[str, list[tuple[Any, ...]]]:

@@ -47,9 +47,14 @@ class HelperError(SutureError):
 
 
 def worked(
-    chunks: Iterable[Item], work: Callable[[Item], Result], helpers: int | None = None
+    chunks: Iterable[Item],
+    work: Callable[[Item], Result],
+    helpers: int | None = None,
+    *,
+    prepare: Callable[[], None] | None = None,
 ) -> Generator[tuple[Item, Result], None, None]:
-    """Each chunk with what `work` made of it, in order. helpers: how many, None: by this machine's processors.
+    """Each chunk with what `work` made of it, in order. helpers: how many, None: by this machine's processors; prepare: is
+    called here before the first chunk that is worked on elsewhere.
 
     What `work` raises is raised here: BadInputError as it is, all else of a helper as HelperError."""
     remaining = iter(chunks)
@@ -57,18 +62,21 @@ def worked(
         yield chunk, work(chunk)
         if number == AT_HOME:
             break
+    first = next(remaining, None)
+    if first is None:
+        return
+    if prepare is not None:
+        prepare()
+    remaining = chain((first,), remaining)
     count = _helpers() if helpers is None else helpers
     if not count or threading.active_count() > 1:
         for chunk in remaining:
             yield chunk, work(chunk)
         return
-    first = next(remaining, None)
-    if first is None:
-        return
     with contextlib.ExitStack() as stack:
         busy = {stack.enter_context(_helper(work)): deque[_Asked]() for _number in range(count)}
         in_order = deque[_Asked]()
-        for chunk in chain((first,), remaining):
+        for chunk in remaining:
             message = ForkingPickler.dumps(chunk)
             most = 2 if len(message) <= _LIGHT else 1
             done = list[_Asked]()

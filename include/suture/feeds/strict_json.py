@@ -24,6 +24,7 @@ from suture.feeds.errors import FeedFormatError
 
 T = TypeVar("T")
 MAX_DEPTH = 60
+_BLANKS = re.compile(rb"\s*")
 _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 # A pair of \uD800 to \uDBFF and \uDC00 to \uDFFF (one character), or one of them alone (none). Read from left to right, with
 # every other escape, so that neither a backslash that is itself escaped nor the half of a pair is taken for one.
@@ -87,7 +88,9 @@ def refuse_ambiguous(raw: bytes) -> None:
 
 def refuse_web_page(raw: bytes, *, where: str) -> None:
     """An error page with status 200 is the most common wrong document: say so rather than "invalid character"."""
-    start = raw[:512].lstrip().lower()
+    blanks = _BLANKS.match(raw)
+    first = blanks.end() if blanks else 0
+    start = raw[first : first + 512].lower()
     if not start:
         raise FeedFormatError(where, "it is empty")
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")):

@@ -88,13 +88,16 @@ class SuiteStream:
         ]
 
     def all_pass(self, rows: Sequence[Sequence[Any]]) -> bool:
-        """Whether every row passes, found column by column: of bounds by the least and the greatest value. Values are hashable."""
-        values: dict[int, set[Any]] = {}
+        """Whether every row passes, found column by column. Values are hashable."""
+        columns = {index for index, _passes, _column, _why in self.checks}
+        return self.values_pass({index: set(map(itemgetter(index), rows)) for index in columns})  # most come again and again
+
+    def values_pass(self, values: Mapping[int, set[Any]]) -> bool:
+        """Whether rows with these values pass, None left out, by the place of the column: of bounds by the least and the
+        greatest value. A column that a check looks at must be there."""
         for (index, passes, _column, _why), kind in zip(self.checks, self.kinds, strict=True):
-            found = values.get(index)
-            if found is None:
-                found = values[index] = set(map(itemgetter(index), rows))  # most values come again and again
-                found.discard(None)
+            found = values[index]
+            found.discard(None)
             if not found:
                 continue
             if kind == BETWEEN:
