@@ -12,13 +12,13 @@ import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typing import TYPE_CHECKING
 
 from suture.errors import SutureError
 from suture.store import Store
+
+if TYPE_CHECKING:  # imported where it is used: whoever only writes evidence (a bulk load) is spared 7 MiB
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 KEY_NAME = "evidence_ed25519.pem"
 
@@ -61,6 +61,8 @@ def read_anchors(*, secrets_dir: Path, anchors_file: Path) -> list[AnchoredHead]
     """Every anchor, its signature checked. [] when none was made yet. Raises EvidenceKeyError for a forged one."""
     if not anchors_file.exists():
         return []
+    from cryptography.exceptions import InvalidSignature
+
     public = _private_key(secrets_dir).public_key()
     anchors = []
     for number, line in enumerate(anchors_file.read_text("utf-8").splitlines(), start=1):
@@ -77,6 +79,9 @@ def read_anchors(*, secrets_dir: Path, anchors_file: Path) -> list[AnchoredHead]
 
 
 def _private_key(secrets_dir: Path) -> Ed25519PrivateKey:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     path = secrets_dir / KEY_NAME
     if not path.exists():
         secrets_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -15,8 +15,6 @@ The rules:
 from __future__ import annotations
 
 import atexit
-import contextlib
-import ctypes
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from suture.feeds import packed
+from suture.feeds import forks, packed
 from suture.feeds.cve_rows import COLUMNS, SOURCE
 from suture.feeds.staging import OF_RECORD
 from suture.feeds.suite_stream import BETWEEN, LENGTH, SuiteStream
@@ -86,8 +84,7 @@ def serves(suites: Mapping[str, SuiteStream]) -> bool:
 
 
 @cache
-def _module() -> tuple[Engine, Module] | None:
-    """The engine and the compiled module, for this process and its forks; None where there is none."""
+def _engine() -> Engine | None:
     try:
         import wasmtime
     except (ImportError, OSError, RuntimeError):
@@ -96,19 +93,38 @@ def _module() -> tuple[Engine, Module] | None:
     config.parallel_compilation = False  # no threads: helpers are forks
     config.memory_init_cow = False  # no file for it: helpers close all that they inherit
     try:
-        engine = wasmtime.Engine(config)
-        module = wasmtime.Module(engine, WASM.read_bytes())
-    except (wasmtime.WasmtimeError, OSError):
+        return wasmtime.Engine(config)
+    except wasmtime.WasmtimeError:
         return None
-    _give_back_memory()
+
+
+@cache
+def _module() -> tuple[Engine, Module] | None:
+    """The engine and the compiled module, for this process and its forks; None where there is none."""
+    try:
+        engine, native = forks.beside(_engine, _native, WASM)
+    except forks.HelperError:
+        return None
+    if engine is None or not native:
+        return None
+    import wasmtime
+
+    module = wasmtime.Module.deserialize(engine, native)
     atexit.register(_module.cache_clear)  # while wasmtime is whole: later it complains
     return engine, module
 
 
-def _give_back_memory() -> None:
-    """What compiling took and left free (15 MiB), which every fork would hold too. Only glibc keeps it."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+def _native(wasm: Path) -> bytes:
+    """Machine code for this processor; b"" where there is none. In a process of its own: the compiler takes 30 MiB."""
+    engine = _engine()
+    if engine is None:
+        return b""
+    import wasmtime
+
+    try:
+        return bytes(wasmtime.Module(engine, wasm.read_bytes()).serialize())
+    except (wasmtime.WasmtimeError, OSError):
+        return b""
 
 
 def prepare() -> bool:

@@ -26,9 +26,14 @@ from tests.unit.feeds.test_bulk_reading import reading
 @pytest.fixture
 def no_wasmtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(sys.modules, "wasmtime", None)
-    compiled_reading._module.cache_clear()
+    forget()
     yield
+    forget()
+
+
+def forget() -> None:
     compiled_reading._module.cache_clear()
+    compiled_reading._engine.cache_clear()
 
 
 def test_real_records_are_read_the_same_and_few_of_them_by_python(by_python: list[str]) -> None:
@@ -161,6 +166,13 @@ def test_a_module_that_is_damaged_or_gone_is_none(monkeypatch: pytest.MonkeyPatc
         compiled_reading._module.cache_clear()
         monkeypatch.setattr(compiled_reading, "WASM", tmp_path / path)
         assert not compiled_reading.prepare()
+    compiled_reading._module.cache_clear()
+
+
+def test_a_compiler_that_is_killed_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled_reading._module.cache_clear()
+    monkeypatch.setattr(compiled_reading, "_native", lambda _wasm: os._exit(1))
+    assert not compiled_reading.prepare()
     compiled_reading._module.cache_clear()
 
 
