@@ -2,8 +2,8 @@
 
 The rules:
 
-1. `cve_reader.wasm` is what rustc makes of `cve_reader.rs`, byte for byte; a test builds it anew. It is written in safe Rust and
-   runs in a sandbox (https://bytecodealliance.org): it sees the bytes that it is given, and cannot ask for anything else.
+1. `cve_reader/cve_reader.wasm` is what rustc makes of the sources beside it, byte for byte; a test builds it anew. It is
+   written in safe Rust and runs in a sandbox (wasmtime): it sees the bytes that it is given, and can ask for nothing else.
 2. It takes a record only when it is certain of what Python's reader makes of it. All others are Python's: it alone refuses, leaves
    out and mends (`cve_rows`, `sources/cve5`).
 3. The suites stay where they are. They get the values that stand in the rows: distinct ones, or the least and the greatest.
@@ -32,7 +32,7 @@ from suture.store.packed_fields import NUMBERS
 if TYPE_CHECKING:
     from wasmtime import Engine, Func, Memory, Module, Store
 
-WASM = Path(__file__).with_name("cve_reader.wasm")
+WASM = Path(__file__).parent / "cve_reader" / "cve_reader.wasm"
 MAX_RECORD_BYTES = 1024 * 1024  # larger ones are Python's
 ROOM = 1024 * 1024  # bytes of records that are read at once
 _TABLES = tuple(COLUMNS)

@@ -14,7 +14,7 @@ from suture.feeds import compiled_reading
 from suture.feeds.compiled_reading import Found
 from tests.unit.feeds.both_ways import REAL, SAMPLE, TEXT, new_reader, odd_records
 
-SCRIPT = compiled_reading.WASM.with_name("build_cve_reader.sh")
+SCRIPT = compiled_reading.WASM.with_name("build.sh")
 KEPT_BY = "1.63.0"  # Debian 12's
 RUSTC = os.environ.get("RUSTC", "/usr/bin/rustc")
 PACKAGES = "needs Debian's packages rustc, libstd-rust-dev-wasm32 and lld"
