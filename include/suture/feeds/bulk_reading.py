@@ -48,6 +48,8 @@ class Chunk:
     parts: dict[str, list[bytes]] = field(default_factory=lambda: {table: [] for table in COLUMNS})
 
 
+PAYS = 4000  # records that Python reads in the time that compiling takes
+
 _Item = tuple[str, bytes, bytes]  # a record that is not known: its name, its digest, its content
 
 
@@ -65,6 +67,7 @@ class Reading:
     _reader: tuple[int, CompiledReader | None] | None = field(default=None, init=False)  # with the process that it is for
 
     _reads_many: bool = field(default=False, init=False)
+    _unknown: int = field(default=0, init=False)  # records that this process had to read
 
     def __post_init__(self) -> None:
         self.compiled = self.compiled and not self.twins and compiled_reading.serves(self.suites)
@@ -74,8 +77,8 @@ class Reading:
         return self.read(items, self.digests)
 
     def prepare(self) -> None:
-        """More is to come than a few chunks: the compiled reader pays. Where all of it will be read it is compiled now, for all
-        forks; else by whoever meets a record that is not known."""
+        """More is to come than a few chunks: the compiled reader may pay. Where all of it will be read it is compiled now, for
+        all forks; else by whoever has met more than PAYS records that are not known."""
         self._reads_many = self.compiled and (len(self.digests) > 0 or compiled_reading.prepare())
 
     def read(self, items: Sequence[record_files.Item], digests: KnownDigests) -> Chunk:
@@ -110,7 +113,9 @@ class Reading:
 
     def _take_all(self, chunk: Chunk, found: list[tuple[str, CveRows]], items: list[_Item]) -> None:
         scratch = bytearray()
-        for name, digest, content in self._take_most(chunk, items) if self._reads_many else items:
+        self._unknown += len(items)
+        pays = self._reads_many and (not len(self.digests) or self._unknown > PAYS)
+        for name, digest, content in self._take_most(chunk, items) if pays else items:
             self._take(chunk, found, name, content, digest, scratch)
 
     def _take_most(self, chunk: Chunk, items: list[_Item]) -> list[_Item]:

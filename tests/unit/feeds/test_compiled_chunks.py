@@ -15,7 +15,7 @@ import psutil
 import pytest
 import wasmtime
 
-from suture.feeds import compiled_reading, cve_rows, forks
+from suture.feeds import bulk_reading, compiled_reading, cve_rows, forks
 from suture.feeds.decoded import Rejected
 from suture.feeds.record_files import UNREAD
 from suture.feeds.seen import KnownDigests
@@ -58,8 +58,9 @@ def mixed(folder: Path) -> list[tuple[str, Any]]:
 
 @pytest.mark.parametrize("faulty", [False, True])
 def test_known_refused_unsure_and_plain_records_stand_in_one_chunk(
-    tmp_path: Path, by_python: list[str], faulty: bool
+    tmp_path: Path, by_python: list[str], faulty: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(bulk_reading, "PAYS", 0)
     known = sorted(hashlib.sha256(record(number)).digest() for number in (1001, 1005))
     later = [("later", record(1102, dateUpdated="2099-01-01T00:00:00Z"))] if faulty else []
     items = [*mixed(tmp_path), *later]
@@ -151,7 +152,8 @@ def test_settings_that_are_not_whole_are_refused(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("no_wasmtime")
-def test_where_wasmtime_is_not_there_python_reads_all(by_python: list[str]) -> None:
+def test_where_wasmtime_is_not_there_python_reads_all(by_python: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk_reading, "PAYS", 0)
     assert not compiled_reading.prepare()
     assert compiled_reading.reader(None) is None
     same(plain(3))
@@ -170,10 +172,28 @@ def test_a_module_that_is_damaged_or_gone_is_none(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_compiler_that_is_killed_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = os.getpid()
+
+    def killed(_wasm: Path) -> bytes:
+        assert os.getpid() != ours
+        os._exit(1)
+
     compiled_reading._module.cache_clear()
-    monkeypatch.setattr(compiled_reading, "_native", lambda _wasm: os._exit(1))
+    monkeypatch.setattr(compiled_reading, "_native", killed)
+    monkeypatch.setattr("suture.feeds.forks.threading.active_count", lambda: 1)  # workers of pytest-xdist have a second one
     assert not compiled_reading.prepare()
     compiled_reading._module.cache_clear()
+
+
+def test_where_most_is_known_the_first_that_are_not_are_read_by_python(
+    by_python: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_reading, "PAYS", 5)
+    both = ready(digests=KnownDigests(b"x" * 16))
+    assert both(plain(5)).rows == 5
+    assert both._reader is None
+    assert both(plain(1)).rows == 1
+    assert by_python == [f"r{1000 + number}" for number in range(5)]
 
 
 def test_few_records_or_twins_are_read_by_python(by_python: list[str]) -> None:
