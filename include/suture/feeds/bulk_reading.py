@@ -26,6 +26,7 @@ from suture.feeds.seen import KnownDigests
 from suture.feeds.staging import OF_RECORD
 from suture.feeds.suite_stream import SuiteStream
 
+PAYS = 4000  # records that Python reads in the time that compiling takes
 _PACKERS: Mapping[str, packed.Packer] = {
     "cve": packed.cve, "cve_score": packed.score, "cve_ssvc": packed.ssvc, "cve_product": packed.product,
 }  # fmt: skip
@@ -45,10 +46,7 @@ class Chunk:
     rejected: list[Rejected] = field(default_factory=list)
     rows: int = 0
     packed: dict[str, bytes] = field(default_factory=dict)
-    parts: dict[str, list[bytes]] = field(default_factory=lambda: {table: [] for table in COLUMNS})
 
-
-PAYS = 4000  # records that Python reads in the time that compiling takes
 
 _Item = tuple[str, bytes, bytes]  # a record that is not known: its name, its digest, its content
 
@@ -65,7 +63,6 @@ class Reading:
     snapshot_id: int | None
     compiled: bool = True
     _reader: tuple[int, CompiledReader | None] | None = field(default=None, init=False)  # with the process that it is for
-
     _reads_many: bool = field(default=False, init=False)
     _unknown: int = field(default=0, init=False)  # records that this process had to read
 
@@ -129,7 +126,7 @@ class Reading:
         chunk.ids += done.ids
         chunk.rows += len(done.ids)
         for table, rows in done.packed.items():
-            chunk.parts[table].append(rows)
+            chunk.packed[table] = chunk.packed.get(table, b"") + rows
         taken = iter(done.taken)
         return [item for item, fits in zip(items, fit, strict=True) if not (fits and next(taken))]
 
@@ -166,7 +163,7 @@ class Reading:
         for table, rows in tables.items():
             head, tail = packed.edges(len(COLUMNS[table]), None if table in OF_RECORD else self.snapshot_id)
             pack = _PACKERS[table]
-            chunk.packed[table] = b"".join(chunk.parts.pop(table) + [pack(row, head, tail) for row in rows])
+            chunk.packed[table] = b"".join([chunk.packed.get(table, b""), *(pack(row, head, tail) for row in rows)])
 
     def _fit(self, chunk: Chunk, name: str, rows: CveRows) -> bool:
         reasons = [fault for table, row in _each(rows) for fault in self.suites[table].faults(row)]

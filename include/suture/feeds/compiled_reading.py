@@ -160,9 +160,6 @@ class CompiledReader:
         """A new instance. Raises WasmtimeError where it finds no room."""
         import wasmtime
 
-        if self._store is not None:
-            self._store.close()
-            self._store = None
         engine, module = self._module
         store = wasmtime.Store(engine)
         exports = wasmtime.Instance(store, module, []).exports(store)

@@ -213,7 +213,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// A text of printable ASCII without escapes, at most so long; "" where null is `absent`.
+    /// A text of printable ASCII without escapes, at most so long.
     pub fn plain(&mut self, most: usize) -> Sure<&'a [u8]> {
         let text = self.text()?;
         require(!text.escaped && text.raw.len() <= most && text.raw.iter().all(|byte| (0x20..0x7f).contains(byte)))?;
@@ -235,7 +235,7 @@ impl<'a> Json<'a> {
         Ok(Some(name))
     }
 
-    /// One of these texts, as its place. None: null.
+    /// One of these texts, as its place among them.
     pub fn one_of(&mut self, known: &[&[u8]]) -> Sure<u8> {
         let text = self.text()?;
         known.iter().position(|&one| one == text.raw).map(|place| place as u8).ok_or(Unsure)
