@@ -170,10 +170,13 @@ def _named(claim: Claim, held: Sequence[Span]) -> list[str]:
 
 
 def _statement(installed: Installed, claim: Claim, name: str, knowledge: Knowledge) -> Statement | None:
+    of_package = knowledge.statements.get((installed.ecosystem, installed.package))
+    if not of_package:
+        return None
     called = knowledge.name(name)
     about = [
         statement
-        for statement in knowledge.statements.get((installed.ecosystem, installed.package), ())
+        for statement in of_package
         if knowledge.name(statement.vulnerability) == called and applies(statement, installed)
     ]
     return what_counts(about, since=claim.published_at)

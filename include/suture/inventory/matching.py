@@ -113,20 +113,20 @@ def _scopes(store: Store, *, now: datetime, whole: bool) -> tuple[list[Scope], t
 
     The marks are taken before anything is read, and before holdings are kept: what comes in later leaves new ones.
     """
-    hosts = [row["host_id"] for row in store.fetch_all("matching/take_host_changes")]
-    keep_holdings(store)
-    packages = [row["package"] for row in store.fetch_all("matching/take_package_changes")]
-    standing = store.fetch_one("matching/fetch_standing", {"count_hosts": bool(hosts)})
-    assert standing is not None
-    if whole or not standing["matched_whole"] or len(hosts) > max(1, _PART * standing["hosts"]):
-        pairs = decide_pairs(store, now=now)
+    marked = store.fetch_one("matching/take_changes")
+    assert marked is not None
+    hosts, packages = marked["hosts"], marked["packages"]
+    if marked["holdings"]:
+        keep_holdings(store)
+    if whole or not marked["matched_whole"] or len(hosts) > max(1, _PART * marked["fleet"]):
+        pairs = decide_pairs(store, now=now, holdings_kept=True)
         store.fetch_all("matching/take_advisory_changes")  # all are looked at
         return [Scope()], pairs.uncertain
     uncertain: tuple[str, ...] = ()
     if hosts or packages:
         of_hosts = store.fetch_all("matching/list_host_packages", {"host_ids": hosts}) if hosts else []
         wanted = None if "*" in packages else [*packages, *(row["package"] for row in of_hosts)]
-        uncertain = decide_pairs(store, now=now, packages=wanted).uncertain
+        uncertain = decide_pairs(store, now=now, packages=wanted, holdings_kept=True).uncertain
     advisories = [row["advisory_id"] for row in store.fetch_all("matching/take_advisory_changes")]
     scopes = [Scope(host_ids=hosts)] if hosts else []
     return scopes + ([Scope(advisory_ids=advisories)] if advisories else []), uncertain

@@ -27,6 +27,7 @@ from suture.store import Json, Store
 from suture.store.holdings import keep_holdings
 
 _AT_ONCE = 5_000
+_FEW = 200  # packages: so few are worked on in the template of the work table
 _KEY = ("ecosystem", "source_package", "source_version", "os_codename", "advisory_id")
 
 
@@ -42,23 +43,31 @@ class PairCounts:
 
 
 def decide_pairs(
-    store: Store, *, now: datetime, packages: Sequence[str] | None = None, host_ids: Sequence[str] | None = None
+    store: Store,
+    *,
+    now: datetime,
+    packages: Sequence[str] | None = None,
+    host_ids: Sequence[str] | None = None,
+    holdings_kept: bool = False,
 ) -> PairCounts:
     """Bring advisory_pair to what hosts and advisories say now.
 
     packages: 'ecosystem/package' of those to look at; host_ids: only the versions that these hosts have; None: all.
+    holdings_kept: the caller has just brought the holdings up to date.
     """
     only = None if packages is None else sorted(set(packages))
+    in_place = only is not None and host_ids is None and len(only) <= _FEW
     names = {"names": None if only is None or host_ids is not None else _names(only)}
-    with store.transaction():
-        keep_holdings(store)
-        _fill_installed(store, only, host_ids)
+    with store.joined_transaction():
+        if not holdings_kept:
+            keep_holdings(store)
+        _fill_installed(store, only, host_ids, in_place=in_place)
         _fill_version_keys(store, names, whole=only is None and host_ids is None)
         candidates = store.fetch_all("pair/list_candidate_pairs", names)
         decisions, uncertain = _decide_all(store, candidates)
         wanted = {tuple(row[name] for name in _KEY): row for row in map(_row, decisions)}
         rows = (
-            store.fetch_all("pair/list_pairs", {"packages": only})
+            store.fetch_all("pair/list_pairs", {"packages": only, **names, "ecosystems": _ecosystems(only)})
             if host_ids is None
             else store.fetch_all("pair/list_installed_pairs")
         )
@@ -69,6 +78,8 @@ def decide_pairs(
             store.execute("pair/upsert_pairs", {"rows": Json(part), "now": now})
         for part in _parts(gone):
             store.execute("pair/delete_pairs", {"rows": Json(part)})
+        if in_place:
+            store.execute("pair/close_work")
     affected = sum(decision.status == "affected" for decision in decisions)
     return PairCounts(len(decisions), affected, len(changed), len(gone), tuple(dict.fromkeys(uncertain)))
 
@@ -81,20 +92,25 @@ def fill_version_keys(store: Store) -> int:
         return _fill_version_keys(store, {"names": None}, whole=True)
 
 
-def _fill_installed(store: Store, packages: Sequence[str] | None, host_ids: Sequence[str] | None) -> None:
-    store.execute("pair/open_work")
+def _fill_installed(
+    store: Store, packages: Sequence[str] | None, host_ids: Sequence[str] | None, *, in_place: bool = False
+) -> None:
+    store.execute("pair/open_work", {"in_place": in_place})
     if host_ids is not None:
         store.execute("pair/fill_installed_of_hosts", {"host_ids": list(host_ids)})
     elif packages is not None:
         store.execute("pair/fill_installed_of_packages", {"packages": packages, "names": _names(packages)})
     else:
         store.execute("pair/fill_installed")
-    store.execute("pair/analyze_work")
+    if not in_place:
+        store.execute("pair/analyze_work")
 
 
 def _fill_version_keys(store: Store, names: Mapping[str, Sequence[str] | None], *, whole: bool) -> int:
-    found = store.fetch_all("finding/list_unkeyed_versions", {**names, "whole": whole})
-    fresh = [(row["ecosystem"], row["version"]) for row in found]
+    found = store.fetch_all("finding/list_unkeyed_versions", names)
+    if whole:
+        found += store.fetch_all("finding/list_unkeyed_debian_versions")
+    fresh = dict.fromkeys((row["ecosystem"], row["version"]) for row in found)
     rows = [_key_row(ecosystem, version) for ecosystem, version in fresh]
     for part in _parts([row for row in rows if row["ecosystem"] == "deb"]):
         store.execute("finding/insert_version_keys", {"rows": Json(part)})
@@ -105,6 +121,10 @@ def _fill_version_keys(store: Store, names: Mapping[str, Sequence[str] | None], 
 
 def _names(packages: Sequence[str]) -> list[str]:
     return sorted({package.partition("/")[2] for package in packages})
+
+
+def _ecosystems(packages: Sequence[str] | None) -> list[str]:
+    return sorted({package.partition("/")[0] for package in packages or ()})
 
 
 def _key_row(ecosystem: str, version: str) -> dict[str, str | None]:

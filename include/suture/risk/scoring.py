@@ -70,10 +70,11 @@ def score_all(
     """
     with store.transaction():
         store.execute("matching/lock_matching")  # what a matching decides by facts of before is there when its mark is taken
-        marks = store.fetch_all("finding/take_score_changes", {"also_hosts": True})
-        host_ids = [row["host_id"] for row in marks if row["host_id"] is not None]
+        marked = store.fetch_one("finding/take_changes")
+        assert marked is not None
         decider = Decider(store, policy, register, now=now)
-        wanted, unscored = _changed_facts(store, decider.rules, whole=whole, now=now)
+        wanted = _changed_facts(store, marked, decider.rules, whole=whole, now=now)
+        host_ids, unscored = marked["host_ids"], marked["unscored"]
         if whole:
             groups = store.fetch_all("finding/list_scoring_groups")
         elif unscored or host_ids or any(wanted.values()):
@@ -81,23 +82,20 @@ def score_all(
         else:
             groups = []
         settled = decider(groups)
-        marks += store.fetch_all("finding/take_score_changes", {"also_hosts": False})  # of what it superseded
-        marked = {
-            "advisory_ids": sorted({row["advisory_id"] for row in marks if row["advisory_id"] is not None}),
-            "host_ids": host_ids,
-        }
+        superseded = store.fetch_all("finding/take_score_changes") if settled.given else []
+        advisory_ids = sorted({*marked["advisory_ids"], *(row["advisory_id"] for row in superseded)})
+        marks = {"advisory_ids": advisory_ids, "host_ids": host_ids}
         # Counted before the findings move: those that move are counted as they do.
         restated = findings_on(store, settled.restated)
         moved = 0
-        if whole or unscored or marks:
-            asked = {"now": now, "may_lower": may_lower, "whole": whole, **marked}
+        if whole or unscored or any(marks.values()):
+            asked = {"now": now, "may_lower": may_lower, "whole": whole, **marks}
             moved = _scored(store, asked, settled.restated)
-        if not may_lower and marks:
-            store.execute("finding/insert_score_changes", marked)
+        if not may_lower and any(marks.values()):
+            store.execute("finding/insert_score_changes", marks)
         changed = restated + moved
-        if whole or marked["advisory_ids"]:
-            advisory_ids = None if whole else marked["advisory_ids"]
-            store.execute("decision/delete_unused_decisions", {"advisory_ids": advisory_ids})
+        if whole or advisory_ids:
+            store.execute("decision/delete_unused_decisions", {"advisory_ids": None if whole else advisory_ids})
         counts = _summed(store, now, decisions=len(groups), changed=changed)
         if changed:
             evidence.record(
@@ -118,26 +116,23 @@ def score_all(
     return counts
 
 
-def _changed_facts(store: Store, rules: str, *, whole: bool, now: datetime) -> tuple[dict[str, Any], int]:
-    """Of which CVEs and advisories facts changed (`everything`: all decisions have to be looked at), and how many rows of
-    findings there are that were never scored or came back. Takes the marks."""
-    marks = store.fetch_all("finding/take_fact_changes")
-    last = store.fetch_one("finding/fetch_full_scoring")
-    assert last is not None
+def _changed_facts(
+    store: Store, marked: Mapping[str, Any], rules: str, *, whole: bool, now: datetime
+) -> dict[str, Any]:  # fmt: skip
+    """Of which CVEs and advisories facts changed (`everything`: all decisions have to be looked at), by the marks taken."""
     everything = (
         whole
-        or last["rules_digest"] != rules
-        or not timedelta() <= now - last["scored_at"] < _FULL_LOOK
-        or any(row["cve_id"] is None and row["advisory_id"] is None for row in marks)
+        or marked["of_all"]
+        or marked["rules_digest"] != rules
+        or not timedelta() <= now - marked["scored_at"] < _FULL_LOOK
     )
     if everything:
         store.execute("finding/upsert_full_scoring", {"rules_digest": rules, "now": now})
-    wanted = {
+    return {
         "everything": everything,
-        "cve_ids": [row["cve_id"] for row in marks if row["cve_id"] is not None],
-        "advisory_ids": [row["advisory_id"] for row in marks if row["advisory_id"] is not None],
+        "cve_ids": marked["fact_cve_ids"],
+        "advisory_ids": marked["fact_advisory_ids"],
     }
-    return wanted, last["unscored"]
 
 
 def _scored(store: Store, asked: Mapping[str, Any], restated: Sequence[int]) -> int:

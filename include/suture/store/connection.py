@@ -12,6 +12,7 @@ The rules of this room:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -19,10 +20,11 @@ from itertools import chain
 from types import TracebackType
 from typing import Any, LiteralString
 
+import msgspec
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Jsonb, set_json_loads
 
 from suture.errors import SutureError
 from suture.settings import PROJECT_ROOT
@@ -80,7 +82,7 @@ class Store:
     @staticmethod
     def _open(dsn: str, application_name: str) -> psycopg.Connection[Row]:
         try:
-            return psycopg.connect(
+            connection = psycopg.connect(
                 dsn,
                 autocommit=True,
                 row_factory=dict_row,
@@ -88,6 +90,8 @@ class Store:
                 application_name=application_name,
                 options=f"-c search_path={SCHEMA} -c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
             )
+            set_json_loads(_json_value, connection)
+            return connection
         except psycopg.OperationalError as error:
             raise StoreUnavailableError(
                 f"The warehouse cannot be reached: {str(error).strip()}.",
@@ -115,6 +119,16 @@ class Store:
                 yield
             finally:
                 self._depth -= 1
+
+    @contextmanager
+    def joined_transaction(self) -> Iterator[None]:
+        """The caller's transaction, or one of its own where there is none. Whoever catches an error of it inside the caller's
+        transaction can do nothing more in that: it is for what fails as a whole."""
+        if self._depth:
+            yield
+            return
+        with self.transaction():
+            yield
 
     def _alive(self) -> psycopg.Connection[Row]:
         """The connection, or a new one where it was lost outside a transaction."""
@@ -202,6 +216,15 @@ class Store:
                 for part in parts:
                     copy.write(part)
             return cursor.rowcount
+
+
+def _json_value(text: str | bytes) -> Any:
+    """As json.loads, in a third of its time. Columns of type json keep a text as it came: numbers out of range, halves of a
+    character."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return json.loads(text)
 
 
 def _bound(params: Mapping[str, Any] | None) -> dict[str, Any]:

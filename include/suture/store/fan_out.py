@@ -12,6 +12,7 @@ The rules:
 4. A row that is already right is not written.
 5. `decide`, where given, is called before findings are written: new ones then get their decision at once and are not
    written twice.
+6. A scope of few advisories makes no work tables: it works in their templates, and empties them before it ends.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from suture.store.connection import Row, Store
 
 CHUNK_HOSTS = 1_024  # of a scope of hosts; as a block of shared_finding has
 CHUNK_BLOCKS = 16  # of groups
+FEW = 200  # advisories
 Decide = Callable[[Sequence[Row]], object]  # (advisory_id, asset_group, criticality, exposure) rows → decisions written
 
 
@@ -33,6 +35,11 @@ class Scope:
 
     host_ids: Sequence[str] | None = None
     advisory_ids: Sequence[str] | None = None
+
+    @property
+    def in_place(self) -> bool:
+        """Whether what it puts into work tables is so little that making them, and counting what is in them, does not pay."""
+        return self.advisory_ids is not None and len(self.advisory_ids) <= FEW
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,13 @@ class Changes:
 def fan_out(store: Store, scope: Scope, *, unscored: Unscored, now: datetime, decide: Decide | None = None) -> Changes:
     """Match one scope in SQL. advisory_pair and holdings must be up to date. Runs in the caller's transaction, or in one of
     its own."""
-    with store.transaction():
+    with store.joined_transaction():
         hosts, chunks = _prepare(store, scope)
         _outcomes(store, scope, unscored, now, decide)
-        heirs = store.fetch_one("matching/count_heirs")
-        inherits = bool(heirs and heirs["pairs"])
+        outlook = store.fetch_one("matching/fetch_outlook", {"of_advisories": scope.advisory_ids is not None})
+        assert outlook is not None
+        inherits, known = outlook["inherits"], outlook["stands"]
         changes = Changes(hosts=hosts)
-        known = _any_known(store, scope)
         if known:
             store.execute("matching/open_standing_work")
         for chunk in range(chunks):
@@ -77,12 +84,14 @@ def fan_out(store: Store, scope: Scope, *, unscored: Unscored, now: datetime, de
             changes += _merge(store, unscored, now, stands=stands, inherits=inherits)
         if scope == Scope():
             store.fetch_one("matching/analyze_tables")
+        if scope.in_place:
+            store.execute("matching/close_work")
     return changes
 
 
 def _prepare(store: Store, scope: Scope) -> tuple[int, int]:
     """Open the work tables and fill scope and pairs; how many hosts there are, in how many chunks."""
-    store.execute("matching/open_work")
+    store.execute("matching/open_work", {"in_place": scope.in_place})
     if scope == Scope():
         store.fetch_one("matching/analyze_tables")
     if scope.host_ids is not None:
@@ -94,16 +103,13 @@ def _prepare(store: Store, scope: Scope) -> tuple[int, int]:
         found = store.fetch_one("matching/fetch_blocks") or {"hosts": 0, "last_block": -1}
         hosts, chunks = found["hosts"], found["last_block"] // CHUNK_BLOCKS + 1
     if scope.advisory_ids is not None:
-        store.execute("matching/fill_advisories", {"advisory_ids": list(scope.advisory_ids)})
-    store.execute("matching/analyze_inputs")
-    if scope.advisory_ids is not None:
-        store.execute("matching/fill_advisory_pairs")
-    elif scope.host_ids is not None:
-        store.execute("matching/fill_host_pairs")
+        store.execute("matching/fill_advisory_pairs", {"advisory_ids": list(scope.advisory_ids)})
     else:
-        store.execute("matching/fill_pairs")
-    store.execute("matching/fill_affected")
-    store.execute("matching/analyze_inputs")
+        store.execute("matching/analyze_inputs")
+        store.execute("matching/fill_pairs" if scope.host_ids is None else "matching/fill_host_pairs")
+        store.execute("matching/fill_affected")
+    if not scope.in_place:
+        store.execute("matching/analyze_inputs")
     return hosts, chunks
 
 
@@ -120,19 +126,11 @@ def _outcomes(store: Store, scope: Scope, unscored: Unscored, now: datetime, dec
     store.execute("matching/analyze_outcomes")
 
 
-def _any_known(store: Store, scope: Scope) -> bool:
-    """Whether any finding may stand in this scope: nobody has one of advisories that are new."""
-    if scope.advisory_ids is None:
-        return True
-    found = store.fetch_one("matching/fetch_stands")
-    return bool(found and found["stands"])
-
-
 def _fill(store: Store, scope: Scope, chunk: int, *, known: bool) -> bool:
     """What the chunk's hosts show (work_group, work_shown) beside the findings that they have (work_standing); whether they
     have any. What is settled is in neither. known: some may have one."""
     if chunk:
-        store.execute("matching/empty_chunk")
+        store.execute("matching/empty_chunk", {"in_place": scope.in_place})
         if known:
             store.execute("matching/empty_standing")
     if scope.host_ids is not None:

@@ -1,18 +1,21 @@
 -- Marks of what no current decision rests on: whoever decides on it from now on reads these facts, or later ones.
-WITH marked AS (
+WITH marked AS MATERIALIZED (
     SELECT DISTINCT
         fact_change.cve_id,
-        fact_change.advisory_id,
-        coalesce(fact_change.advisory_id, advisory_cve.advisory_id) AS about
+        fact_change.advisory_id
     FROM fact_change
-    LEFT JOIN advisory_cve ON fact_change.cve_id = advisory_cve.cve_id
     WHERE num_nonnulls(fact_change.cve_id, fact_change.advisory_id) = 1
 ),
 
 needed AS MATERIALIZED (
-    SELECT DISTINCT coalesce(marked.advisory_id, marked.cve_id) AS mark
+    SELECT marked.advisory_id AS mark
     FROM marked
-    INNER JOIN decision ON marked.about = decision.advisory_id AND decision.superseded_at IS NULL
+    INNER JOIN decision ON marked.advisory_id = decision.advisory_id AND decision.superseded_at IS NULL
+    UNION
+    SELECT marked.cve_id AS mark
+    FROM marked
+    INNER JOIN advisory_cve ON marked.cve_id = advisory_cve.cve_id
+    INNER JOIN decision ON advisory_cve.advisory_id = decision.advisory_id AND decision.superseded_at IS NULL
 )
 
 DELETE FROM fact_change

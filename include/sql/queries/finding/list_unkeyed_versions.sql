@@ -1,7 +1,6 @@
--- Versions without a key: all that hosts have (work_installed), what their advisories fix, and the bounds of
--- their ranges. whole: also versions of packages that were removed, and all of Debian that advisories fix. names: of
--- the packages asked for, for the index; NULL: all in work_installed.
-WITH RECURSIVE named AS MATERIALIZED (
+-- Versions without a key: all that hosts have (work_installed), what their advisories fix, and the bounds of their ranges.
+-- names: of the packages asked for, for the index; NULL: all in work_installed.
+WITH named AS MATERIALIZED (
     SELECT DISTINCT
         installed.ecosystem,
         installed.source_package
@@ -20,35 +19,6 @@ bound AS (
     FROM named
     INNER JOIN advisory_range
         ON named.ecosystem = advisory_range.ecosystem AND named.source_package = advisory_range.package
-),
-
--- Read along the index from one distinct version to the next, instead of reading every package of every host.
-version_of AS (
-    (
-        SELECT
-            source_package,
-            source_version
-        FROM host_package
-        WHERE %(whole)s
-        ORDER BY source_package, source_version
-        LIMIT 1
-    )
-    UNION ALL
-    SELECT
-        following.source_package,
-        following.source_version
-    FROM version_of
-    CROSS JOIN LATERAL (
-        SELECT
-            host_package.source_package,
-            host_package.source_version
-        FROM host_package
-        WHERE
-            (host_package.source_package, host_package.source_version)
-            > (version_of.source_package, version_of.source_version)
-        ORDER BY host_package.source_package, host_package.source_version
-        LIMIT 1
-    ) AS following
 )
 
 SELECT
@@ -61,11 +31,6 @@ FROM (
     FROM work_installed AS installed
     UNION
     SELECT
-        'deb' AS ecosystem,
-        version_of.source_version AS version
-    FROM version_of
-    UNION
-    SELECT
         bound.ecosystem,
         bound.version
     FROM bound
@@ -76,12 +41,6 @@ FROM (
     FROM named
     INNER JOIN advisory ON named.source_package = advisory.source_package AND named.ecosystem = advisory.ecosystem
     WHERE %(names)s::text[] IS NULL OR advisory.source_package = any(%(names)s::text[])
-    UNION
-    SELECT
-        'deb' AS ecosystem,
-        advisory.fixed_version AS version
-    FROM advisory
-    WHERE advisory.ecosystem = 'deb' AND %(whole)s
 ) AS seen
 LEFT JOIN known_version ON seen.ecosystem = known_version.ecosystem AND seen.version = known_version.version
 WHERE seen.version IS NOT NULL AND known_version.version IS NULL

@@ -1,13 +1,8 @@
--- The marks of what has to be scored again. also_hosts FALSE: those of hosts stay.
+-- The marks of advisories that have to be scored again: of what deciding superseded.
 WITH taken AS (
     DELETE FROM score_change
-    WHERE %(also_hosts)s OR advisory_id IS NOT NULL
-    RETURNING
-        advisory_id,
-        host_id
+    WHERE advisory_id IS NOT NULL
+    RETURNING advisory_id
 )
 
-SELECT DISTINCT
-    advisory_id,
-    host_id
-FROM taken
+SELECT DISTINCT advisory_id FROM taken

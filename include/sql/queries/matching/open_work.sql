@@ -1,1 +1,1 @@
-SELECT open_match_work()
+SELECT open_match_work(%(in_place)s)

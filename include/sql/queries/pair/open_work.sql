@@ -1,1 +1,1 @@
-SELECT open_pair_work()
+SELECT open_pair_work(%(in_place)s)

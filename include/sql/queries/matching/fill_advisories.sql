@@ -1,3 +1,0 @@
-INSERT INTO work_advisory (advisory_id)
-SELECT advisory_id FROM advisory
-WHERE advisory_id = any(%(advisory_ids)s::text[])
