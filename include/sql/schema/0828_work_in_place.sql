@@ -1,6 +1,6 @@
 -- A run over few advisories works in the templates themselves (docs/adr/0051): making and dropping ten temporary
--- tables took longer than all that it puts into them. Its rows are gone before it commits, so that nobody else ever sees
--- one, and nothing is left of them after a crash.
+-- tables took longer than all that it puts into them. Its rows are gone before it commits, so that nobody else ever
+-- sees one, and nothing is left of them after a crash.
 DO $$
 DECLARE
     name text;

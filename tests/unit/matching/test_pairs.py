@@ -20,6 +20,7 @@ from suture.store import Store, hosts
 from tests.fleet_rows import NOW, add_advisory, add_host, install
 
 pytestmark = pytest.mark.database
+ALL_PAIRS = {"packages": None, "ecosystems": None, "names": None}
 OLD, FIX_1, FIX_2 = "5.15.0-1ubuntu1", "5.15.0-1ubuntu1.1", "5.15.0-1ubuntu1.2"
 
 
@@ -192,7 +193,7 @@ def test_one_vulnerability_under_three_names_is_one_finding(store: Store) -> Non
     )
     advise(store, "PYSEC-62", "pypi", "flask", {"fixed": "2.2.5"}, aliases=("GHSA-m2qf",), cves=("PYSEC-62",))
     assert match(store).new == 1
-    pair = store.fetch_all("pair/list_pairs", {"packages": None})
+    pair = store.fetch_all("pair/list_pairs", ALL_PAIRS)
     assert len(pair) == 1
     assert {pair[0]["advisory_id"], *pair[0]["grounds"]["same_as"]} == {"GHSA-m2qf", "PYSEC-62"}
 
@@ -205,7 +206,7 @@ def test_vex_closes_as_withdrawn_and_a_later_statement_opens_again(store: Store)
     match(store)
     say(store, "not_affected", justification="vulnerable_code_not_present")
     assert match(store, days=1).withdrawn == 1
-    row = store.fetch_all("pair/list_pairs", {"packages": None})[0]
+    row = store.fetch_all("pair/list_pairs", ALL_PAIRS)[0]
     assert (row["status"], row["grounds"]["excused"][0]["by"]) == ("not_affected", "Vendor")
     say(store, "under_investigation", dated_at=NOW + timedelta(days=1))
     assert match(store, days=2).reopened == 1
@@ -218,12 +219,12 @@ def test_rejected_and_withdrawn_are_not_open(store: Store) -> None:
     match(store)
     run(store, "INSERT INTO cve (cve_id, state, source) VALUES ('CVE-2026-1', 'REJECTED', 'cve5')")
     assert match(store, days=1).withdrawn == 1
-    assert store.fetch_all("pair/list_pairs", {"packages": None})[0]["grounds"]["rejected"] == ["CVE-2026-1"]
+    assert store.fetch_all("pair/list_pairs", ALL_PAIRS)[0]["grounds"]["rejected"] == ["CVE-2026-1"]
     run(store, "UPDATE cve SET state = 'PUBLISHED'")
     assert match(store, days=2).reopened == 1
     run(store, "UPDATE advisory SET withdrawn_at = now()")
     assert match(store, days=3).withdrawn == 1
-    assert store.fetch_all("pair/list_pairs", {"packages": None}) == []
+    assert store.fetch_all("pair/list_pairs", ALL_PAIRS) == []
     assert findings(store) == {("web1", name): "withdrawn"}
 
 
@@ -249,7 +250,7 @@ def test_deciding_again_writes_nothing_and_one_packages_share_leaves_the_others(
     upgrade(store, "web1", "curl", "1.1")
     part = decide_pairs(store, now=NOW, packages=["deb/nginx"])
     assert (part.decided, part.written, part.deleted) == (0, 0, 1)
-    assert [row["source_package"] for row in store.fetch_all("pair/list_pairs", {"packages": None})] == ["curl"]
+    assert [row["source_package"] for row in store.fetch_all("pair/list_pairs", ALL_PAIRS)] == ["curl"]
 
 
 def test_held_phased_and_half_configured_packages_are_told_apart(store: Store) -> None:
@@ -267,7 +268,8 @@ def test_held_phased_and_half_configured_packages_are_told_apart(store: Store) -
     assert found == {
         "held": ["held"], "half": ["half_configured"], "phased": ["phased"], "stale": ["service_restart_pending"], "plain": []
     }  # fmt: skip
-    grounds = [row["grounds"] for row in store.fetch_all("pair/list_pairs", {"packages": ["deb/phased-one"]})]
+    one = {"packages": ["deb/phased-one"], "ecosystems": ["deb"], "names": ["phased-one"]}
+    grounds = [row["grounds"] for row in store.fetch_all("pair/list_pairs", one)]
     assert grounds[0]["phased"] == {"phased-one": 30}
     run(store, "UPDATE host_package SET held = FALSE, dpkg_status = 'ii' WHERE host_id = 'held'")
     assert match(store, days=1).updated == 1
@@ -406,6 +408,6 @@ def test_the_warehouse_decides_every_range_as_the_order_does(store: Store, ecosy
                 made = Span(**span)  # type: ignore[arg-type]
                 expected |= {(name, version) for version in versions if holds(ORDERS[ecosystem], version, made)}
     decide_pairs(store, now=NOW)
-    found = {(row["advisory_id"], row["source_version"]) for row in store.fetch_all("pair/list_pairs", {"packages": None})}
+    found = {(row["advisory_id"], row["source_version"]) for row in store.fetch_all("pair/list_pairs", ALL_PAIRS)}
     assert found == expected
     assert len(found) > 200

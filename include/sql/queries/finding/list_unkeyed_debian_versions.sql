@@ -1,5 +1,5 @@
--- Debian's versions without a key: of all packages that hosts have, also of those that were removed, and all that advisories
--- fix.
+-- Debian's versions without a key: of all packages that hosts have, also of those that were removed, and all that
+-- advisories fix.
 WITH RECURSIVE version_of AS (
     -- Read along the index from one distinct version to the next, instead of reading every package of every host.
     (

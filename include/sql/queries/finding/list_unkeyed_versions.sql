@@ -1,5 +1,5 @@
--- Versions without a key: all that hosts have (work_installed), what their advisories fix, and the bounds of their ranges.
--- names: of the packages asked for, for the index; NULL: all in work_installed.
+-- Versions without a key: all that hosts have (work_installed), what their advisories fix, and the bounds of their
+-- ranges. names: of the packages asked for, for the index; NULL: all in work_installed.
 WITH named AS MATERIALIZED (
     SELECT DISTINCT
         installed.ecosystem,

@@ -1,6 +1,6 @@
--- All marks, taken: what has to be scored again, CVEs and advisories whose facts changed (of_all: so much that all have to be
--- looked at); when all decisions were last looked at, and by which rules (NULL before the first time); and how many rows of
--- findings there are that were never scored, or came back.
+-- All marks, taken: what has to be scored again, CVEs and advisories whose facts changed (of_all: so much that all have
+-- to be looked at); when all decisions were last looked at, and by which rules (NULL before the first time); and how
+-- many rows of findings there are that were never scored, or came back.
 WITH score AS (
     DELETE FROM score_change
     RETURNING
@@ -20,7 +20,7 @@ SELECT
     array(SELECT DISTINCT score.advisory_id FROM score WHERE score.advisory_id IS NOT NULL) AS advisory_ids,
     array(SELECT DISTINCT fact.cve_id FROM fact WHERE fact.cve_id IS NOT NULL) AS fact_cve_ids,
     array(SELECT DISTINCT fact.advisory_id FROM fact WHERE fact.advisory_id IS NOT NULL) AS fact_advisory_ids,
-    EXISTS (SELECT 1 FROM fact WHERE num_nonnulls(fact.cve_id, fact.advisory_id) = 0) AS of_all,
+    (SELECT count(*) FROM fact WHERE num_nonnulls(fact.cve_id, fact.advisory_id) = 0) > 0 AS of_all,
     (SELECT full_scoring.rules_digest FROM full_scoring) AS rules_digest,
     (SELECT full_scoring.scored_at FROM full_scoring) AS scored_at,
     (

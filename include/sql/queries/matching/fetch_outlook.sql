@@ -1,7 +1,7 @@
--- Whether any pair takes the place of others, so that clocks are inherited; and whether any host may have a finding in the
--- scope: of advisories that are new (work_advisory) none has.
+-- Whether any pair takes the place of others, so that clocks are inherited; and whether any host may have a finding in
+-- the scope: of advisories that are new (work_advisory) none has.
 SELECT
-    EXISTS (SELECT 1 FROM work_pair WHERE work_pair.same_as IS NOT NULL) AS inherits,
+    (SELECT count(*) FROM work_pair WHERE work_pair.same_as IS NOT NULL) > 0 AS inherits,
     NOT %(of_advisories)s
     OR EXISTS (
         SELECT 1 FROM shared_finding

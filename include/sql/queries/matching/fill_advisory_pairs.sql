@@ -8,7 +8,8 @@ WITH scope AS (
 
 pair AS (
     INSERT INTO work_pair (
-        advisory_id, ecosystem, source_package, source_version, os_codename, fixed_version, sort_key, same_as, version_no
+        advisory_id, ecosystem, source_package, source_version, os_codename, fixed_version, sort_key, same_as,
+        version_no
     )
     SELECT
         pair.advisory_id,
