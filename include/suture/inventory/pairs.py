@@ -28,6 +28,7 @@ from suture.store.holdings import keep_holdings
 
 _AT_ONCE = 5_000
 _FEW = 200  # packages: so few are worked on in the template of the work table
+_ANALYZED = 500  # rows: fewer are joined as well without knowing how many they are
 _KEY = ("ecosystem", "source_package", "source_version", "os_codename", "advisory_id")
 
 
@@ -58,7 +59,7 @@ def decide_pairs(
     only = None if packages is None else sorted(set(packages))
     in_place = only is not None and host_ids is None and len(only) <= _FEW
     names = {"names": None if only is None or host_ids is not None else _names(only)}
-    with store.joined_transaction():
+    with store.transaction():
         if not holdings_kept:
             keep_holdings(store)
         _fill_installed(store, only, host_ids, in_place=in_place)
@@ -97,12 +98,12 @@ def _fill_installed(
 ) -> None:
     store.execute("pair/open_work", {"in_place": in_place})
     if host_ids is not None:
-        store.execute("pair/fill_installed_of_hosts", {"host_ids": list(host_ids)})
+        rows = store.execute("pair/fill_installed_of_hosts", {"host_ids": list(host_ids)})
     elif packages is not None:
-        store.execute("pair/fill_installed_of_packages", {"packages": packages, "names": _names(packages)})
+        rows = store.execute("pair/fill_installed_of_packages", {"packages": packages, "names": _names(packages)})
     else:
-        store.execute("pair/fill_installed")
-    if not in_place:
+        rows = store.execute("pair/fill_installed")
+    if rows > _ANALYZED or not in_place:
         store.execute("pair/analyze_work")
 
 

@@ -120,16 +120,6 @@ class Store:
             finally:
                 self._depth -= 1
 
-    @contextmanager
-    def joined_transaction(self) -> Iterator[None]:
-        """The caller's transaction, or one of its own where there is none. Whoever catches an error of it inside the caller's
-        transaction can do nothing more in that: it is for what fails as a whole."""
-        if self._depth:
-            yield
-            return
-        with self.transaction():
-            yield
-
     def _alive(self) -> psycopg.Connection[Row]:
         """The connection, or a new one where it was lost outside a transaction."""
         if self._connection.broken and not (self._depth or self._given_up):

@@ -12,7 +12,8 @@ The rules:
 4. A row that is already right is not written.
 5. `decide`, where given, is called before findings are written: new ones then get their decision at once and are not
    written twice.
-6. A scope of few advisories makes no work tables: it works in their templates, and empties them before it ends.
+6. A scope of few advisories, on hosts that are one chunk, fills the templates of the work tables in place of making some, and
+   empties them before it ends. The planner knows nothing of them (or something old), so that more than some rows are counted.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from suture.store.connection import Row, Store
 CHUNK_HOSTS = 1_024  # of a scope of hosts; as a block of shared_finding has
 CHUNK_BLOCKS = 16  # of groups
 FEW = 200  # advisories
+ANALYZED = 500  # rows in a template: fewer are joined as well without knowing how many they are
 Decide = Callable[[Sequence[Row]], object]  # (advisory_id, asset_group, criticality, exposure) rows → decisions written
 
 
@@ -35,11 +37,6 @@ class Scope:
 
     host_ids: Sequence[str] | None = None
     advisory_ids: Sequence[str] | None = None
-
-    @property
-    def in_place(self) -> bool:
-        """Whether what it puts into work tables is so little that making them, and counting what is in them, does not pay."""
-        return self.advisory_ids is not None and len(self.advisory_ids) <= FEW
 
 
 @dataclass(frozen=True)
@@ -67,58 +64,75 @@ class Changes:
         return Changes(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """hosts looked at, in how many chunks; in_place: the templates are filled, and no work tables are made."""
+
+    hosts: int
+    chunks: int
+    in_place: bool
+
+
 def fan_out(store: Store, scope: Scope, *, unscored: Unscored, now: datetime, decide: Decide | None = None) -> Changes:
     """Match one scope in SQL. advisory_pair and holdings must be up to date. Runs in the caller's transaction, or in one of
     its own."""
-    with store.joined_transaction():
-        hosts, chunks = _prepare(store, scope)
-        _outcomes(store, scope, unscored, now, decide)
+    with store.transaction():
+        plan = _prepare(store, scope)
+        _outcomes(store, scope, plan, unscored, now, decide)
         outlook = store.fetch_one("matching/fetch_outlook", {"of_advisories": scope.advisory_ids is not None})
         assert outlook is not None
         inherits, known = outlook["inherits"], outlook["stands"]
-        changes = Changes(hosts=hosts)
+        changes = Changes(hosts=plan.hosts)
         if known:
             store.execute("matching/open_standing_work")
-        for chunk in range(chunks):
-            stands = _fill(store, scope, chunk, known=known)
+        for chunk in range(plan.chunks):
+            stands = _fill(store, scope, plan, chunk, known=known)
             changes += _merge(store, unscored, now, stands=stands, inherits=inherits)
         if scope == Scope():
             store.fetch_one("matching/analyze_tables")
-        if scope.in_place:
+        if plan.in_place:
             store.execute("matching/close_work")
     return changes
 
 
-def _prepare(store: Store, scope: Scope) -> tuple[int, int]:
-    """Open the work tables and fill scope and pairs; how many hosts there are, in how many chunks."""
-    store.execute("matching/open_work", {"in_place": scope.in_place})
-    if scope == Scope():
-        store.fetch_one("matching/analyze_tables")
+def _prepare(store: Store, scope: Scope) -> _Plan:
+    """Open the work tables and fill scope and pairs."""
     if scope.host_ids is not None:
+        store.execute("matching/open_work", {"in_place": False})
         hosts = store.execute(
             "matching/fill_scope", {"host_ids": list(scope.host_ids), "chunk_hosts": CHUNK_HOSTS}
         )
-        chunks = -(-hosts // CHUNK_HOSTS)
+        plan = _Plan(hosts, -(-hosts // CHUNK_HOSTS), in_place=False)
     else:
         found = store.fetch_one("matching/fetch_blocks") or {"hosts": 0, "last_block": -1}
-        hosts, chunks = found["hosts"], found["last_block"] // CHUNK_BLOCKS + 1
+        chunks = found["last_block"] // CHUNK_BLOCKS + 1
+        few = scope.advisory_ids is not None and len(scope.advisory_ids) <= FEW
+        plan = _Plan(found["hosts"], chunks, in_place=few and chunks <= 1)
+        store.execute("matching/open_work", {"in_place": plan.in_place})
+    if scope == Scope():
+        store.fetch_one("matching/analyze_tables")
     if scope.advisory_ids is not None:
-        store.execute("matching/fill_advisory_pairs", {"advisory_ids": list(scope.advisory_ids)})
+        pairs = store.execute("matching/fill_advisory_pairs", {"advisory_ids": list(scope.advisory_ids)})
     else:
         store.execute("matching/analyze_inputs")
-        store.execute("matching/fill_pairs" if scope.host_ids is None else "matching/fill_host_pairs")
+        pairs = store.execute("matching/fill_pairs" if scope.host_ids is None else "matching/fill_host_pairs")
         store.execute("matching/fill_affected")
-    if not scope.in_place:
+    if pairs > ANALYZED or not plan.in_place:
         store.execute("matching/analyze_inputs")
-    return hosts, chunks
+    return plan
 
 
-def _outcomes(store: Store, scope: Scope, unscored: Unscored, now: datetime, decide: Decide | None) -> None:
+def _outcomes(
+    store: Store, scope: Scope, plan: _Plan, unscored: Unscored, now: datetime, decide: Decide | None
+) -> None:  # fmt: skip
     """What holdings come to, and on each kind of asset that has them: does not grow with hosts."""
     of_hosts = scope.host_ids is not None
-    if not store.execute("matching/fill_found", {"of_hosts": of_hosts}):
+    found = store.execute("matching/fill_found", {"of_hosts": of_hosts})
+    if not found:
         return
-    store.execute("matching/fill_places_of_hosts" if of_hosts else "matching/fill_places")
+    places = store.execute("matching/fill_places_of_hosts" if of_hosts else "matching/fill_places")
+    if plan.in_place and max(found, places) > ANALYZED:
+        store.execute("matching/analyze_found")
     if decide is not None:
         decide(store.fetch_all("decision/list_share_groups"))
     outcome = {"priority": unscored.priority, "deadline": unscored.deadline, "now": now}
@@ -126,11 +140,11 @@ def _outcomes(store: Store, scope: Scope, unscored: Unscored, now: datetime, dec
     store.execute("matching/analyze_outcomes")
 
 
-def _fill(store: Store, scope: Scope, chunk: int, *, known: bool) -> bool:
+def _fill(store: Store, scope: Scope, plan: _Plan, chunk: int, *, known: bool) -> bool:
     """What the chunk's hosts show (work_group, work_shown) beside the findings that they have (work_standing); whether they
     have any. What is settled is in neither. known: some may have one."""
     if chunk:
-        store.execute("matching/empty_chunk", {"in_place": scope.in_place})
+        store.execute("matching/empty_chunk")
         if known:
             store.execute("matching/empty_standing")
     if scope.host_ids is not None:
@@ -141,7 +155,9 @@ def _fill(store: Store, scope: Scope, chunk: int, *, known: bool) -> bool:
         part = {**blocks, "of_advisories": scope.advisory_ids is not None}
         if known:
             store.execute("matching/fill_settled", part)
-        store.execute("matching/fill_groups", blocks)
+        groups = store.execute("matching/fill_groups", blocks)
+        if plan.in_place and groups > ANALYZED:
+            store.execute("matching/analyze_groups")
         stands = known and store.execute("matching/fill_standing", part) > 0
         if stands:
             store.execute("matching/open_groups")

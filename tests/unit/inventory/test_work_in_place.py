@@ -18,7 +18,8 @@ from tests.holdings import rows
 
 pytestmark = pytest.mark.database
 TEMPLATES = (
-    "SELECT relname FROM pg_class WHERE relname ^@ 'work_' AND relkind = 'r' AND relpersistence = 'u' ORDER BY 1"
+    "SELECT relname, relpersistence FROM pg_class WHERE relname ^@ 'work_' AND relkind = 'r'"
+    " AND relnamespace = 'suture'::regnamespace ORDER BY 1"
 )
 PREPARED = "SELECT count(*) > 5 FROM pg_prepared_statements WHERE strpos(statement, 'work_') > 0"
 FOUND = "SELECT host_id, advisory_id, installed_version, fixed_version, status FROM finding ORDER BY 1, 2"
@@ -32,10 +33,10 @@ def match(store: Store, *, day: int = 0, whole: bool = False, decide: Any = None
 
 
 def left_over(store: Store) -> dict[str, int]:
-    """Rows in each template, as a session of its own sees them."""
-    names = [name for (name,) in rows(store, TEMPLATES)]
-    assert len(names) == 9
-    return {name: count for name in names for (count,) in rows(store, f"SELECT count(*) FROM {name}") if count}
+    """Rows in each template, as this session sees them."""
+    names = [name for name, _ in rows(store, TEMPLATES)]
+    counts = {name: rows(store, f"SELECT count(*) FROM suture.{name}")[0][0] for name in names}
+    return {name: count for name, count in counts.items() if count}
 
 
 @pytest.fixture
@@ -59,21 +60,27 @@ def spread(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         match(store, whole=True)
 
 
-@pytest.mark.parametrize("few", [True, False])
+@pytest.mark.parametrize("way", ["in place", "in place, all counted", "many advisories", "several chunks"])
 def test_few_advisories_leave_no_row_in_the_templates_and_find_what_many_find(
-    fleet: Store, monkeypatch: pytest.MonkeyPatch, few: bool
+    fleet: Store, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    spread(fleet, monkeypatch)
-    if not few:
+    hosts = "abc"
+    if way == "in place, all counted":
+        monkeypatch.setattr(fan_out, "ANALYZED", 0)
+        monkeypatch.setattr(pairs, "_ANALYZED", 0)
+    elif way == "many advisories":
         monkeypatch.setattr(fan_out, "FEW", 0)
         monkeypatch.setattr(pairs, "_FEW", 0)
+    elif way == "several chunks":
+        spread(fleet, monkeypatch)
+        hosts = "abcde"
     add_advisory(fleet, "openssl", "3.1")
     add_advisory(fleet, "openssl", "3.2")
-    assert match(fleet) == 10
+    assert match(fleet) == 2 * len(hosts)
     found = rows(fleet, FOUND)
     assert [row[:2] for row in found] == sorted(
         [(host, "debian-security/nginx@1.1") for host in "abc"]
-        + [(host, f"debian-security/openssl@{version}") for host in "abcde" for version in ("3.1", "3.2")]
+        + [(host, f"debian-security/openssl@{version}") for host in hosts for version in ("3.1", "3.2")]
     )
     assert left_over(fleet) == {}
     assert match(fleet, whole=True) == 0
@@ -119,9 +126,23 @@ def test_statements_prepared_in_place_are_not_those_of_a_whole_run(fleet: Store)
     assert left_over(fleet) == {}
 
 
+@pytest.mark.parametrize("before", [3, 6, 9])
+def test_what_stands_is_compared_with_after_runs_that_had_nothing_to_compare_with(fleet: Store, before: int) -> None:
+    """Of new advisories the templates of what stands are read: prepared, they would be read when something does stand."""
+    for number in range(before):
+        add_advisory(fleet, "openssl", f"3.{number + 1}")
+        assert match(fleet) == 3
+    found = rows(fleet, FOUND)
+    fleet._connection.execute("UPDATE advisory SET fixed_version = '3.0.9' WHERE fixed_version = '3.1'")
+    assert match(fleet) == 0
+    fleet._connection.execute("INSERT INTO advisory_change (advisory_id) VALUES ('debian-security/openssl@3.2')")
+    assert match(fleet) == 0
+    assert [(*row[:3], row[4]) for row in rows(fleet, FOUND)] == [(*row[:3], row[4]) for row in found]
+
+
 def test_the_templates_are_not_in_the_log_of_changes(store: Store) -> None:
     """Unlogged: a crash empties them, and replicas do not get what nobody reads."""
-    assert [name for (name,) in rows(store, TEMPLATES)] == [
+    assert [name for name, persistence in rows(store, TEMPLATES) if persistence == "u"] == [
         f"work_{name}"
         for name in ("advisory", "affected", "found", "group", "installed", "outcome", "pair", "place", "scope")
     ]

@@ -73,32 +73,6 @@ def test_a_transaction_is_all_or_nothing_and_may_be_nested(store: Store) -> None
     assert actions == ["kept"]
 
 
-def test_a_joined_transaction_is_the_callers_or_one_of_its_own(store: Store) -> None:
-    def actions() -> list[str]:
-        return [row["action"] for row in store.fetch_all("evidence/list_evidence", {"campaign_id": None})]
-
-    def fail() -> None:
-        with store.joined_transaction():
-            evidence.record(store, actor="a", action="dropped", subject="s:1")
-            raise ValueError("half way")
-
-    with pytest.raises(ValueError, match="half way"):
-        fail()
-    assert actions() == []
-    with store.joined_transaction():
-        evidence.record(store, actor="a", action="kept", subject="s:1")
-    assert actions() == ["kept"]
-
-    def fail_with_the_caller() -> None:
-        with store.transaction():
-            evidence.record(store, actor="a", action="dropped with it", subject="s:2")
-            fail()
-
-    with pytest.raises(ValueError, match="half way"):
-        fail_with_the_caller()
-    assert actions() == ["kept"]
-
-
 @pytest.mark.parametrize("text", ['{"n": 1e400, "a": 1, "a": 2}', '["\\ud800", 12345678901234567890123]', '{"x": [0.1, null]}'])
 def test_what_a_json_column_keeps_as_it_came_is_read(store: Store, text: str) -> None:
     row = store._connection.execute("SELECT %s::json AS value", (text,)).fetchone()

@@ -1,1 +1,1 @@
-SELECT empty_chunk_work(%(in_place)s)
+SELECT empty_chunk_work()

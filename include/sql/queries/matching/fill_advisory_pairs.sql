@@ -6,11 +6,7 @@ WITH scope AS (
     RETURNING advisory_id
 ),
 
-pair AS (
-    INSERT INTO work_pair (
-        advisory_id, ecosystem, source_package, source_version, os_codename, fixed_version, sort_key, same_as,
-        version_no
-    )
+found AS MATERIALIZED (
     SELECT
         pair.advisory_id,
         pair.ecosystem,
@@ -28,14 +24,30 @@ pair AS (
     WHERE
         pair.status = 'affected'
         AND pair.advisory_id IN (SELECT scope.advisory_id FROM scope)
-    RETURNING ecosystem, source_package, source_version, os_codename, version_no
+),
+
+affected AS (
+    INSERT INTO work_affected (ecosystem, source_package, source_version, os_codename, version_no)
+    SELECT DISTINCT
+        found.ecosystem,
+        found.source_package,
+        found.source_version,
+        found.os_codename,
+        found.version_no
+    FROM found
 )
 
-INSERT INTO work_affected (ecosystem, source_package, source_version, os_codename, version_no)
-SELECT DISTINCT
+INSERT INTO work_pair (
+    advisory_id, ecosystem, source_package, source_version, os_codename, fixed_version, sort_key, same_as, version_no
+)
+SELECT
+    advisory_id,
     ecosystem,
     source_package,
     source_version,
     os_codename,
+    fixed_version,
+    sort_key,
+    same_as,
     version_no
-FROM pair
+FROM found

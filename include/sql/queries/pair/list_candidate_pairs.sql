@@ -50,30 +50,7 @@ WITH span AS MATERIALIZED (
         )
 ),
 
--- Keys before pairs: each version that is installed or bounds a range is looked up once.
-known AS MATERIALIZED (
-    SELECT
-        known_version.ecosystem,
-        known_version.version,
-        known_version.sort_key,
-        known_version.error
-    FROM (
-        SELECT
-            work_installed.ecosystem,
-            work_installed.source_version AS version
-        FROM work_installed
-        UNION
-        SELECT
-            span.ecosystem,
-            bound.version
-        FROM span
-        CROSS JOIN LATERAL unnest(ARRAY[span.introduced, span.fixed, span.last_affected, span.limit_before])
-            AS bound (version)
-        WHERE bound.version IS NOT NULL
-    ) AS named
-    INNER JOIN known_version ON named.ecosystem = known_version.ecosystem AND named.version = known_version.version
-),
-
+-- Keys before pairs: a range is named by few, and looked up once.
 keyed AS MATERIALIZED (
     SELECT
         span.advisory_id,
@@ -90,22 +67,25 @@ keyed AS MATERIALIZED (
         last_affected.sort_key AS last_affected,
         limit_before.sort_key AS limit_before
     FROM span
-    LEFT JOIN known AS introduced ON span.ecosystem = introduced.ecosystem AND span.introduced = introduced.version
-    LEFT JOIN known AS fixed ON span.ecosystem = fixed.ecosystem AND span.fixed = fixed.version
-    LEFT JOIN known AS last_affected
+    LEFT JOIN known_version AS introduced
+        ON span.ecosystem = introduced.ecosystem AND span.introduced = introduced.version
+    LEFT JOIN known_version AS fixed ON span.ecosystem = fixed.ecosystem AND span.fixed = fixed.version
+    LEFT JOIN known_version AS last_affected
         ON span.ecosystem = last_affected.ecosystem AND span.last_affected = last_affected.version
-    LEFT JOIN known AS limit_before
+    LEFT JOIN known_version AS limit_before
         ON span.ecosystem = limit_before.ecosystem AND span.limit_before = limit_before.version
 ),
 
 present AS MATERIALIZED (
     SELECT
         work_installed.*,
-        known.sort_key
+        known_version.sort_key
     FROM work_installed
-    INNER JOIN known
-        ON work_installed.ecosystem = known.ecosystem AND work_installed.source_version = known.version
-    WHERE known.error IS NULL
+    INNER JOIN known_version
+        ON
+            work_installed.ecosystem = known_version.ecosystem
+            AND work_installed.source_version = known_version.version
+    WHERE known_version.error IS NULL
 )
 
 SELECT

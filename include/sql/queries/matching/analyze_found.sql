@@ -1,0 +1,1 @@
+SELECT analyze_work('work_found', 'work_place')
